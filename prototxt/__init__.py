@@ -1,0 +1,1 @@
+"""Generators of the network and solver prototxt files."""

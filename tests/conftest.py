@@ -1,0 +1,30 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# the same examples every time: a red test can be run again, and no run is red by luck
+settings.register_profile(
+    "default", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout (Path)."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder with the reference images, weights and oracles (Path); the test is skipped where it is absent."""
+    folder = Path(os.environ.get("IDN_SHARED", ROOT.parent / "shared"))
+    if not (folder / "oracles").is_dir():
+        pytest.skip(f"reference data not found in {folder}; set IDN_SHARED to its folder")
+    return folder

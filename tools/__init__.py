@@ -1,0 +1,1 @@
+"""The programs a user runs, and what they share."""
