@@ -1,0 +1,35 @@
+"""Import Caffe: the wheel of this project's environment, or the one CAFFE_PYTHONPATH points to.
+
+`from prototxt.engine import caffe` is the only way the project imports Caffe, so that the choice and the
+amount that glog prints are made in one place, before the library starts.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from prototxt.errors import NetError
+
+# glog reads it when libcaffe starts: 0 prints every layer of every net, 2 errors only
+os.environ.setdefault("GLOG_minloglevel", "2")
+
+
+def _import():
+    chosen = os.environ.get("CAFFE_PYTHONPATH")
+    if chosen:
+        if not (Path(chosen) / "caffe" / "__init__.py").is_file():
+            raise NetError(
+                f"CAFFE_PYTHONPATH={chosen} holds no caffe package; expected the folder above caffe/__init__.py, "
+                "as in <your caffe>/python"
+            )
+        sys.path.insert(0, str(Path(chosen).resolve()))
+    try:
+        import caffe
+    except ImportError as error:
+        raise NetError(
+            f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe"
+        ) from error
+    return caffe
+
+
+caffe = _import()

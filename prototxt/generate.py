@@ -1,0 +1,53 @@
+"""Write every committed prototxt file anew into prototxt/generated/.
+
+    python -m prototxt.generate
+    python -m prototxt.generate --check      # exit status 2 when a file is stale, missing or left over
+"""
+
+from pathlib import Path
+
+from prototxt import emit, idn, solver
+from prototxt.errors import NetError
+
+FOLDER = Path(__file__).resolve().parent / "generated"
+
+
+def contents():
+    """Every generated file: {file name: text}."""
+    files = {}
+    for scale in emit.SCALES:
+        for phase in idn.PHASES:
+            made_by = f"prototxt/idn.py --scale {scale} --phase {phase}"
+            files[f"idn_x{scale}_{phase}.prototxt"] = emit.text(idn.idn(scale, phase), made_by)
+        for stage in solver.ITERATIONS:
+            made_by = f"prototxt/solver.py --scale {scale} --stage {stage}"
+            message = solver.solver(scale, stage)
+            files[f"idn_x{scale}_{stage}_solver.prototxt"] = emit.text(message, made_by, solver.notes(message))
+    return files
+
+
+def check(folder=FOLDER):
+    """Raise NetError when `folder` does not hold exactly what the generators emit."""
+    wanted = contents()
+    found = {p.name: p.read_text() for p in Path(folder).glob("*.prototxt")}
+    stale = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if stale:
+        raise NetError(f"{folder}: not what the generators emit: {', '.join(stale)}; run `make prototxt`")
+
+
+def main(argv=None):
+    """Write or check the folder; raises NetError."""
+    p = emit.Parser(prog="python -m prototxt.generate", description=__doc__.split("\n", 1)[0])
+    p.add_argument("--check", action="store_true", help="compare instead of writing")
+    args = p.parse_args(argv)
+    if args.check:
+        check()
+        return
+    files = contents()
+    for name, content in files.items():
+        emit.write(content, FOLDER / name)
+    print(f"prototxt: wrote {len(files)} files to {FOLDER}")
+
+
+if __name__ == "__main__":
+    emit.run(main)

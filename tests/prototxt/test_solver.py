@@ -1,0 +1,76 @@
+"""Solvers of the three stages against the paper and the released solver; freshness of the committed files."""
+
+import pytest
+
+from prototxt import generate, solver
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+
+
+def test_train_is_the_released_solver():
+    """Values read in the authors' solver at commit 482c601."""
+    s = solver.solver(3, "train")
+    assert (s.type, s.lr_policy, s.stepsize, s.max_iter, s.snapshot) == ("Adam", "step", 250_000, 600_000, 20_000)
+    assert (s.base_lr, s.gamma, s.weight_decay) == pytest.approx((1e-4, 0.1, 1e-4))
+    assert (s.momentum, s.test_interval, list(s.test_iter)) == (0, 5_000, [231])
+    assert (s.momentum2, s.delta, s.regularization_type) == (pytest.approx(0.999), pytest.approx(1e-8), "L2")
+
+
+def test_stages_follow_the_paper():
+    assert solver.solver(2, "pretrain").max_iter == 100_000
+    fine = solver.solver(2, "finetune")
+    assert fine.base_lr == pytest.approx(1e-5)
+    assert fine.net.endswith("idn_x2_finetune.prototxt")
+    assert solver.solver(2, "pretrain").net == solver.solver(2, "train").net
+
+
+@pytest.mark.parametrize(("scale", "pairs"), [(2, 534), (3, 462), (4, 252)])
+def test_testing_covers_the_validation_set_once(scale, pairs):
+    assert solver.solver(scale, "train").test_iter[0] * 2 == pairs
+
+
+def test_beta1_is_selectable_and_said_in_the_file(capsys):
+    solver.main(["--scale", "2", "--stage", "train", "--beta1", "0.9"])
+    text = capsys.readouterr().out
+    assert "momentum: 0.9" in text and "# momentum is Adam's beta1: 0.9, not the release's 0" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (dict(stage="test"), "stage: got 'test', expected one of pretrain, train, finetune"),
+        (dict(beta1=1.0), "beta1: got 1.0, expected 0 <= beta1 < 1"),
+        (dict(iterations=0), "iterations: got 0, expected at least 1"),
+        (dict(scale=8), "scale: got 8"),
+    ],
+)
+def test_refusals(options, text):
+    with pytest.raises(NetError, match=text):
+        solver.solver(**{"scale": 2, "stage": "train", **options})
+
+
+def test_committed_files_are_what_the_generators_emit():
+    generate.check()
+    assert len(list(generate.FOLDER.glob("*.prototxt"))) == 3 * (3 + 3)
+
+
+def test_a_changed_or_left_over_file_is_found(tmp_path):
+    for name, text in generate.contents().items():
+        (tmp_path / name).write_text(text)
+    generate.check(tmp_path)
+    (tmp_path / "idn_x3_deploy.prototxt").write_text("name: 'edited'\n")
+    (tmp_path / "idn_x5_deploy.prototxt").write_text("")
+    with pytest.raises(NetError, match=r"idn_x3_deploy.prototxt, idn_x5_deploy.prototxt; run `make prototxt`"):
+        generate.check(tmp_path)
+
+
+def test_committed_files_parse_in_caffe_and_end_with_a_newline():
+    from google.protobuf import text_format
+
+    paths = sorted(generate.FOLDER.glob("*.prototxt"))
+    assert paths
+    for path in paths:
+        content = path.read_bytes()
+        assert content.endswith(b"\n") and b"\r" not in content
+        kind = "SolverParameter" if "solver" in path.name else "NetParameter"
+        text_format.Parse(content.decode(), getattr(caffe.proto.caffe_pb2, kind)())
