@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Tables 2, 3 and 4 of the paper, measured here beside the paper's own figures.
+
+    tools/benchmark.py                                             # every set and weight file that is there
+    tools/benchmark.py --datasets Set5 --scales 3 --tables 2       # PSNR and SSIM of one set: seconds
+    tools/benchmark.py --datasets Set5 --scales 3 --weights runs/x3/idn.caffemodel --save-images
+    tools/benchmark.py --gpu 0 --tables 4 --repeats 20             # time only, on the first GPU
+    tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print again, run nothing
+
+Needs DATA/<set>/ and WEIGHTS/idn/ (`make fetch`). What is missing becomes a gap in the tables; what was asked
+for by name and is missing is an error before anything is measured. Writes benchmark.json, .csv and .md.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data_prep import sources
+from tools import cli, evaluation, measure, paper, provenance, tables
+from tools.cli import UserError
+from tools.methods import METHODS
+
+ROOT = provenance.ROOT
+REPEATS = 3
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--tables", nargs="+", type=int, choices=sorted(paper.TABLES), help="default: 2 3 4")
+    p.add_argument(
+        "--datasets",
+        nargs="+",
+        metavar="SET",
+        help=f"{', '.join(paper.DATASETS)}, or any folder in DATA (default: the four)",
+    )
+    p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, help="default: 2 3 4")
+    p.add_argument("--methods", nargs="+", choices=list(METHODS), help=f"default: {' '.join(METHODS)}")
+    p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
+    p.add_argument(
+        "--weights-dir",
+        type=Path,
+        metavar="WEIGHTS",
+        default=_folder("WEIGHTS", "weights"),
+        help="default: weights",
+    )
+    p.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="a .caffemodel of your own, for the one net and the one scale asked for",
+    )
+    p.add_argument("--gpu", metavar="N", help="number of the GPU (default: the CPU)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/benchmark; with --from-json: nowhere")
+    p.add_argument(
+        "--edge",
+        choices=evaluation.EDGES,
+        default="replicate",
+        help="borders of imresize: older or newer MATLAB",
+    )
+    p.add_argument(
+        "--repeats",
+        type=_repeats,
+        metavar="N",
+        help=f"forwards behind the median of Table 4 (default: {REPEATS}; 0: none)",
+    )
+    p.add_argument("--workers", type=_at_least_one, metavar="N", default=measure.cores(), help="processes for scoring")
+    p.add_argument("--save-images", action="store_true", help="write colour pictures to DIR/images")
+    p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
+    return p
+
+
+def _folder(variable, name):
+    return Path(os.environ.get(variable) or ROOT / name)
+
+
+def _at_least(least):
+    def convert(text):
+        value = int(text)
+        if value < least:
+            raise ValueError
+        return value
+
+    convert.__name__ = f"whole number of at least {least}"  # argparse puts it into its message
+    return convert
+
+
+_at_least_one, _repeats = _at_least(1), _at_least(0)
+
+
+def plan(args):
+    """The jobs that the command line asks for, gaps included, in the order of the paper's tables.
+
+    Raises
+    ------
+    UserError, DataError
+        Something that was asked for by name is not there, or nothing is.
+    """
+    named_methods = set(args.methods or ())
+    methods = [METHODS[name] for name in dict.fromkeys(args.methods or METHODS)]
+    scales = list(dict.fromkeys(args.scales or cli.SCALES))
+    if args.weights:
+        _check_own_weights(args.weights, methods, scales)
+    weights = {
+        (method.name, scale): _weights(args, method, scale, method.name in named_methods)
+        for method in methods
+        for scale in scales
+    }
+    jobs = []
+    for dataset in dict.fromkeys(args.datasets or paper.DATASETS):
+        paths, gap = _images(args.data_dir, dataset, args.datasets is not None)
+        for scale in scales:
+            for method in methods:
+                file, missing = weights[method.name, scale]
+                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing))
+    if all(job.gap for job in jobs):
+        reasons = "; ".join(dict.fromkeys(job.gap for job in jobs))
+        raise UserError(f"nothing to measure in {args.data_dir} with the weights in {args.weights_dir}: {reasons}")
+    return jobs
+
+
+def _check_own_weights(path, methods, scales):
+    nets = [method.name for method in methods if method.build]
+    if len(nets) != 1 or len(scales) != 1:
+        raise UserError(
+            f"--weights {path}: is for one net at one scale, got {len(nets)} nets and scales "
+            f"{' '.join(map(str, scales))}; add --methods and --scales, such as --methods IDN --scales 3"
+        )
+    if not path.is_file():
+        raise UserError(f"--weights {path}: no such file, expected a .caffemodel of {nets[0]} at x{scales[0]}")
+
+
+def _weights(args, method, scale, by_name):
+    """Weight file of a method and scale, and why there is none; one of the two is None."""
+    if method.weights is None:
+        return None, None
+    if args.weights:
+        return args.weights, None
+    inside = method.weights.format(scale=scale)
+    path = args.weights_dir / inside
+    if path.is_file():
+        return path, None
+    if by_name:
+        raise UserError(f"{path}: no weights of {method.name} at x{scale}; run `make fetch`, or give --weights FILE")
+    return (
+        None,
+        f"no weights of {method.name} at x{scale} ({inside} in the weights folder; `make fetch` gets it)",
+    )
+
+
+def _images(data_dir, dataset, by_name):
+    """Images of a set, and why there are none."""
+    folder = data_dir / dataset
+    if by_name and not folder.is_dir():
+        known = "" if dataset in paper.DATASETS else f" is not one of {', '.join(paper.DATASETS)}, and"
+        raise UserError(
+            f"--datasets: {dataset}{known} has no folder {folder}; run `make fetch`, or name a folder in DATA"
+        )
+    if by_name or folder.is_dir():
+        return sources.list_images(folder), None
+    return (
+        [],
+        f"no images of {dataset} (folder {dataset} in the data folder; `make fetch` says how to get it)",
+    )
+
+
+def check(jobs):
+    """Read every image and build every net once, so that a bad one is told now and not after an hour.
+
+    Raises
+    ------
+    UserError, DataError
+        An image that cannot be read or is too small, weights that do not fit; the text names it.
+    """
+    largest = {}
+    for job in jobs:
+        for path in job.paths:
+            largest[path] = max(job.scale, largest.get(path, 0))
+    for path, scale in largest.items():
+        evaluation.check_size(sources.read_image(path).shape, scale, path)
+    for method, scale, path in {(job.method, job.scale, job.weights) for job in jobs if job.weights}:
+        check_weights(method, scale, path)
+
+
+def check_weights(method, scale, path):
+    """Raise UserError unless `path` holds weights of `method` (Method) that were made for `scale`."""
+    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
+
+    net = method.build(scale)
+    caffe_runtime.build_net(net, path)
+    strides = {layer.name: list(layer.convolution_param.stride) for layer in caffe_runtime.read_caffemodel(path).layer}
+    for layer in net.layer:
+        # IDN's weights have the same shapes at every scale; only this stride tells them apart
+        expected = list(layer.convolution_param.stride)
+        found = strides.get(layer.name)
+        if layer.type == "Deconvolution" and found and found != expected:
+            raise UserError(
+                f"{path}: weights for x{found[0]} (stride of layer {layer.name!r}), expected x{expected[0]}; "
+                f"give those of {method.name} at x{scale}"
+            )
+
+
+def run_jobs(jobs, options, workers):
+    """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
+    rows = []
+    with measure.workers(workers) as pool:
+        for job in jobs:
+            scores = [] if job.gap else _run_job(job, options, pool)
+            rows.append(paper.compare(measure.row(job, scores, options.repeats)))
+    return rows
+
+
+def _run_job(job, options, pool):
+    name = f"{job.dataset} x{job.scale} {job.method.name}"
+    with tqdm(total=2 * len(job.paths), desc=name, unit="step", leave=False, disable=None) as bar:
+        results = measure.infer(job, options, bar.update)
+        return measure.score(job, results, options, pool, bar.update)
+
+
+def meta(args, jobs, device):
+    """All that says how the rows were made (dict); no folder name of this machine is in it."""
+    sets = {job.dataset: job.paths for job in jobs if job.paths}
+    files = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
+    return {
+        "date": provenance.now(),
+        "command": provenance.command("tools/benchmark.py", args.argv),
+        "device": device,
+        "versions": args.versions,
+        "tables": args.tables,
+        "edge": args.edge,
+        "clock": evaluation.CLOCK,
+        "repeats": args.repeats,
+        "image_sets": {
+            name: {"images": len(paths), "sha256": sources.image_set_hash(paths)} for name, paths in sets.items()
+        },
+        "weights": {name: {"file": path.name, "sha256": sources.file_sha256(path)} for name, path in files.items()},
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def use_device(gpu):
+    """Make Caffe use the CPU or the GPU; gives the device in words, raises UserError when there is none."""
+    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
+
+    caffe_runtime.use_device(gpu)
+    return provenance.gpu_name(gpu) if gpu else f"{provenance.processor()}, {measure.cores()} cores"
+
+
+def check_writable(folder):
+    """Make `folder` (Path); raise UserError when it cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {folder}: cannot be made ({error.strerror}); choose another folder") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"--out {folder}: not writable; choose another folder")
+
+
+def metrics(table_numbers):
+    """The metrics that the tables print; PSNR in any case, it costs nothing."""
+    asked = {figure for number in table_numbers for figure in paper.TABLES[number]}
+    return tuple(name for name in evaluation.METRICS if name in asked or name == "psnr")
+
+
+def measured(args):
+    """The report (dict with meta and rows) that the command line asks for."""
+    jobs = plan(args)
+    check_writable(args.out)
+    device = use_device(args.gpu)
+    args.versions = {**provenance.versions(), "caffe": provenance.caffe_version()}
+    check(jobs)
+    pictures = args.out / "images" if args.save_images else None
+    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures)
+    rows = run_jobs(jobs, options, args.workers)
+    return {"meta": meta(args, jobs, device), "rows": rows}
+
+
+def main(argv=None):
+    """Measure, print the tables and write them; gives the exit status."""
+    args = parser().parse_args(argv)
+    args.argv = sys.argv[1:] if argv is None else list(argv)
+    if args.from_json:
+        report = tables.read_report(args.from_json)
+        report["meta"]["tables"] = args.tables or report["meta"]["tables"]
+        return show(report, args.out)
+    args.tables = sorted(set(args.tables or paper.TABLES))
+    if args.repeats is None:
+        args.repeats = REPEATS if 4 in args.tables else 0
+    args.out = args.out or ROOT / "runs" / "benchmark"
+    return show(measured(args), args.out)
+
+
+def show(report, folder):
+    """Print the tables of `report`; write them to `folder` unless it is None. Gives the exit status."""
+    sys.stdout.write(tables.tables_text(report, report["meta"]["tables"]))
+    if folder is not None:
+        written = tables.write_report(report, folder)
+        print(f"written: {', '.join(map(str, written))}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

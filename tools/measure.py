@@ -1,0 +1,240 @@
+"""Run the test protocol over an image set: first all forwards, on their own, then all scores, in parallel.
+
+The two passes are kept apart because the clock is read in the first one: scoring (IFC above all) on the
+other cores at the same time would slow the forwards down.
+"""
+
+import multiprocessing
+import os
+import signal
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from data_prep import files, sources
+from tools import evaluation
+from tools.cli import UserError
+from tools.methods import Method
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be: a method on an image set at a scale.
+
+    Attributes
+    ----------
+    dataset : str
+    scale : int
+    method : Method
+    paths : list of Path
+        The images; empty when `gap` is set.
+    weights : Path or None
+        The method's .caffemodel.
+    gap : str or None
+        Why this row cannot be measured here.
+    """
+
+    dataset: str
+    scale: int
+    method: Method
+    paths: list
+    weights: Optional[Path] = None
+    gap: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure: see the options of tools/benchmark.py of the same names."""
+
+    edge: str = "replicate"
+    metrics: tuple = evaluation.METRICS
+    repeats: int = 0
+    pictures: Optional[Path] = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One image after the first pass: 8-bit ground truth and result (m H, m W), and the clock's readings."""
+
+    path: Path
+    hr: np.ndarray
+    sr: np.ndarray
+    seconds: Optional[float]
+    seconds_median: Optional[float]
+
+
+def infer(job, options, progress=lambda: None):
+    """First pass: the results of `job` (Job) for all its images.
+
+    Parameters
+    ----------
+    job : Job
+        Without a gap.
+    options : Options
+    progress : callable
+        Called after each image.
+
+    Returns
+    -------
+    list of Result
+
+    Notes
+    -----
+    The net is built anew for each job and reshaped for each image. So the first image pays for Caffe's
+    first allocation, as it did for the paper's Table 4.
+    """
+    net = _net(job)
+    results = []
+    for path in job.paths:
+        sample = evaluation.prepare(sources.read_image(path), job.scale, edge=options.edge, name=path.name)
+        output, first, median = _timed_forward(net, job.method, sample, options.repeats)
+        sr = job.method.finish(output, sample)
+        if not np.isfinite(sr).all():
+            raise UserError(
+                f"{job.weights}: gives values that are not finite for {path.name}; these weights have diverged"
+            )
+        results.append(Result(path, sample.hr, evaluation.quantise(sr), first, median))
+        progress()
+    return results
+
+
+def _net(job):
+    if job.method.build is None:
+        return None
+    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
+
+    return caffe_runtime.build_net(job.method.build(job.scale), job.weights)
+
+
+def _timed_forward(net, method, sample, repeats):
+    """Output of the first forward, its seconds, and the median seconds of `repeats` more (None for 0)."""
+    if net is None:
+        return None, None, None
+    image = method.take(sample)
+    output, first = _clock(net, image, method.output)
+    again = [_clock(net, image, method.output)[1] for _ in range(repeats)]
+    return output, first, statistics.median(again) if again else None
+
+
+def _clock(net, image, blob):
+    start = time.perf_counter()
+    output = evaluation.forward(net, image, blob)
+    return output, time.perf_counter() - start
+
+
+def score(job, results, options, pool, progress=lambda: None):
+    """Second pass: scores of the results, and their pictures when `options.pictures` is a folder.
+
+    Parameters
+    ----------
+    results : list of Result
+        What `infer` returned.
+    pool : Executor or None
+        See `workers`.
+
+    Returns
+    -------
+    list of dict
+        One an image: image (file name), the metrics, seconds, seconds_median, perhaps note.
+    """
+    folder = options.pictures and options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
+    tasks = [(result, job.scale, options.metrics, options.edge, folder) for result in results]
+    scores = []
+    for done in (pool.map if pool else map)(_score_one, tasks):
+        scores.append(done)
+        progress()
+    return scores
+
+
+def _score_one(task):
+    result, scale, metrics, edge, folder = task
+    scores = evaluation.score(result.hr, result.sr, scale, metrics)
+    if folder is not None:
+        save_picture(result, scale, edge, folder)
+    return {
+        "image": result.path.name,
+        **scores,
+        "seconds": result.seconds,
+        "seconds_median": result.seconds_median,
+    }
+
+
+def save_picture(result, scale, edge, folder):
+    """Write the colour picture of a Result to `folder`/NAME.png (Path), see evaluation.colour."""
+    picture = evaluation.colour(sources.read_image(result.path), result.sr, scale, edge=edge)
+    pixels = picture if picture.ndim == 2 else picture[..., ::-1]
+    encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))[1]
+    with files.atomic_path(folder / f"{result.path.stem}.png") as temporary:
+        temporary.write_bytes(encoded.tobytes())
+
+
+def row(job, scores, repeats=0):
+    """The benchmark row of a job: means over its images.
+
+    Parameters
+    ----------
+    job : Job
+    scores : list of dict
+        What `score` returned; empty for a gap.
+    repeats : int
+        Forwards behind each seconds_median.
+
+    Returns
+    -------
+    dict
+        dataset, scale, method, images, psnr (dB), ssim, ifc, seconds, seconds_median (None where not measured),
+        repeats, gap (None or the reason), notes (list of str), per_image.
+    """
+    notes = []
+    for one in scores:
+        if "note" in one:
+            notes.append(f"{one['image']}: {one['note']}")
+        if one.get("psnr") == np.inf:
+            notes.append(f"{one['image']}: equals its ground truth, so that the PSNR is infinite")
+            one["psnr"] = None  # JSON has no infinity
+    means = {name: _mean(scores, name) for name in (*evaluation.METRICS, "seconds", "seconds_median")}
+    return {
+        "dataset": job.dataset,
+        "scale": job.scale,
+        "method": job.method.name,
+        "images": len(scores),
+        **means,
+        "repeats": repeats if means["seconds_median"] is not None else 0,
+        "gap": job.gap,
+        "notes": notes,
+        "per_image": scores,
+    }
+
+
+def _mean(scores, name):
+    """Mean over all images, or None when one of them has no value: a mean of the rest would mislead."""
+    values = [one.get(name) for one in scores]
+    return None if not values or None in values else statistics.fmean(values)
+
+
+@contextmanager
+def workers(number):
+    """A pool of `number` processes for `score`; None for one, which then works in this process."""
+    if number == 1:
+        yield None
+        return
+    # spawn: a forked copy of a process that runs Caffe would share its threads' locks and the GPU's context
+    with ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _start_worker) as pool:
+        yield pool
+
+
+def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    cv2.setNumThreads(1)
+
+
+def cores():
+    """Number of CPU cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Tables of benchmark results beside the paper's figures: Markdown, CSV, and the block in the README.
+
+    tools/tables.py results/benchmark/benchmark.json                    # print the tables
+    tools/tables.py results/benchmark/benchmark.json --readme README.md # renew the README's table
+
+A cell that was not measured, or that the paper does not print, is `-`. Differences are ours minus the
+paper's, whatever their sign.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+from data_prep.files import write_text
+from tools import cli, paper
+
+MISSING = "-"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
+TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
+IDENTITY = ("dataset", "scale", "method", "images")
+
+
+def read_report(path):
+    """A benchmark.json as a dict with "meta" and "rows", compared anew with the paper's figures.
+
+    Raises
+    ------
+    UserError
+        The file is missing or is no benchmark.json.
+    """
+    path = Path(path)
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        rows = [paper.compare(row) for row in report["rows"]]
+        return {"meta": dict(report["meta"]), "rows": rows}
+    except FileNotFoundError:
+        raise cli.UserError(f"{path}: no such file, expected the benchmark.json of tools/benchmark.py") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise cli.UserError(
+            f"{path}: not a benchmark.json of tools/benchmark.py ({type(error).__name__}: {error}); run it again"
+        ) from None
+
+
+def number(value, digits, signed=False):
+    """A figure as text: `digits` after the point, `-` for None, no sign before a zero difference."""
+    if value is None:
+        return MISSING
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.lstrip("+-") if signed and float(text) == 0 else text
+
+
+def paper_table(rows, table):
+    """One table of the paper as Markdown.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Benchmark rows with "paper" and "delta".
+    table : {2, 3, 4}
+
+    Returns
+    -------
+    str
+        A line for each row: ours, the paper's, the difference for each figure of that table.
+    """
+    figures = paper.TABLES[table]
+    head = ["Set", "Scale", "Method"]
+    for figure in figures:
+        head += [NAMES[figure], "paper", "difference"]
+    if table == 4:
+        head.append("median")
+        rows = [row for row in rows if _timed(row)]
+    return markdown(head, [_cells(row, figures, table) for row in rows], text_columns=3)
+
+
+def _timed(row):
+    """Bicubic is nowhere timed: the clock of Table 4 leaves it out."""
+    return row["seconds"] is not None or row["paper"]["seconds"] is not None
+
+
+def _cells(row, figures, table):
+    cells = [row["dataset"], f"x{row['scale']}", row["method"]]
+    for figure in figures:
+        digits = paper.decimals(figure)
+        cells += [number(row[figure], digits), number(row["paper"][figure], digits)]
+        cells.append(number(row["delta"][figure], digits, signed=True))
+    if table == 4:
+        cells.append(number(row["seconds_median"], paper.decimals("seconds")))
+    return cells
+
+
+def markdown(head, body, text_columns):
+    """A Markdown table with aligned columns; all but the first `text_columns` are flushed right."""
+    widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
+
+    def line(cells):
+        pads = [c.ljust(w) if k < text_columns else c.rjust(w) for k, (c, w) in enumerate(zip(cells, widths))]
+        return f"| {' | '.join(pads)} |"
+
+    rule = ["-" * w if k < text_columns else "-" * (w - 1) + ":" for k, w in enumerate(widths)]
+    return "\n".join([line(head), line(rule), *map(line, body)])
+
+
+def remarks(rows):
+    """What is missing and why, one line each, equal reasons said once."""
+    lines = []
+    for row in rows:
+        if row.get("gap"):
+            lines.append(f"gap: {row['gap']}")
+        where = f"{row['dataset']} x{row['scale']} {row['method']}"
+        lines += [f"{where}: {note}" for note in row.get("notes", ())]
+    return list(dict.fromkeys(lines))
+
+
+def tables_text(report, tables=(2, 3, 4)):
+    """All asked tables as one Markdown text, the remarks below; what tools/benchmark.py prints."""
+    parts = []
+    for table in tables:
+        parts.append(f"Table {table}: {TITLES[table]}, ours, the paper's, difference")
+        parts.append(paper_table(report["rows"], table))
+    parts += [f"- {line}" for line in remarks(report["rows"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_markdown(report):
+    """The content (str) of benchmark.md: how it was measured, the tables, the hashes."""
+    meta = report["meta"]
+    lines = [
+        "# Benchmark",
+        "",
+        f"`{meta['command']}`, {meta['date']}, {meta['device']}, edge {meta['edge']}.",
+        "",
+        f"Clock: {meta['clock']}; repeats {meta['repeats']}. The paper's seconds: {paper.load()['seconds_device']}.",
+        "",
+        tables_text(report, meta["tables"]),
+        "Versions: " + ", ".join(f"{name} {value}" for name, value in meta["versions"].items()) + ".",
+        "",
+    ]
+    sets = [
+        f"- {name}: {entry['images']} images, SHA-256 {entry['sha256']}" for name, entry in meta["image_sets"].items()
+    ]
+    weights = [f"- {name}: {entry['file']}, SHA-256 {entry['sha256']}" for name, entry in meta["weights"].items()]
+    return "\n".join([*lines, "Image sets and weights:", "", *sets, *weights]) + "\n"
+
+
+def to_csv(report):
+    """The content (str) of benchmark.csv: a line for each row, full precision, empty where there is no value."""
+    stream = io.StringIO()
+    compared = [f"{figure}{suffix}" for figure in paper.FIGURES for suffix in ("", "_paper", "_delta")]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*IDENTITY, *compared, "seconds_median", "repeats", "gap"])
+    for row in report["rows"]:
+        values = [row[name] for name in IDENTITY]
+        for figure in paper.FIGURES:
+            values += [_full(row[figure]), _full(row["paper"][figure]), _full(row["delta"][figure])]
+        writer.writerow([*values, _full(row["seconds_median"]), row["repeats"], row["gap"]])
+    return stream.getvalue()
+
+
+def _full(value):
+    return None if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def to_json(report):
+    """The content (str) of benchmark.json."""
+    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_report(report, folder):
+    """Write benchmark.json, .csv and .md into `folder`, each atomically; gives their paths."""
+    folder = Path(folder)
+    contents = {"json": to_json(report), "csv": to_csv(report), "md": to_markdown(report)}
+    for suffix, content in contents.items():
+        write_text(folder / f"benchmark.{suffix}", content)
+    return [folder / f"benchmark.{suffix}" for suffix in contents]
+
+
+def results_block(report, source):
+    """The README's table of results: one line a row, each cell `ours / paper's / difference`.
+
+    Parameters
+    ----------
+    report : dict
+    source : str
+        Name of the benchmark.json, for the line that says where the figures come from.
+    """
+    body = []
+    for row in report["rows"]:
+        cells = [row["dataset"], f"x{row['scale']}", row["method"]]
+        body.append(cells + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
+    head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
+    meta = report["meta"]
+    parts = [
+        "Each cell: ours / the paper's / difference.",
+        markdown(head, body, text_columns=3),
+        f"Measured by `{meta['command']}` ({meta['device']}, {meta['date'][:10]}); "
+        f"this table by `tools/tables.py {source} --readme README.md`.",
+        *[f"- {line}" for line in remarks(report["rows"])],
+    ]
+    return "\n\n".join(parts)
+
+
+def _triple(row, figure):
+    digits = paper.decimals(figure)
+    ours, papers = number(row[figure], digits), number(row["paper"][figure], digits)
+    return f"{ours} / {papers} / {number(row['delta'][figure], digits, signed=True)}"
+
+
+def with_block(text, block, name="README.md"):
+    """`text` with everything between the two markers replaced by `block`; the rest is untouched.
+
+    Raises
+    ------
+    UserError
+        The markers are missing, doubled or in the wrong order.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise cli.UserError(
+            f"{name}: expected one line {BEGIN} and below it one line {END}; put them where the table goes"
+        )
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+
+
+def main(argv=None):
+    """Print the tables of a benchmark.json, or put them into a README; gives the exit status."""
+    parser = cli.Parser(__doc__)
+    parser.add_argument("report", metavar="benchmark.json", help="what tools/benchmark.py wrote")
+    parser.add_argument("--tables", nargs="+", type=int, choices=sorted(paper.TABLES), help="default: those measured")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help=f"replace what stands between {BEGIN} and {END}")
+    args = parser.parse_args(argv)
+    report = read_report(args.report)
+    if args.readme is None:
+        sys.stdout.write(tables_text(report, args.tables or report["meta"]["tables"]))
+        return 0
+    text = args.readme.read_text(encoding="utf-8")
+    write_text(args.readme, with_block(text, results_block(report, source_name(args.report)), args.readme.name))
+    return 0
+
+
+def source_name(path):
+    """A benchmark.json's name as the README gives it: relative to the checkout, else the last two parts."""
+    path, root = Path(path).resolve(), Path(__file__).resolve().parent.parent
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else "/".join(path.parts[-2:])
+
+
+if __name__ == "__main__":
+    cli.run(main)
