@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Train IDN as the paper did: pre-train, train with MAE, fine-tune with MSE on larger sub-images.
+
+    tools/train.py --scale 3                          # the whole schedule: 720,000 iterations
+    tools/train.py --scale 3 --gpu 0
+    tools/train.py --scale 3 --iters 3000             # the same schedule, scaled down
+    tools/train.py --scale 3 --stage finetune --weights weights/idn/IDN_x3.caffemodel
+
+`--iters N` shares N iterations among the stages as the full schedule does (100,000 : 600,000 : 20,000), or
+gives them all to the one `--stage`. Run the same command again after an interruption: it resumes from the newest
+whole snapshot, and a finished stage is not run again. The result is OUT/idn/IDN_x<scale>.caffemodel, so that
+OUT serves as a weights folder for tools/benchmark.py.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from data_prep import hdf5, sources
+from data_prep.files import atomic_path, write_text
+from prototxt import idn, solver
+from tools import caffe_runtime, cli, evaluation, learning_log, training
+from tools.cli import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = tuple(solver.ITERATIONS)
+
+
+def schedule(iterations, stage):
+    """Lengths of the stages.
+
+    Parameters
+    ----------
+    iterations : int or None
+        For the whole run; None: the paper's and the release's.
+    stage : str or None
+        The one stage to run; None: all three.
+
+    Returns
+    -------
+    dict of str to int
+        Each at least 1.
+
+    Raises
+    ------
+    UserError
+        Fewer iterations than stages.
+    """
+    stages = (stage,) if stage else STAGES
+    full = {name: solver.ITERATIONS[name] for name in stages}
+    if iterations is None:
+        return full
+    if iterations < len(stages):
+        raise UserError(f"iters: got {iterations}, expected at least {len(stages)} (one for each stage)")
+    lengths = {name: max(1, iterations * n // sum(full.values())) for name, n in full.items()}
+    longest = max(lengths, key=lengths.get)
+    lengths[longest] += iterations - sum(lengths.values())
+    return lengths
+
+
+def settings_of(args, stage, iterations):
+    """training.Settings of one stage; the learning rate's step shrinks with the stage."""
+    return training.Settings(
+        scale=args.scale,
+        stage=stage,
+        iterations=iterations,
+        stepsize=max(1, round(250_000 * iterations / solver.ITERATIONS[stage])),
+        beta1=args.beta1,
+        base_lr=solver.BASE_LR[stage] * args.lr / solver.BASE_LR["train"],
+        batch=args.batch,
+        seed=args.seed,
+    )
+
+
+def check_databases(args, stages):
+    """The HDF5 databases that `stages` need, checked before Caffe sees them: {"train" | "finetune" | "val": Source}.
+
+    Raises
+    ------
+    DataError
+        One is missing, damaged, or of another scale or stage; the text says how to make it.
+    """
+    needed = {solver.PHASE_OF_STAGE[stage] for stage in stages} | {"val"}
+    found = {}
+    for name in sorted(needed):
+        list_file = args.hdf5_dir / f"x{args.scale}" / f"{name}.txt"
+        found[name] = training.Source(list_file, hdf5.check_database(list_file, args.scale, name).pairs)
+    return found
+
+
+def validation_samples(folder, scale):
+    """Prepared validation images and bicubic's PSNR on them: (list of evaluation.Sample, float)."""
+    samples = [
+        evaluation.prepare(sources.read_image(path), scale, name=path.name)
+        for path in sources.list_images(folder)
+    ]
+    scores = [
+        evaluation.score(s.hr, evaluation.quantise(s.base), scale, ("psnr",))["psnr"] for s in samples
+    ]
+    return samples, sum(scores) / len(scores)
+
+
+def record(folder, settings, start):
+    """Keep what the stage was started with; refuse to go on with something else.
+
+    Raises
+    ------
+    UserError
+        The folder holds a stage that was started with other options or weights; the text names them.
+    """
+    path = Path(folder) / "settings.json"
+    wanted = {**asdict(settings), "start": start}
+    if path.exists():
+        found = json.loads(path.read_text())
+        changed = [k for k in wanted if found.get(k) != wanted[k]]
+        if changed:
+            listed = ", ".join(f"{k} {found.get(k)} then, {wanted[k]} now" for k in changed)
+            raise UserError(
+                f"{folder}: was started with other settings ({listed}); give the same ones to go on, or another --out"
+            )
+        return
+    write_text(path, json.dumps(wanted, indent=1) + "\n")
+
+
+def start_of(stage, args, out):
+    """Weights a stage starts from (Path or None for random ones) and their SHA-256 for the record."""
+    before = STAGES[STAGES.index(stage) - 1] if stage != STAGES[0] else None
+    if args.weights and (args.stage == stage or before is None):
+        path = args.weights
+    elif before:
+        path = out / before / "final.caffemodel"
+        if not path.exists():
+            raise UserError(
+                f"{stage}: starts from {before}'s weights, but {path} does not exist; run --stage {before} first, or "
+                "name a .caffemodel with --weights"
+            )
+    else:
+        return None, "random"
+    caffe_runtime.read_caffemodel(path)
+    return path, sha256(path)
+
+
+def sha256(path):
+    """Hex SHA-256 of a file (str)."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def parse(argv):
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
+    parser.add_argument("--stage", choices=STAGES, help="one stage only (default: all three in turn)")
+    parser.add_argument("--iters", type=int, help="iterations in all (default: the full schedule)")
+    parser.add_argument("--gpu", default=os.environ.get("GPU"), help="number of the GPU (default: CPU)")
+    parser.add_argument("--weights", type=Path, help="start from this .caffemodel; of any scale, the shapes agree")
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"))
+    parser.add_argument("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
+                        help="databases of tools/prepare_data.py (default: data/hdf5)")  # fmt: skip
+    parser.add_argument("--val-images", type=Path, help="folder for the validation PSNR (default: DATA/Set5)")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
+    parser.add_argument("--beta1", type=float, default=0.0, help="0 as the release ran (default), or 0.9")
+    parser.add_argument("--lr", type=float, default=1e-4, help="of pretrain and train; finetune takes a tenth")
+    parser.add_argument("--batch", type=int, default=idn.BATCH, help="pairs in an iteration (default: 64)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random weights (default: 1)")
+    parser.add_argument("--snapshot", type=int, help="iterations between snapshots (default: 20,000 or a tenth)")
+    parser.add_argument("--test-interval", type=int, help="... between validations (default: 5,000 or a tenth)")
+    args = parser.parse_args(argv)
+    for name in ("batch", "snapshot", "test_interval"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name.replace('_', '-')}: got {value}, expected at least 1")
+    if not args.lr > 0:
+        parser.error(f"--lr: got {args.lr}, expected more than 0")
+    args.val_images = args.val_images or args.data_dir / "Set5"
+    args.out = args.out or ROOT / "runs" / f"x{args.scale}"
+    return args
+
+
+def main(argv=None):
+    """Run the stages that are asked for and not finished; gives the exit status."""
+    args = parse(argv)
+    lengths = schedule(args.iters, args.stage)
+    device = caffe_runtime.use_device(args.gpu)
+    databases = check_databases(args, lengths)
+    samples, bicubic = validation_samples(args.val_images, args.scale)
+    if args.weights:
+        caffe_runtime.read_caffemodel(args.weights)
+    plan = ", ".join(f"{stage} {n:,}" for stage, n in lengths.items())
+    print(f"IDN x{args.scale} on {device}: {plan} iterations; validation on {len(samples)} images of "
+          f"{args.val_images}, bicubic {bicubic:.3f} dB", flush=True)  # fmt: skip
+
+    log = learning_log.Log(args.out / "log.csv")
+    for stage, iterations in lengths.items():
+        settings = settings_of(args, stage, iterations)
+        train, val = databases[solver.PHASE_OF_STAGE[stage]], databases["val"]
+        step = training.Stage(
+            settings,
+            training.default_rhythm(iterations, args.snapshot, args.test_interval),
+            args.out / stage,
+            train, val, samples, log,
+        )  # fmt: skip
+        weights, start = start_of(stage, args, args.out)
+        record(args.out / stage, settings, start)
+        if step.final.exists():
+            print(f"{stage}: finished before, {step.final}", flush=True)
+            continue
+        try:
+            step.run(weights, say=lambda line: print(line, flush=True))
+        except training.Interrupted as stop:
+            print(f"{stop}; run the same command to go on", flush=True)
+            return 130
+        finally:
+            if log.rows:
+                learning_log.plot(
+                    log.rows, args.out / "learning_curve.png", title=f"IDN x{args.scale}", bicubic=bicubic
+                )
+    result = args.out / "idn" / f"IDN_x{args.scale}.caffemodel"
+    with atomic_path(result) as temporary:
+        temporary.write_bytes(step.final.read_bytes())
+    print(f"finished: {result}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

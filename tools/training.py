@@ -1,0 +1,296 @@
+"""Train one stage of IDN with Caffe's solver: resume, step, validate, snapshot, finish.
+
+The solver is Caffe's own; Python only turns the crank one iteration at a time, so that it can log, validate by
+the benchmark's protocol, snapshot whole files and stop cleanly between two iterations.
+"""
+
+import math
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from data_prep.files import atomic_path, write_text
+from prototxt import emit, idn, solver
+from prototxt.engine import caffe
+from tools import caffe_runtime, evaluation, snapshots
+from tools.cli import UserError
+
+# Caffe refuses test_interval 0; this one it never reaches, because validation is ours
+_NEVER = 2**31 - 1
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM, after the snapshot was written; the text says where."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a stage's result; written to the run's folder, and compared when it is resumed.
+
+    Attributes
+    ----------
+    scale : int
+    stage : str
+        pretrain, train or finetune.
+    iterations : int
+        Length of the stage.
+    stepsize : int
+        Iterations after which the learning rate falls to a tenth.
+    beta1, base_lr : float
+        Of Adam.
+    batch : int
+        Training pairs in an iteration.
+    seed : int
+        Of the fillers.
+    """
+
+    scale: int
+    stage: str
+    iterations: int
+    stepsize: int
+    beta1: float
+    base_lr: float
+    batch: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Iterations between log lines, validations and snapshots; does not change the result."""
+
+    display: int
+    test: int
+    snapshot: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checked HDF5 database: the list file that Caffe's `source` names, and its number of pairs."""
+
+    list_path: Path
+    pairs: int
+
+
+class Stage:
+    """One stage of a run in its folder.
+
+    Parameters
+    ----------
+    settings : Settings
+    rhythm : Rhythm
+    folder : Path
+        Of this stage: nets, solver, snapshots, and final.caffemodel when it is finished.
+    train, val : Source
+        Checked databases of this stage.
+    samples : list of evaluation.Sample
+        Validation images.
+    log : learning_log.Log
+    """
+
+    def __init__(self, settings, rhythm, folder, train, val, samples, log):
+        self.settings, self.rhythm, self.folder = settings, rhythm, Path(folder)
+        self.train, self.val, self.samples, self.log = train, val, samples, log
+
+    @property
+    def final(self):
+        """The finished stage's weights (Path); it exists only when the stage is finished."""
+        return self.folder / "final.caffemodel"
+
+    def run(self, weights, say=print):
+        """Train to the end and write `final`.
+
+        Parameters
+        ----------
+        weights : Path or None
+            Where a fresh stage starts; None: random weights.
+        say : callable (str)
+            Takes the lines for the user.
+
+        Raises
+        ------
+        Interrupted
+            Ctrl-C or SIGTERM; a snapshot was written.
+        UserError
+            The weights do not fit, or the loss is no longer finite.
+        """
+        self.solver = self._make_solver()
+        self.test_net = self.solver.test_nets[0]
+        self.test_net.share_with(self.solver.net)
+        self.deploy = caffe_runtime.build_net(idn.idn(self.settings.scale, "deploy"))
+        self.deploy.share_with(self.solver.net)
+        self._start(weights, say)
+        with _stop_requests() as stop:
+            self._loop(stop, say)
+        with atomic_path(self.final) as temporary:
+            shutil.copyfile(snapshots.model_path(self.folder, self.settings.iterations), temporary)
+
+    def _make_solver(self):
+        s = self.settings
+        self.folder.mkdir(parents=True, exist_ok=True)
+        net_path, solver_path = self.folder / "net.prototxt", self.folder / "solver.prototxt"
+        net = idn.idn(
+            s.scale,
+            solver.PHASE_OF_STAGE[s.stage],
+            source=str(self.train.list_path.resolve()),
+            test_source=str(self.val.list_path.resolve()),
+            batch=s.batch,
+        )
+        message = solver.solver(
+            s.scale,
+            s.stage,
+            beta1=s.beta1,
+            iterations=s.iterations,
+            base_lr=s.base_lr,
+            stepsize=s.stepsize,
+            net=str(net_path.resolve()),
+            snapshot_prefix=snapshots.part_prefix(self.folder),
+            snapshot=0,
+            test_interval=_NEVER,
+            display=0,
+            seed=s.seed,
+        )
+        message.test_initialization = False
+        write_text(net_path, emit.text(net, "tools/train.py"))
+        write_text(solver_path, emit.text(message, "tools/train.py"))
+        return caffe.get_solver(str(solver_path))
+
+    def _start(self, weights, say):
+        shapes = caffe_runtime.param_shapes(self.solver.net)
+        newest = snapshots.newest_whole(self.folder, shapes)
+        if newest:
+            path, iteration = newest
+            snapshots.restore(self.solver, path)
+            self._skip_seen_pairs(iteration)
+            self.log.forget_after(self.settings.stage, iteration)
+            say(f"{self.settings.stage}: resuming from {path.name}")
+        elif weights is not None:
+            caffe_runtime.load_weights(self.solver.net, weights)
+            self.log.forget_after(self.settings.stage, -1)
+            say(f"{self.settings.stage}: starting from {weights}")
+        else:
+            self.log.forget_after(self.settings.stage, -1)
+            say(f"{self.settings.stage}: starting from random weights, seed {self.settings.seed}")
+
+    def _skip_seen_pairs(self, iteration):
+        """Turn the data layer on to where it was: Caffe's snapshots do not keep its place in the database."""
+        for _ in range(iteration % (self.train.pairs // math.gcd(self.train.pairs, self.settings.batch))):
+            self.solver.net.forward(end="data")
+
+    def _loop(self, stop, say):
+        s, rhythm = self.settings, self.rhythm
+        clock = _Clock(self.solver.iter)
+        losses, rate = [], self.solver.lr
+        saved = None
+        while self.solver.iter < s.iterations:
+            rate = self.solver.lr
+            with clock:
+                self.solver.step(1)
+            losses.append(float(self.solver.net.blobs["loss"].data))
+            iteration, last = self.solver.iter, self.solver.iter == s.iterations
+            if not math.isfinite(losses[-1]):
+                raise UserError(
+                    f"{s.stage}: the loss is {losses[-1]} at iteration {iteration}, the training has diverged; lower "
+                    "the learning rate (--lr), or see whether the data are whole"
+                )
+            validated = last or iteration % rhythm.test == 0
+            if validated or iteration % rhythm.display == 0:
+                row = self._row(iteration, losses, rate, clock, validated)
+                say(self._line(row, clock))
+                losses = []
+            if last or stop.requested or iteration % rhythm.snapshot == 0:
+                saved = snapshots.save(self.solver, self.folder)
+            if stop.requested and not last:
+                raise Interrupted(f"{s.stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
+
+    def _row(self, iteration, losses, rate, clock, validated):
+        row = dict(
+            stage=self.settings.stage,
+            iteration=iteration,
+            loss=float(np.mean(losses)),
+            learning_rate=rate,
+            iterations_per_second=clock.rate(),
+        )
+        if validated:
+            row["test_loss"] = self._test_loss()
+            row["psnr"] = evaluation.validation_psnr(self.deploy, self.samples)
+        self.log.add(row)
+        return row
+
+    def _test_loss(self):
+        """Mean loss over the whole validation database, as Caffe's own testing computes it."""
+        batches = self.val.pairs // idn.TEST_BATCH
+        return sum(float(self.test_net.forward()["loss"]) for _ in range(batches)) / batches
+
+    def _line(self, row, clock):
+        s = self.settings
+        left = (s.iterations - row["iteration"]) / clock.rate()
+        text = (
+            f"{s.stage} {row['iteration']}/{s.iterations}  loss {row['loss']:.4f}  lr {row['learning_rate']:.0e}  "
+            f"{clock.rate():.2f} it/s  ETA {_duration(left)}"
+        )
+        if "psnr" in row:
+            text += f"  test loss {row['test_loss']:.4f}  PSNR {row['psnr']:.3f} dB"
+        return text
+
+
+class _Clock:
+    """Time spent in iterations alone, so that validation does not count in iterations/s."""
+
+    def __init__(self, first):
+        self.first, self.count, self.seconds = first, 0, 0.0
+
+    def __enter__(self):
+        self._began = time.perf_counter()
+
+    def __exit__(self, *exc):
+        self.seconds += time.perf_counter() - self._began
+        self.count += 1
+
+    def rate(self):
+        return self.count / self.seconds
+
+
+class _Stop:
+    requested = False
+
+
+@contextmanager
+def _stop_requests():
+    """Turn the first Ctrl-C or SIGTERM into a flag that is read between iterations; the second one ends at once."""
+    stop = _Stop()
+
+    def ask(number, frame):
+        if stop.requested:
+            raise KeyboardInterrupt
+        stop.requested = True
+
+    kept = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _duration(seconds):
+    """Seconds as "1 d 02:03:04"."""
+    days, rest = divmod(int(seconds), 86400)
+    hours, rest = divmod(rest, 3600)
+    text = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    return f"{days} d {text}" if days else text
+
+
+def default_rhythm(iterations, snapshot: Optional[int] = None, test: Optional[int] = None):
+    """Rhythm of a stage: the release's 20,000 and 5,000, or a tenth of a shorter stage."""
+    tenth = max(1, iterations // 10)
+    return Rhythm(
+        display=max(1, min(100, iterations // 50)),
+        test=test or min(5_000, tenth),
+        snapshot=snapshot or min(20_000, tenth),
+    )
