@@ -1,0 +1,85 @@
+"""A small web server: serves a folder with ranges, and misbehaves in the ways asked for."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+
+class Mirror:
+    """Serves `folder`; notes each request as (path, Range header or None) in `requests`.
+
+    Parameters
+    ----------
+    folder : Path
+        What is served.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.requests = []
+        self.truncate = {}  # path -> how often to send only the first half
+        self.fail = {}  # path -> list of HTTP codes to answer first
+        self.ranges = True
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirror.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def answer(self, request):
+        """Answer one GET."""
+        path = unquote(urlsplit(request.path).path).lstrip("/")
+        wanted = request.headers.get("Range")
+        self.requests.append((path, wanted))
+        if self.fail.get(path):
+            request.send_error(self.fail[path].pop(0))
+        elif (self.folder / path).is_dir():
+            links = [f'<a href="{one.name}">{one.name}</a>' for one in sorted((self.folder / path).iterdir())]
+            self._send(request, 200, "\n".join(links).encode(), {})
+        elif (self.folder / path).is_file():
+            self._file(request, path, wanted)
+        else:
+            request.send_error(404)
+
+    def _file(self, request, path, wanted):
+        content = (self.folder / path).read_bytes()
+        start = int(wanted.split("=")[1].rstrip("-")) if wanted and self.ranges else 0
+        if start >= len(content) and start:
+            request.send_error(416)
+            return
+        headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
+        cut = self.truncate.get(path, 0) > 0
+        if cut:
+            self.truncate[path] -= 1
+        self._send(request, 206 if start else 200, content[start:], headers, half=cut)
+
+    @staticmethod
+    def _send(request, status, content, headers, half=False):
+        request.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(content[: len(content) // 2] if half else content)
+
+
+@pytest.fixture
+def serve():
+    """Serve a folder: `with serve(folder) as mirror: ... mirror.url`."""
+    return Mirror

@@ -1,0 +1,145 @@
+"""Finding, checking and reading images; the refusals of damaged ones."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep import sources
+from data_prep.errors import DataError
+
+RGB = np.random.RandomState(7).randint(0, 256, (20, 30, 3), dtype=np.uint8)  # noqa: NPY002
+
+
+def save(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def test_lists_images_only_and_by_name(tmp_path):
+    for name in ("b.bmp", "a.JPG", "c.png", ".hidden.png", "Thumbs.db", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "sub.png").mkdir()
+    assert [path.name for path in sources.list_images(tmp_path)] == ["a.JPG", "b.bmp", "c.png"]
+    assert [path.name for path in sources.split_folder(tmp_path)[1]] == ["Thumbs.db", "notes.txt"]
+
+
+def test_folder_that_is_missing_empty_or_a_file(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such folder of images; run `make fetch`"):
+        sources.list_images(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"no images, expected .bmp, .jpg, .png or alike, found nothing"):
+        sources.list_images(tmp_path)
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DataError, match="found 1 other files"):
+        sources.list_images(tmp_path)
+    with pytest.raises(DataError, match="notes.txt: is a file, not a folder"):
+        sources.list_images(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("ending", ["bmp", "png", "tif"])
+def test_reads_rgb_as_stored(tmp_path, ending):
+    path = save(tmp_path / f"a.{ending}", RGB)
+    assert np.array_equal(sources.read_image(path), RGB)
+    info = sources.inspect(path)
+    assert (info.height, info.width, info.gray, info.alpha, info.deep) == (20, 30, False, False, False)
+    assert info.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert np.array_equal(sources.read_pixels(info), RGB)
+
+
+def test_gray_is_what_the_file_stores(tmp_path):
+    equal = np.repeat(RGB[:, :, :1], 3, axis=2)
+    assert not sources.inspect(save(tmp_path / "equal.jpg", equal)).gray
+    gray = save(tmp_path / "gray.jpg", RGB[:, :, 0])
+    assert sources.inspect(gray).gray
+    assert sources.read_image(gray).shape == (20, 30)
+
+
+def test_gray_with_alpha_is_gray(tmp_path):
+    path = save(tmp_path / "la.png", RGB[:, :, :2])
+    assert (sources.inspect(path).gray, sources.inspect(path).alpha) == (True, True)
+    assert np.array_equal(sources.read_image(path), RGB[:, :, 0])
+
+
+def test_alpha_is_dropped(tmp_path):
+    path = save(tmp_path / "a.png", np.dstack([RGB, RGB[:, :, 0]]))
+    assert sources.inspect(path).alpha
+    assert np.array_equal(sources.read_image(path), RGB)
+
+
+def test_16_bits_are_rounded_as_im2uint8_does(tmp_path):
+    # MATLAB: im2uint8(uint16([0 128 129 385 386 32768 65406 65407 65535])), that is round(x / 257)
+    deep = np.array([[0, 128, 129, 385, 386, 32768, 65406, 65407, 65535]], np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), np.dstack([deep] * 3))
+    info = sources.inspect(tmp_path / "deep.png")
+    assert (info.deep, info.gray) == (True, False)
+    expected = [0, 0, 1, 1, 2, 128, 254, 255, 255]
+    assert sources.read_image(info.path)[0, :, 1].tolist() == expected
+    assert sources.read_pixels(info)[0, :, 1].tolist() == expected
+
+
+@pytest.mark.parametrize("ending", ["bmp", "jpg", "png"])
+@pytest.mark.parametrize("left", [0, 1, 30, 0.5, -3])
+def test_truncated_image_is_refused(tmp_path, ending, left):
+    path = save(tmp_path / f"cut.{ending}", np.tile(RGB, (5, 5, 1)))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(left * len(content)) if 0 < left < 1 else left])
+    for read in (sources.inspect, sources.read_image):
+        with pytest.raises(DataError, match=rf"cut\.{ending}: (truncated|not an image).*fetch or copy it again"):
+            read(path)
+
+
+def test_text_with_an_image_name_is_refused(tmp_path):
+    (tmp_path / "page.jpg").write_text("<html>404: Not Found</html>")
+    with pytest.raises(DataError, match=r"page.jpg: not an image that OpenCV reads \(27 bytes\)"):
+        sources.read_image(tmp_path / "page.jpg")
+
+
+def test_floating_point_image_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "float.tif"), RGB.astype(np.float32))
+    with pytest.raises(DataError, match="pixels are float32, expected 8 or 16 bits"):
+        sources.read_image(tmp_path / "float.tif")
+
+
+def test_missing_image(tmp_path):
+    with pytest.raises(DataError, match="gone.png: cannot be read"):
+        sources.read_image(tmp_path / "gone.png")
+
+
+def test_image_that_changes_meanwhile(tmp_path):
+    info = sources.inspect(save(tmp_path / "a.png", RGB))
+    save(tmp_path / "a.png", RGB[::-1].copy())
+    with pytest.raises(DataError, match=r"a\.png: changed while it was being used"):
+        sources.read_pixels(info)
+
+
+def test_orientation_tag_is_not_followed(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    path = save(tmp_path / "a.jpg", RGB, exif=exif)
+    assert sources.read_image(path).shape == RGB.shape
+
+
+def test_set_hash(tmp_path):
+    one, two = save(tmp_path / "1.png", RGB), save(tmp_path / "2.png", RGB[::-1].copy())
+    (tmp_path / "elsewhere").mkdir()
+    copies = [tmp_path / "elsewhere" / path.name for path in (one, two)]
+    for path, copy in zip((one, two), copies):
+        copy.write_bytes(path.read_bytes())
+    digest = sources.image_set_hash([one, two])
+    # by hand, from the definition in its docstring
+    lines = "".join(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in (one, two))
+    assert digest == hashlib.sha256(lines.encode()).hexdigest()
+    assert sources.image_set_hash(copies[::-1]) == digest
+    assert sources.image_set_hash([one]) != digest
+    two.write_bytes(one.read_bytes())
+    assert sources.image_set_hash([one, two]) != digest
+
+
+def test_all_training_images_are_sound(shared):
+    infos = [sources.inspect(path) for path in sources.list_images(shared / "data/291")]
+    assert len(infos) == 291
+    assert not any(info.gray or info.alpha or info.deep for info in infos)
+    # paper, section 4.2: the smallest picture is 78 x 78
+    assert min(min(info.height, info.width) for info in infos) == 78

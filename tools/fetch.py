@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Fetch the training and test images and the released weights, and check every file's SHA-256.
+
+    tools/fetch.py                              # 291, Set5, Set14 and the weights
+    tools/fetch.py Set5 weights                 # only these
+    tools/fetch.py BSD100 Urban100              # not pinned: see below
+    FETCH_MIRROR=/mnt/idn tools/fetch.py        # the same files from a folder or a web address
+    tools/fetch.py --mirror https://example.org/idn
+
+The files are the IDN authors' (repository Zheng222/IDN-Caffe, commit 482c601); there is no licence with
+them, so they are fetched, never shipped. A download that broke goes on where it stopped. A file that is
+there is never overwritten: a right one is left alone, a differing one is reported (--force replaces it). A
+mirror is laid out like the repository, or like the folders here: data/Set5/..., weights/idn/...
+
+BSD100 and Urban100 have no SHA-256 in the manifest yet. From GitHub they are checked against git's own
+hashes at the pinned commit; from a mirror only that they decode. What came is recorded in DATA/fetch.lock
+and compared the next time.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from data_prep.fetch import LOCK, choose, fetch
+from data_prep.mirrors import open_mirror
+from tools import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def parse(argv):
+    """Read the command line."""
+    parser = cli.Parser(__doc__)
+    add = parser.add_argument
+    add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, weights, BSD100, Urban100")
+    add("--data-dir", default=_folder("DATA", "data"), metavar="DIR", help="DATA, else data")
+    add("--weights-dir", default=_folder("WEIGHTS", "weights"), metavar="DIR", help="WEIGHTS, else weights")
+    add("--mirror", default=os.environ.get("FETCH_MIRROR"), metavar="WHERE", help="folder or address")
+    add("--retries", type=int, default=3, metavar="N", help="further attempts at a broken download")
+    add("--force", action="store_true", help="replace files that differ from the manifest")
+    return parser.parse_args(argv)
+
+
+def _folder(variable, name):
+    return os.environ.get(variable) or str(ROOT / name)
+
+
+def main(argv=None):
+    """Run the tool; return the exit status."""
+    args = parse(argv)
+    mirror = open_mirror(args.mirror, max(0, args.retries))
+    outcomes = fetch(choose(args.sets), mirror, args.data_dir, args.weights_dir, force=args.force)
+    for name in dict.fromkeys(one.entry.set for one in outcomes):
+        print(summary(name, [one for one in outcomes if one.entry.set == name]))
+    complain([one for one in outcomes if one.state in ("failed", "differs")], len(outcomes))
+    return 0
+
+
+def summary(name, outcomes):
+    """One line on a set: how many files, what became of them, and how they were checked."""
+    states = Counter(one.state for one in outcomes)
+    told = ", ".join(f"{states[state]} {state}" for state in ("fetched", "present", "differs", "failed"))
+    blobs = sum(one.entry.blob is not None for one in outcomes if one.entry.sha256 is None)
+    if all(one.entry.sha256 for one in outcomes):
+        check = "SHA-256 as in the manifest"
+    elif blobs:
+        check = "no pinned SHA-256; checked against git's hashes at the commit"
+    else:
+        check = f"unverified (no pinned SHA-256); hashes recorded in {LOCK}"
+    return f"{name}: {len(outcomes)} files: {told}; {check}"
+
+
+def complain(bad, total):
+    """Raise UserError when a file is not what was asked for."""
+    failed = [one for one in bad if one.state == "failed"]
+    if failed:
+        raise cli.UserError(f"{len(failed)} of {total} files failed; the first: {failed[0].error}")
+    if bad:
+        raise cli.UserError(
+            f"{len(bad)} of {total} files differ from the manifest and were kept; the first: {bad[0].path}; "
+            "--force replaces them"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)
