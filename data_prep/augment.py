@@ -1,0 +1,42 @@
+"""The 40 variants of a training image: 4 rotations x 5 sizes x flip or not (paper, section 4.1.1)."""
+
+import numpy as np
+
+from data_prep.geometry import FACTORS, ROTATIONS
+from matlab_compat import imresize, rgb2ycbcr
+
+
+def luma_variants(rgb, augmented=True):
+    """Yield the luma of each variant of an image.
+
+    Parameters
+    ----------
+    rgb : ndarray, (H, W, 3), uint8 [0, 255]
+        The image.
+    augmented : bool
+        False: only the image itself.
+
+    Yields
+    ------
+    ndarray, (h, w), uint8 [16, 235]
+        Y of rgb2ycbcr, in the order of `geometry.variant_shapes`: by rotation, then size, unflipped first.
+
+    Notes
+    -----
+    As in the release an image is turned, made smaller as 8-bit RGB (each variant was an 8-bit BMP in
+    between), flipped, and converted last. Converting is done before flipping here: it works pixel by pixel,
+    so the order is free. The flip is left-right, as the paper says; the release flips up-down, which after
+    the rotations is the same set but for rounding.
+
+    Source: paper, section 4.1.1; release, train/data_aug.m.
+    """
+    if not augmented:
+        yield rgb2ycbcr(rgb)[:, :, 0]
+        return
+    for turns in ROTATIONS:
+        turned = np.rot90(rgb, turns)
+        for factor in FACTORS:
+            small = turned if factor == 1 else imresize(turned, factor)
+            luma = rgb2ycbcr(small)[:, :, 0]
+            yield luma
+            yield luma[:, ::-1]

@@ -1,0 +1,310 @@
+"""HDF5 databases for Caffe's HDF5Data layer: make empty shards, list them, check them.
+
+A database is a folder of shards `00000.h5`, `00001.h5`, ... and, beside it, a text list that HDF5Data's
+`source` names. A shard holds the datasets `data` (LR), `label` (HR) and `bic` (bicubic of LR), float32 in
+Caffe's order (N, C, H, W) with C = 1. MATLAB writes HDF5 column-major, so the authors' files hold
+transposed patches; ours are not transposed. With rotations and flips in the set both are the same
+distribution.
+
+HDF5Data reads a whole file at a time, hence the shards.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from data_prep.errors import DataError
+from data_prep.files import write_text
+from data_prep.geometry import geometry
+
+CHUNK = 64
+# raise it when the same sources and parameters begin to give other bytes
+FORMAT = 1
+# attributes that all shards of a database share and that decide what is in it
+IDENTITY = (
+    "format", "scale", "stage", "lr_size", "hr_size", "lr_stride", "batch", "seed",
+    "source_set", "source_sha256", "images", "variants",
+    "pairs_before_truncation", "pairs", "shards", "pairs_per_shard",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Database:
+    """What `check_database` found.
+
+    Attributes
+    ----------
+    pairs : int
+        LR/HR pairs in all shards.
+    lr_size, hr_size : int
+        Sides in pixels of `data`, and of `label` and `bic`.
+    shards : list of Path
+        The HDF5 files, in order.
+    bytes : int
+        Size of all files.
+    largest_bytes : int
+        float32 bytes of the largest shard: what HDF5Data holds in memory.
+    attributes : dict
+        Attributes of the first shard, among them seed, source_set and source_sha256.
+    """
+
+    pairs: int
+    lr_size: int
+    hr_size: int
+    shards: list
+    bytes: int
+    largest_bytes: int
+    attributes: dict
+
+
+def shapes(rows, lr_size, hr_size):
+    """Shapes of the three datasets of a shard of `rows` pairs: dict of name to (N, 1, H, W)."""
+    return {
+        "data": (rows, 1, lr_size, lr_size),
+        "label": (rows, 1, hr_size, hr_size),
+        "bic": (rows, 1, hr_size, hr_size),
+    }
+
+
+def create_shard(path, rows, lr_size, hr_size, attributes):
+    """Make a shard with all its room laid out and nothing in it yet.
+
+    Every chunk gets its place in the file at once, so that patches can be written to known offsets later,
+    by any process, in any order, and the bytes of the file do not depend on who wrote first.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    rows, lr_size, hr_size : int
+        Pairs, and sides of the patches in pixels.
+    attributes : dict
+        Written to the file's root.
+
+    Returns
+    -------
+    dict of str to ndarray, (chunks,), int64
+        For each dataset the offset in bytes of each chunk of CHUNK rows.
+    """
+    # the earliest file format: Caffe may be built with an old HDF5. No times: the same input gives the same
+    # bytes
+    with h5py.File(path, "w", libver=("earliest", "v108"), track_order=False) as file:
+        for name in sorted(attributes):
+            file.attrs[name] = attributes[name]
+        return {name: _lay_out(file, name, shape) for name, shape in shapes(rows, lr_size, hr_size).items()}
+
+
+def _lay_out(file, name, shape):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((min(CHUNK, shape[0]), *shape[1:]))
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)
+    space = h5py.h5s.create_simple(shape)
+    dataset = h5py.h5d.create(file.id, name.encode(), h5py.h5t.IEEE_F32LE, space, plist)
+    chunk = min(CHUNK, shape[0])
+    offsets = [
+        dataset.get_chunk_info_by_coord((row, 0, 0, 0)).byte_offset for row in range(0, shape[0], chunk)
+    ]
+    return np.array(offsets, dtype=np.int64)
+
+
+def shard_paths(folder):
+    """The shards of a database folder, in order (list of Path)."""
+    return sorted(Path(folder).glob("[0-9][0-9][0-9][0-9][0-9].h5"))
+
+
+def list_path(folder):
+    """The text list that belongs to a database folder: OUT/x3/train -> OUT/x3/train.txt."""
+    folder = Path(folder)
+    return folder.with_name(folder.name + ".txt")
+
+
+def write_list(folder):
+    """Write the text list that HDF5Data's `source` names: one absolute shard path a line.
+
+    Absolute, because Caffe takes relative ones from the folder the process was started in. Call it again when
+    the database has been moved.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder that holds the shards.
+
+    Returns
+    -------
+    Path
+        The list, beside the folder.
+
+    Raises
+    ------
+    DataError
+        The folder has no shards, or its path contains white space (Caffe splits the list there).
+    """
+    folder = Path(folder).resolve()
+    paths = shard_paths(folder)
+    if not paths:
+        raise DataError(f"{folder}: no HDF5 shards; make them with tools/prepare_data.py")
+    check_path(folder)
+    write_text(list_path(folder), "".join(f"{path}\n" for path in paths))
+    return list_path(folder)
+
+
+def check_path(folder):
+    """Raise DataError when Caffe could not read a list that names files in `folder`."""
+    if any(character.isspace() for character in str(Path(folder).absolute())):
+        raise DataError(
+            f"{folder}: Caffe splits its list of HDF5 files at white space; choose a folder without any"
+        )
+
+
+def read_list(list_file):
+    """Read a text list as Caffe does.
+
+    Parameters
+    ----------
+    list_file : str or Path
+        The list.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    DataError
+        The list is missing, empty, no text, or names a file that is not there.
+    """
+    list_file = Path(list_file)
+    try:
+        names = list_file.read_text(encoding="utf-8").split()
+    except FileNotFoundError as error:
+        raise DataError(f"{list_file}: no such list of HDF5 files; run tools/prepare_data.py") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{list_file}: not a readable text list of HDF5 files") from error
+    if not names:
+        raise DataError(f"{list_file}: empty, expected one HDF5 file a line; run tools/prepare_data.py again")
+    paths = [Path(name) for name in names]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{list_file}: names {missing[0]}, which is not there; has the database moved? "
+            "tools/prepare_data.py writes the list anew"
+        )
+    return paths
+
+
+def check_database(list_file, scale, stage):
+    """Open every shard that a list names and check it, because Caffe ends the process over a bad one.
+
+    Parameters
+    ----------
+    list_file : str or Path
+        The text list.
+    scale : int
+        Scale the database must be for.
+    stage : str
+        "pretrain", "train", "finetune" or "val".
+
+    Returns
+    -------
+    Database
+
+    Raises
+    ------
+    DataError
+        A list or shard is missing, truncated, or of another scale, stage, shape, type or source than
+        expected.
+    """
+    wanted = geometry(scale, stage)
+    paths = read_list(list_file)
+    found = [_check_shard(path, wanted) for path in paths]
+    first = found[0]
+    for path, head in zip(paths, found):
+        other = [name for name in IDENTITY if head.get(name) != first.get(name)]
+        if other:
+            raise DataError(
+                f"{path}: {other[0]} is {head.get(other[0])}, but {first.get(other[0])} in {paths[0].name}; "
+                "the shards are of two databases; run tools/prepare_data.py --force"
+            )
+    numbers = [head["shard"] for head in found]
+    if numbers != list(range(first["shards"])):
+        raise DataError(
+            f"{list_file}: shards {numbers} of {first['shards']}; run tools/prepare_data.py again"
+        )
+    pairs = [head["rows"] for head in found]
+    if sum(pairs) != first["pairs"]:
+        raise DataError(
+            f"{list_file}: {sum(pairs)} pairs, expected {first['pairs']}; run tools/prepare_data.py again"
+        )
+    return Database(
+        pairs=sum(pairs),
+        lr_size=wanted.lr_size,
+        hr_size=wanted.hr_size,
+        shards=paths,
+        bytes=sum(path.stat().st_size for path in paths),
+        largest_bytes=max(pairs) * wanted.pair_bytes,
+        attributes=first,
+    )
+
+
+def heads(paths, wanted):
+    """What the shards say they hold: a list of (identity attributes, number of the shard, rows).
+
+    Raises DataError for a shard that is damaged or not of the Geometry `wanted`.
+    """
+    found = [_check_shard(path, wanted) for path in paths]
+    return [({name: head[name] for name in IDENTITY}, head["shard"], head["rows"]) for head in found]
+
+
+def _check_shard(path, wanted):
+    """Check one shard; return its attributes and, under "rows", its number of pairs."""
+    again = "make it again with tools/prepare_data.py --force"
+    try:
+        with h5py.File(path, "r") as file:
+            head = {name: _plain(value) for name, value in file.attrs.items()}
+            found = {
+                name: (file[name].shape, file[name].dtype)
+                for name in ("data", "label", "bic")
+                if isinstance(file.get(name), h5py.Dataset)
+            }
+    except OSError as error:
+        raise DataError(f"{path}: truncated or not HDF5; {again}") from error
+    missing = [name for name in ("data", "label", "bic") if name not in found]
+    if missing:
+        raise DataError(f"{path}: no dataset {missing[0]!r}; {again}")
+    absent = [name for name in (*IDENTITY, "shard") if name not in head]
+    if absent:
+        raise DataError(f"{path}: no attribute {absent[0]!r}; {again}")
+    for name, value in (("format", FORMAT), ("scale", wanted.scale), ("stage", wanted.stage)):
+        if head[name] != value:
+            raise DataError(f"{path}: {name} is {head[name]}, expected {value}; {again}, or name another")
+    rows = found["data"][0][0] if found["data"][0] else 0
+    for name, shape in shapes(rows, wanted.lr_size, wanted.hr_size).items():
+        if found[name] != (shape, np.dtype("<f4")):
+            raise DataError(
+                f"{path}: {name} is {found[name][1]} {found[name][0]}, expected float32 {shape}; {again}"
+            )
+    if rows == 0 or rows % wanted.batch:
+        raise DataError(f"{path}: {rows} pairs, expected a multiple of the batch of {wanted.batch}; {again}")
+    return {**head, "rows": rows}
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def versions():
+    """Versions of what makes the numbers and the file, as one JSON text for an attribute."""
+    import cv2
+
+    found = {
+        "h5py": h5py.__version__,
+        "hdf5": h5py.version.hdf5_version,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+    return json.dumps(found, sort_keys=True)

@@ -1,0 +1,228 @@
+"""Decide, before any pixel is computed, which patch goes where: counts, permutation, shards."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_prep import hdf5
+from data_prep.errors import DataError
+from data_prep.geometry import Geometry
+from data_prep.sources import inspect, list_images, set_sha256, split_folder
+
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The images of a folder that are used, and what was left out or changed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the image set: the folder's name.
+    images : list of ImageInfo
+        The images used, sorted by name.
+    sha256 : str
+        Hash of the set (`sources.image_set_hash`) over all readable images, the skipped gray ones included.
+    warnings : list of str
+        One sentence for each kind of thing a user should know.
+    """
+
+    name: str
+    images: list
+    sha256: str
+    warnings: list
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where each patch of a set goes.
+
+    Attributes
+    ----------
+    geometry : Geometry
+    sources : Sources
+    seed : int
+    counts : list of int
+        Pairs of each image.
+    variants : int
+        Variants of all images.
+    total, pairs : int
+        Pairs before and after truncation to whole batches.
+    per_shard : int
+        Pairs in each shard but the last.
+    warnings : list of str
+    """
+
+    geometry: Geometry
+    sources: Sources
+    seed: int
+    counts: list
+    variants: int
+    total: int
+    pairs: int
+    per_shard: int
+    warnings: list = field(default_factory=list)
+
+    @property
+    def shard_rows(self):
+        """Pairs in each shard (list of int)."""
+        whole, rest = divmod(self.pairs, self.per_shard)
+        return [self.per_shard] * whole + [rest] * bool(rest)
+
+    def identity(self):
+        """The attributes that say what is in the database (dict); see `hdf5.IDENTITY`."""
+        shape = self.geometry
+        return {
+            "format": hdf5.FORMAT,
+            "scale": shape.scale,
+            "stage": shape.stage,
+            "lr_size": shape.lr_size,
+            "hr_size": shape.hr_size,
+            "lr_stride": shape.stride,
+            "batch": shape.batch,
+            "seed": self.seed,
+            "source_set": self.sources.name,
+            "source_sha256": self.sources.sha256,
+            "images": len(self.sources.images),
+            "variants": self.variants,
+            "pairs_before_truncation": self.total,
+            "pairs": self.pairs,
+            "shards": len(self.shard_rows),
+            "pairs_per_shard": self.per_shard,
+        }
+
+    def destinations(self):
+        """Give each image its pairs' places in the database.
+
+        Returns
+        -------
+        list of ndarray, (count,), int64
+            For each image the row of each of its pairs, in the order in which they are cut; -1 for a pair
+            that the truncation to whole batches drops.
+
+        Notes
+        -----
+        RandomState, not Generator: its stream is frozen for good (NEP 19), so that a seed means the same
+        bytes with any NumPy.
+        """
+        order = np.random.RandomState(self.seed).permutation(self.total)  # noqa: NPY002
+        rows = np.full(self.total, -1, dtype=np.int64)
+        rows[order[: self.pairs]] = np.arange(self.pairs)
+        return np.split(rows, np.cumsum(self.counts)[:-1])
+
+
+def gather(folder, skip_bad=False):
+    """Check all images of a folder and choose those to use.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder of images.
+    skip_bad : bool
+        Leave out images that cannot be read, with a warning that counts them, instead of raising.
+
+    Returns
+    -------
+    Sources
+
+    Raises
+    ------
+    DataError
+        The folder is missing or has no usable image, or an image cannot be read.
+    """
+    folder = Path(folder).resolve()
+    readable, bad = [], []
+    for path in list_images(folder):
+        try:
+            readable.append(inspect(path))
+        except DataError as error:
+            if not skip_bad:
+                raise DataError(f"{error}, or leave such images out with --skip-bad") from error
+            bad.append(path.name)
+    images = [info for info in readable if not info.gray]
+    warnings = _warnings(readable, bad, split_folder(folder)[1])
+    if not images:
+        raise DataError(f"{folder}: no colour image that can be read; {'; '.join(warnings)}")
+    digest = set_sha256((info.path.name, info.sha256) for info in readable)
+    return Sources(folder.name, images, digest, warnings)
+
+
+def _warnings(readable, bad, others):
+    gray = [info.path.name for info in readable if info.gray]
+    deep = [info.path.name for info in readable if info.deep and not info.gray]
+    alpha = [info.path.name for info in readable if info.alpha and not info.gray]
+    kinds = (
+        (bad, "unreadable, left out (--skip-bad)"),
+        (gray, "gray (one channel), skipped as the authors do"),
+        (deep, "with 16 bits a channel, rounded to 8"),
+        (alpha, "with an alpha channel, which is dropped"),
+        (others, "not an image by its name, ignored"),
+    )
+    return [f"{_count(names)} {what}: {_names(names)}" for names, what in kinds if names]
+
+
+def _count(names):
+    return f"{len(names)} file" + "s" * (len(names) > 1)
+
+
+def _names(names):
+    names = [getattr(name, "name", name) for name in names]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def make_plan(sources, geometry, seed=0, shard_mb=500):
+    """Count the pairs of a set and lay out its database.
+
+    Parameters
+    ----------
+    sources : Sources
+        The images.
+    geometry : Geometry
+        How to cut them.
+    seed : int
+        Seed of the permutation, 0 to 2**32 - 1.
+    shard_mb : float
+        Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs, one at least.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        A seed or shard size out of range, or the images give less than one batch.
+    """
+    if not 0 <= seed < 2**32:
+        raise DataError(f"seed {seed}: expected 0 to {2**32 - 1}")
+    if not shard_mb > 0:
+        raise DataError(f"shard size {shard_mb} MB: expected more than 0")
+    each = [geometry.patches(info.height, info.width) for info in sources.images]
+    counts = [sum(variants) for variants in each]
+    total = sum(counts)
+    pairs = total - total % geometry.batch
+    size = geometry.lr_size * geometry.scale
+    small = [info.path.name for info, count in zip(sources.images, counts) if not count]
+    if not pairs:
+        raise DataError(
+            f"{sources.name}: {total} pairs from {len(counts)} images, expected at least one batch of "
+            f"{geometry.batch}; an image must be {size}x{size} pixels or more at x{geometry.scale} "
+            f"{geometry.stage}; add larger or more images"
+        )
+    warnings = list(sources.warnings)
+    if small:
+        warnings.append(f"{_count(small)} smaller than a patch of {size}x{size}, no pair: {_names(small)}")
+    per_shard = int(shard_mb * MEGABYTE / geometry.pair_bytes) // hdf5.CHUNK * hdf5.CHUNK
+    return Plan(
+        geometry=geometry,
+        sources=sources,
+        seed=seed,
+        counts=counts,
+        variants=sum(map(len, each)),
+        total=total,
+        pairs=pairs,
+        per_shard=max(hdf5.CHUNK, per_shard),
+        warnings=warnings,
+    )

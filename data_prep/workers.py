@@ -1,0 +1,98 @@
+"""Run one function over many items on all cores, and leave no process behind however it ends."""
+
+import os
+import resource
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+
+from data_prep.errors import DataError
+
+# more processes than this gain little, since they all write to one disk, and cost about 100 MB each
+MOST_BY_DEFAULT = 8
+# one thread each: the processes share the cores already
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def default_workers():
+    """Processes to use when the user names no number: the cores this process may run on, at most 8."""
+    return min(MOST_BY_DEFAULT, len(os.sched_getaffinity(0)))
+
+
+def peak_memory():
+    """Largest resident size of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def run_all(function, items, workers, setup, setup_arguments):
+    """Yield `function(item)` for each item as it gets done, in no particular order.
+
+    Parameters
+    ----------
+    function, setup : callable
+        Importable functions; `setup(*setup_arguments)` runs once in each process first.
+    items : sequence
+        Picklable arguments.
+    workers : int
+        Processes; 1 works in this process.
+    setup_arguments : tuple
+        Picklable.
+
+    Yields
+    ------
+    object
+        Each result.
+
+    Raises
+    ------
+    DataError
+        A process was killed from outside, as a machine short of memory does.
+    """
+    if workers == 1:
+        setup(*setup_arguments)
+        yield from map(function, items)
+        return
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(
+            min(workers, len(items)), get_context("spawn"), _begin, (setup, setup_arguments)
+        )
+        try:
+            for job in as_completed([pool.submit(function, item) for item in items]):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a worker process was killed, perhaps for want of memory; try fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each():
+    """Have the processes started inside read 1 from the variables that numerical libraries obey."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _begin(setup, arguments):
+    # Ctrl-C reaches the whole group; the parent alone decides what happens then
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    setup(*arguments)
+
+
+def _follow_parent():
+    """End this process when its parent has died: a killed parent cannot tell it to."""
+    parent_process().join()
+    os._exit(1)

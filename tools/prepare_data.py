@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Cut images into LR/HR pairs and write them to HDF5 for Caffe.
+
+    tools/prepare_data.py --scale 3 --stage train
+    tools/prepare_data.py --scale 3 --stage finetune --data-dir data --out data/hdf5
+    tools/prepare_data.py --scale 3 --stage val
+    tools/prepare_data.py --scale 3 --stage train --dry-run          # count only
+
+Reads DATA/291 (train, finetune: 40 variants an image) or DATA/Set5 (val: the images as they are) and writes
+OUT/x3/train/00000.h5, ... and the list OUT/x3/train.txt that an HDF5Data layer's `source` names. Does
+nothing when that database is there already. The stage pretrain uses the patches of train.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import os
+import sys
+from pathlib import Path
+
+from data_prep import build, hdf5
+from data_prep.counts import add_row
+from data_prep.geometry import IMAGE_SETS, geometry
+from data_prep.plan import gather, make_plan
+from tools import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def parse(argv):
+    """Read the command line."""
+    parser = cli.Parser(__doc__)
+    data = os.environ.get("DATA") or str(ROOT / "data")
+    add = parser.add_argument
+    add("--scale", type=int, choices=cli.SCALES, required=True, help="2, 3 or 4")
+    add("--stage", choices=("pretrain", "train", "finetune", "val"), required=True)
+    add("--data-dir", default=data, metavar="DIR", help="folder with 291/ and Set5/ (DATA, else data)")
+    add("--out", metavar="DIR", help="output folder (default: hdf5 inside --data-dir)")
+    add("--set", metavar="NAME", help="another sub-folder of --data-dir than 291 (Set5 for val)")
+    add("--workers", type=int, metavar="N", help="processes (default: one a core, at most 8)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
+    add("--stride", type=int, metavar="N", help="step between LR patches (default: their size)")
+    add("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
+    add("--skip-bad", action="store_true", help="leave out images that cannot be read")
+    add("--force", action="store_true", help="build again even if the database is there")
+    add("--dry-run", action="store_true", help="count images, variants and pairs; write nothing")
+    add("--report", metavar="FILE", help="add the counts and costs to this JSON file and to FILE with .md")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Run the tool; return the exit status."""
+    args = parse(argv)
+    shape = geometry(args.scale, args.stage, args.stride)
+    sources = gather(Path(args.data_dir) / (args.set or IMAGE_SETS[shape.stage]), args.skip_bad)
+    plan = make_plan(sources, shape, args.seed, shard_mb(args))
+    for warning in plan.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    describe(plan)
+    if args.dry_run:
+        return 0
+    out = args.out or Path(args.data_dir) / "hdf5"
+    report = build.build(plan, out, processes=args.workers, force=args.force)
+    if not report.built:
+        print(f"{report.folder}: made from these images in this way already; --force builds it again")
+    else:
+        print(
+            f"bytes {report.bytes:,}  seconds {report.seconds:.1f}  workers {report.workers}  "
+            f"peak memory {report.peak_bytes / 1e6:.0f} MB (all processes)"
+        )
+        if args.report:
+            add_row(args.report, plan, report)
+    print(f"list {hdf5.list_path(report.folder)}")
+    return 0
+
+
+def shard_mb(args):
+    """The shard size asked for, in 10**6 bytes."""
+    if args.shard_mb is not None:
+        return args.shard_mb
+    given = os.environ.get("SHARD_MB") or "500"
+    try:
+        return float(given)
+    except ValueError:
+        raise cli.UserError(f"SHARD_MB={given}: expected a number of megabytes, such as 500") from None
+
+
+def describe(plan):
+    """Print what is about to be made."""
+    shape = plan.geometry
+    print(
+        f"x{shape.scale} {shape.stage}: LR {shape.lr_size}x{shape.lr_size}, "
+        f"HR {shape.hr_size}x{shape.hr_size}, LR stride {shape.stride}, seed {plan.seed}"
+    )
+    print(
+        f"images {len(plan.sources.images):,}  variants {plan.variants:,}  pairs {plan.total:,}, "
+        f"{plan.pairs:,} in whole batches of {shape.batch}  shards {len(plan.shard_rows)}"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
