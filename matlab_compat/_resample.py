@@ -19,11 +19,13 @@ from scipy import sparse
 from .contributions import contributions
 from .rounding import to_class
 
-BLOCK = 16  # output pixels that share a dense block of weights
+# output pixels that share a dense block of weights, by whether the image shrinks or grows (measured)
+BLOCK_DOWN, BLOCK_UP = 16, 32
 # a product of at most so many multiplications: it stays in the cache, and OpenBLAS does not wake its threads,
 # whose start costs more than the product
 PRODUCT = 1 << 18
-CHUNK = 1 << 17  # doubles held at a time by resample_exact
+NARROWEST = 16  # products with fewer columns than this do not pay
+CHUNK = 1 << 17  # sums held at a time: what is rounded next is still in the cache
 REDO = 1 << 16  # doubtful pixels computed again at a time
 _UNIT = 2.0**-24  # half the spacing of single precision at 1
 _FINEST_GRID = 2.0**12
@@ -35,6 +37,7 @@ class Axis:
     def __init__(self, in_length, out_length, *args):
         self.in_length, self.out_length = in_length, out_length
         self.weights, self.indices = contributions(in_length, out_length, *args)
+        self.block = BLOCK_UP if out_length > in_length else BLOCK_DOWN
 
     @cached_property
     def picks_pixels(self):
@@ -52,13 +55,13 @@ class Axis:
     @cached_property
     def blocks(self):
         """[(start, stop, low, high, dense)]: outputs start..stop need inputs low..high; dense is float32."""
-        return [self._block(start) for start in range(0, self.out_length, BLOCK)]
+        return [self._block(start) for start in range(0, self.out_length, self.block)]
 
     @cached_property
     def fits_blocks(self):
         """False where a block needs so many inputs (a very small scale) that dense products do not pay."""
-        reach = self.indices.max(axis=1) - self.indices.min(axis=1)
-        return int(reach.max()) + 1 + BLOCK / self.out_length * self.in_length < PRODUCT / BLOCK / 16
+        span = self.weights.shape[1] + self.block * self.in_length / self.out_length
+        return span * self.block * NARROWEST < PRODUCT
 
     @cached_property
     def exact_in_single(self):
@@ -81,7 +84,7 @@ class Axis:
         return float(np.abs(self.weights).sum(axis=1).max())
 
     def _block(self, start):
-        stop = min(start + BLOCK, self.out_length)
+        stop = min(start + self.block, self.out_length)
         indices, weights = self.indices[start:stop], self.weights[start:stop]
         low, high = int(indices.min()), int(indices.max()) + 1
         dense = np.zeros((stop - start, high - low))
@@ -148,7 +151,7 @@ def _rows(lines, plan):
     for start, stop, low, high, dense in plan.blocks:
         single = lines[low:high].astype(np.float32)
         sums = np.empty((stop - start, total), np.float32)
-        step = max(16, PRODUCT // dense.size)
+        step = max(NARROWEST, PRODUCT // dense.size)
         for left in range(0, total, step):
             np.matmul(dense, single[:, left : left + step], out=sums[:, left : left + step])
         doubtful.append(_round(sums, plan, out[start:stop]) + start * total)
@@ -163,7 +166,7 @@ def _columns(lines, plan):
     length = plan.out_length
     out = np.empty((len(lines), length), np.uint8)
     widest = max(high - low for _, _, low, high, _ in plan.blocks)
-    step = max(16, PRODUCT // (BLOCK * widest))
+    step = max(NARROWEST, min(PRODUCT // (plan.block * widest), CHUNK // length))
     doubtful = []
     for top in range(0, len(lines), step):
         single = lines[top : top + step].astype(np.float32)

@@ -7,6 +7,9 @@ from ._checks import check_pair, check_plane
 from .steerable import LEVELS, SMALLEST_SIDE, steerable_bands
 
 BLOCK = 3  # side of the blocks that make a vector of the Gaussian scale mixture (M in ifcvec.m)
+# blocks at a time: they stay in the cache, and products so small do not wake the threads of BLAS
+PORTION = 3000
+_SPOTS = [(i, j) for j in range(BLOCK) for i in range(BLOCK)]
 _TINY = 1e-15  # a variance below is none
 _FLOOR = 1e-10  # keeps the ratio finite where the distortion has no variance
 
@@ -89,17 +92,30 @@ def _distortion(ref, out, window):
 
 def _scale_mixture(ref):
     """The field of local variances, (h / 3, w / 3), and the 9 eigenvalues of the blocks' covariance."""
-    height, width = ref.shape
-    spots = [(i, j) for j in range(BLOCK) for i in range(BLOCK)]
-    every = np.stack([ref[i : height - BLOCK + 1 + i, j : width - BLOCK + 1 + j].ravel() for i, j in spots])  # (9, N)
-    every -= every.mean(axis=1, keepdims=True)
-    covariance = every @ every.T / every.shape[1]
-    apart = np.stack([ref[i::BLOCK, j::BLOCK].ravel() for i, j in spots])  # (9, blocks)
-    if not covariance.any():
-        # a flat reference carries no information
-        return np.zeros((height // BLOCK, width // BLOCK)), np.zeros(len(spots))
-    field = (np.linalg.solve(covariance, apart) * apart).sum(axis=0) / len(spots)
-    return field.reshape(height // BLOCK, width // BLOCK), np.linalg.eigvalsh(covariance)
+    covariance = _block_covariance(ref)
+    blocks = np.stack([ref[i::BLOCK, j::BLOCK] for i, j in _SPOTS]).reshape(len(_SPOTS), -1)  # none overlap
+    field = np.zeros(blocks.shape[1])
+    if covariance.any():  # a flat reference carries no information
+        inverse = np.linalg.inv(covariance)
+        for start in range(0, len(field), PORTION):
+            part = blocks[:, start : start + PORTION]
+            field[start : start + PORTION] = ((inverse @ part) * part).sum(axis=0) / len(_SPOTS)
+    return field.reshape(ref.shape[0] // BLOCK, -1), np.linalg.eigvalsh(covariance)
+
+
+def _block_covariance(ref):
+    """Covariance (9, 9) of the pixels of all 3x3 blocks, overlapping ones included."""
+    rows, columns = (length - BLOCK + 1 for length in ref.shape)
+    moments, sums = np.zeros((len(_SPOTS), len(_SPOTS))), np.zeros(len(_SPOTS))
+    step = max(1, PORTION // columns)
+    for top in range(0, rows, step):
+        count = min(step, rows - top)
+        part = np.stack([ref[top + i : top + i + count, j : j + columns] for i, j in _SPOTS])
+        part = part.reshape(len(_SPOTS), -1)
+        moments += part @ part.T
+        sums += part.sum(axis=1)
+    mean = sums / (rows * columns)
+    return moments / (rows * columns) - np.outer(mean, mean)
 
 
 def _window_sums(img, window):
