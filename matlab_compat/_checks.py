@@ -62,7 +62,7 @@ def check_plane(func, img):
     if img.ndim != 2:
         raise ValueError(
             f"{func}: images have shape {img.shape}; expected one channel, (H, W); "
-            "compare the luma, e.g. rgb2ycbcr(img)[..., 0]"
+            "compare the luma: rgb2ycbcr(img)[..., 0], or --y on the command line"
         )
 
 

@@ -1,0 +1,218 @@
+"""MATLAB's image functions on files.
+
+    $ python -m matlab_compat imresize in.png out.png --scale 1/3
+    $ python -m matlab_compat imresize in.png out.png --size 120x- --edge symmetric
+    $ python -m matlab_compat psnr a.png b.png --y --border 3
+    $ python -m matlab_compat ssim a.png b.png --y --border 3
+    $ python -m matlab_compat ifc a.png b.png --y --border 3
+
+Images are read in any format OpenCV knows, 8 or 16 bits. The metrics print one number.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from . import ifc, imresize, psnr, rgb2ycbcr, rmse, shave, ssim
+from .contributions import EDGES
+from .kernels import KERNELS
+
+METRICS = {"psnr": psnr, "ssim": ssim, "ifc": ifc, "rmse": rmse}
+WITH_RANGE = ("psnr", "ssim")
+
+
+class CommandError(Exception):
+    """A mistake of the caller: one line that names the thing, what was expected and what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv=None):
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 after one line on stderr.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except (CommandError, ValueError, TypeError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or args.command}: {error.strerror or error}")
+    return 0
+
+
+def read_image(path):
+    """Read an image file as MATLAB's imread does: R, G, B order, no rotation by EXIF.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    ndarray, (H, W) or (H, W, C), uint8 or uint16
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    CommandError
+        It is no image that OpenCV decodes.
+    """
+    data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    img = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if img is None:
+        raise CommandError(f"{path}: not an image that OpenCV reads; expected PNG, BMP, TIFF, JPEG or the like")
+    return _swap_red_blue(img)
+
+
+def write_image(path, img):
+    """Write an image file whole or not at all; the format follows the suffix.
+
+    Parameters
+    ----------
+    path : str or Path
+    img : ndarray, (H, W) or (H, W, C), R, G, B order, uint8 or uint16
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    CommandError
+        OpenCV writes no such format.
+    """
+    path = Path(path)
+    try:
+        done, data = cv2.imencode(path.suffix or path.name, _swap_red_blue(img))
+    except cv2.error:
+        done = False
+    if not done:
+        raise CommandError(f"{path}: no format for this suffix; expected .png, .bmp, .tif or the like")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data.tobytes())
+        part.replace(path)
+    except OSError as error:
+        # the user knows the name asked for, not the temporary one
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _resize(args):
+    out = imresize(
+        read_image(args.input),
+        args.scale,
+        output_shape=args.size,
+        method=args.method,
+        antialiasing=args.antialiasing,
+        edge=args.edge,
+    )
+    write_image(args.output, out)
+
+
+def _measure(args):
+    ref, out = (_prepare(read_image(path), args) for path in (args.ref, args.out))
+    if ref.dtype != out.dtype:
+        raise CommandError(
+            f"{args.out}: {out.dtype} against {ref.dtype} of {args.ref}; expected the same depth; convert one of them"
+        )
+    options = {}
+    if args.command in WITH_RANGE:
+        options["data_range"] = np.iinfo(ref.dtype).max if args.data_range is None else args.data_range
+    print(f"{METRICS[args.command](ref, out, **options):.6f}")
+
+
+def _prepare(img, args):
+    if args.y and img.ndim == 3:
+        img = rgb2ycbcr(img)[..., 0]
+    return shave(img, args.border)
+
+
+def _parser():
+    parser = Parser(
+        prog="python -m matlab_compat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    resize = commands.add_parser("imresize", help="resize an image file")
+    resize.add_argument("input")
+    resize.add_argument("output")
+    amount = resize.add_mutually_exclusive_group(required=True)
+    amount.add_argument("--scale", type=_scale, help="factor, e.g. 1/3, 0.5 or 2; two for rows and columns: 1/3,1/2")
+    amount.add_argument("--size", type=_size, metavar="ROWSxCOLUMNS", help="e.g. 120x80; 120x- keeps the aspect ratio")
+    resize.add_argument("--method", choices=list(KERNELS), default="bicubic", help="default: %(default)s")
+    resize.add_argument("--edge", choices=EDGES, default=EDGES[0], help="older or newer MATLAB; default: %(default)s")
+    smooth = resize.add_mutually_exclusive_group()
+    smooth.add_argument("--antialiasing", action="store_true", default=None, help="default, but for nearest")
+    smooth.add_argument("--no-antialiasing", action="store_false", dest="antialiasing")
+    resize.set_defaults(run=_resize)
+    for name in METRICS:
+        _add_metric(commands, name)
+    return parser
+
+
+def _add_metric(commands, name):
+    metric = commands.add_parser(name, help=f"print the {name.upper()} of two image files")
+    metric.add_argument("ref", help="the original")
+    metric.add_argument("out", help="the result to judge")
+    metric.add_argument("--y", action="store_true", help="compare the luma of rgb2ycbcr; a gray image is its own luma")
+    metric.add_argument("--border", type=int, default=0, help="pixels to shave on each side; default: %(default)s")
+    if name in WITH_RANGE:
+        metric.add_argument("--data-range", type=float, help="peak value; default: 255, or 65535 for 16 bits")
+    metric.set_defaults(run=_measure)
+
+
+def _scale(text):
+    """'1/3' to 1/3 in double, as MATLAB computes it; '1/3,1/2' to a pair."""
+    try:
+        values = tuple(_number(part) for part in text.split(","))
+    except (ValueError, ZeroDivisionError):
+        values = ()
+    if len(values) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is no factor; expected e.g. 1/3, 0.5, 2 or 1/3,1/2")
+    return values[0] if len(values) == 1 else values
+
+
+def _number(text):
+    top, slash, bottom = text.partition("/")
+    return float(top) / float(bottom) if slash else float(text)
+
+
+def _size(text):
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part == "-" or part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected ROWSxCOLUMNS, e.g. 120x80 or 120x-")
+    return tuple(None if part == "-" else int(part) for part in parts)
+
+
+def _swap_red_blue(img):
+    if img.ndim == 3 and img.shape[2] in (3, 4):
+        return img[..., [2, 1, 0, 3][: img.shape[2]]]
+    return img
+
+
+def _fail(message):
+    print(f"matlab_compat: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
