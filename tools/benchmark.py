@@ -150,7 +150,7 @@ def _weights(args, method, scale, by_name):
         raise UserError(f"{path}: no weights of {method.name} at x{scale}; run `make fetch`, or give --weights FILE")
     return (
         None,
-        f"no weights of {method.name} at x{scale} ({inside} in the weights folder; `make fetch` gets it)",
+        f"no weights of {method.name} at x{scale} (no {inside} in the weights folder; see `make fetch`)",
     )
 
 
@@ -166,7 +166,7 @@ def _images(data_dir, dataset, by_name):
         return sources.list_images(folder), None
     return (
         [],
-        f"no images of {dataset} (folder {dataset} in the data folder; `make fetch` says how to get it)",
+        f"no images of {dataset} (no folder {dataset} in the data folder; see `make fetch`)",
     )
 
 
@@ -223,15 +223,27 @@ def _run_job(job, options, pool):
         return measure.score(job, results, options, pool, bar.update)
 
 
-def meta(args, jobs, device):
-    """All that says how the rows were made (dict); no folder name of this machine is in it."""
+def surroundings(args, argv):
+    """What the measurement runs on and in (dict); chooses the device, raises UserError when it is not there."""
+    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
+
+    caffe_runtime.use_device(args.gpu)
+    device = provenance.gpu_name(args.gpu) if args.gpu else f"{provenance.processor()}, {measure.cores()} cores"
+    return {
+        "date": provenance.now(),
+        "command": provenance.command("tools/benchmark.py", argv),
+        "device": device,
+        # other work on the machine makes every second of Table 4 longer: say how much there was
+        "load_average": round(os.getloadavg()[0], 2),
+        "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
+    }
+
+
+def settings(args, jobs):
+    """How and on which files was measured (dict); no folder name of this machine is in it."""
     sets = {job.dataset: job.paths for job in jobs if job.paths}
     files = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
     return {
-        "date": provenance.now(),
-        "command": provenance.command("tools/benchmark.py", args.argv),
-        "device": device,
-        "versions": args.versions,
         "tables": args.tables,
         "edge": args.edge,
         "clock": evaluation.CLOCK,
@@ -240,16 +252,7 @@ def meta(args, jobs, device):
             name: {"images": len(paths), "sha256": sources.image_set_hash(paths)} for name, paths in sets.items()
         },
         "weights": {name: {"file": path.name, "sha256": sources.file_sha256(path)} for name, path in files.items()},
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-
-
-def use_device(gpu):
-    """Make Caffe use the CPU or the GPU; gives the device in words, raises UserError when there is none."""
-    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
-
-    caffe_runtime.use_device(gpu)
-    return provenance.gpu_name(gpu) if gpu else f"{provenance.processor()}, {measure.cores()} cores"
 
 
 def check_writable(folder):
@@ -268,23 +271,23 @@ def metrics(table_numbers):
     return tuple(name for name in evaluation.METRICS if name in asked or name == "psnr")
 
 
-def measured(args):
+def measured(args, argv):
     """The report (dict with meta and rows) that the command line asks for."""
     jobs = plan(args)
     check_writable(args.out)
-    device = use_device(args.gpu)
-    args.versions = {**provenance.versions(), "caffe": provenance.caffe_version()}
+    meta = {**surroundings(args, argv), **settings(args, jobs)}
     check(jobs)
     pictures = args.out / "images" if args.save_images else None
     options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures)
     rows = run_jobs(jobs, options, args.workers)
-    return {"meta": meta(args, jobs, device), "rows": rows}
+    meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return {"meta": meta, "rows": rows}
 
 
 def main(argv=None):
     """Measure, print the tables and write them; gives the exit status."""
     args = parser().parse_args(argv)
-    args.argv = sys.argv[1:] if argv is None else list(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
     if args.from_json:
         report = tables.read_report(args.from_json)
         report["meta"]["tables"] = args.tables or report["meta"]["tables"]
@@ -293,7 +296,7 @@ def main(argv=None):
     if args.repeats is None:
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"
-    return show(measured(args), args.out)
+    return show(measured(args, argv), args.out)
 
 
 def show(report, folder):

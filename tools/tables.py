@@ -125,8 +125,12 @@ def tables_text(report, tables=(2, 3, 4)):
     for table in tables:
         parts.append(f"Table {table}: {TITLES[table]}, ours, the paper's, difference")
         parts.append(paper_table(report["rows"], table))
-    parts += [f"- {line}" for line in remarks(report["rows"])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *_remarks_block(report["rows"])]) + "\n"
+
+
+def _remarks_block(rows):
+    lines = remarks(rows)
+    return ["\n".join(f"- {line}" for line in lines)] if lines else []
 
 
 def to_markdown(report):
@@ -137,7 +141,8 @@ def to_markdown(report):
         "",
         f"`{meta['command']}`, {meta['date']}, {meta['device']}, edge {meta['edge']}.",
         "",
-        f"Clock: {meta['clock']}; repeats {meta['repeats']}. The paper's seconds: {paper.load()['seconds_device']}.",
+        f"Clock: {meta['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
+        f"The paper's seconds: {paper.load()['seconds_device']}.",
         "",
         tables_text(report, meta["tables"]),
         "Versions: " + ", ".join(f"{name} {value}" for name, value in meta["versions"].items()) + ".",
@@ -202,7 +207,7 @@ def results_block(report, source):
         markdown(head, body, text_columns=3),
         f"Measured by `{meta['command']}` ({meta['device']}, {meta['date'][:10]}); "
         f"this table by `tools/tables.py {source} --readme README.md`.",
-        *[f"- {line}" for line in remarks(report["rows"])],
+        *_remarks_block(report["rows"]),
     ]
     return "\n\n".join(parts)
 
