@@ -1,0 +1,21 @@
+# caffe_build/info.json: what this build was made from, for the tests and for whoever asks a cached wheel.
+file(READ "${CMAKE_CURRENT_SOURCE_DIR}/pin.json" pin)
+string(JSON commit GET "${pin}" commit)
+string(JSON digest GET "${pin}" content_sha256)
+set(CAFFE_BUILD_INFO "${CMAKE_BINARY_DIR}/info.json")
+file(READ "${Boost_INCLUDE_DIR}/boost/version.hpp" boost_version)
+string(REGEX MATCH "BOOST_LIB_VERSION \"([0-9_]+)\"" boost_version "${boost_version}")
+string(REPLACE "_" "." boost_version "${CMAKE_MATCH_1}")
+file(WRITE "${CAFFE_BUILD_INFO}" "{
+  \"commit\": \"${commit}\",
+  \"source_sha256\": \"${digest}\",
+  \"variant\": \"cpu\",
+  \"compiler\": \"${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}\",
+  \"build_type\": \"${CMAKE_BUILD_TYPE}\",
+  \"boost\": \"${boost_version}\",
+  \"protobuf\": \"${Protobuf_VERSION}\",
+  \"python\": \"${Python_VERSION}\",
+  \"numpy\": \"${Python_NumPy_VERSION}\",
+  \"blas\": \"OpenBLAS\"
+}
+")

@@ -1,0 +1,14 @@
+// Force-included in front of every Caffe source file: what has changed in the libraries since 2018 is mended
+// here, so that upstream's files stay as they are. One entry a break, each with its cause.
+#ifndef IDN_CAFFE_COMPAT_H_
+#define IDN_CAFFE_COMPAT_H_
+
+#ifdef __cplusplus
+
+// protobuf 3.18 dropped the second argument (a warning threshold) of CodedInputStream::SetTotalBytesLimit, which
+// util/io.cpp still passes. The header comes first: older ones declare both forms, and the macro would merge them.
+#include <google/protobuf/io/coded_stream.h>
+#define SetTotalBytesLimit(limit, ...) SetTotalBytesLimit(limit)
+
+#endif  // __cplusplus
+#endif  // IDN_CAFFE_COMPAT_H_

@@ -1,0 +1,14 @@
+"""BVLC Caffe 1.0: upstream's own package, its Python files unmodified beside this one.
+
+This file runs upstream's ``__init__.py``, shipped as ``upstream_init.py``, in its own name space (upstream's
+modules refer back to ``caffe.Net`` while it runs), then mends what today's NumPy and scikit-image broke; see
+``caffe_build.mend``.
+"""
+
+from pathlib import Path as _Path
+
+from caffe_build import mend as _mend
+
+_upstream = _Path(__file__).with_name("upstream_init.py")
+exec(compile(_upstream.read_bytes(), str(_upstream), "exec"))
+_mend.apply()

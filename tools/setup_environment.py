@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""Make the project's environment: system packages, .venv, Caffe. `make setup` runs this file.
+
+    tools/setup_environment.py            # do what is missing; a second call takes seconds
+    tools/setup_environment.py --check    # say what is there, change nothing; exit status 2 when incomplete
+
+Environment variables:
+    CAFFE_SOURCE       folder or tarball of Caffe's source, instead of a download
+    CAFFE_PYTHONPATH   folder of an existing `caffe` package: it is used, nothing is built
+    IDN_CACHE          where sources and built wheels are kept (default ~/.cache/idn-caffe)
+    VENV_PYTHON        Python to make .venv from (default /usr/bin/python3, which Boost.Python is built for)
+
+Standard library only, any Python from 3.8 on: it runs before there is an environment.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "setup.json"
+
+# Debian's and Ubuntu's names of what Caffe is compiled with and linked to.
+PACKAGES = (
+    "cmake",
+    "g++",
+    "libboost-dev",
+    "libboost-filesystem-dev",
+    "libboost-python-dev",
+    "libboost-thread-dev",
+    "libgflags-dev",
+    "libgoogle-glog-dev",
+    "libhdf5-dev",
+    "libopenblas-dev",
+    "libprotobuf-dev",
+    "make",
+    "ninja-build",
+    "protobuf-compiler",
+    "python3-dev",
+    "python3-venv",
+)
+
+# run by the environment's own Python: does the chosen caffe start, and what is it?
+PROBE = """
+import os, sys
+sys.path[:0] = [p for p in [os.environ.get("CAFFE_PYTHONPATH")] if p]
+import caffe
+print(caffe.__version__, os.path.dirname(caffe.__file__))
+"""
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the text is one line for the user."""
+
+
+def own_caffe():
+    """The user's CAFFE_PYTHONPATH, or None."""
+    return os.environ.get("CAFFE_PYTHONPATH") or None
+
+
+# system packages --------------------------------------------------------------------------------------------
+
+
+def missing_packages(listing=None):
+    """Which of PACKAGES are not installed, in their order; None on a system without dpkg.
+
+    `listing` is the output of dpkg-query with "package status-abbreviation" lines; asked for by default.
+    """
+    if listing is None:
+        if not shutil.which("dpkg-query"):
+            return None
+        query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *PACKAGES]
+        listing = subprocess.run(query, capture_output=True, text=True).stdout
+    pairs = (line.split() for line in listing.splitlines())
+    installed = {pair[0] for pair in pairs if len(pair) == 2 and pair[1] == "ii"}
+    return [name for name in PACKAGES if name not in installed]
+
+
+def install_packages():
+    """Install the missing system packages, as root or with a sudo that asks nothing."""
+    missing = missing_packages()
+    if missing is None:
+        return "no dpkg here: pycaffe/README.md lists the libraries that Caffe needs"
+    if not missing:
+        return "all there"
+    by_hand = f"apt-get install --no-install-recommends {' '.join(missing)}"
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if prefix and (not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode):
+        raise SetupError(f"system packages are missing and you are not root: run `sudo {by_hand}`, then this again")
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    install = [*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+    # the lists may be stale or absent (a fresh container): refresh them only when they do not suffice
+    if _run(install, environment).returncode:
+        _run([*prefix, "apt-get", "update", "-qq"], environment)
+        done = _run(install, environment)
+        if done.returncode:
+            raise SetupError(f"`{by_hand}` failed: {_last_line(done.stderr, 'E: ')}")
+    return f"installed {' '.join(missing)}"
+
+
+def _run(command, environment=None):
+    return subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+
+
+def _last_line(text, prefix=""):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    chosen = [line for line in lines if line.startswith(prefix)] or lines or ["no message"]
+    return chosen[-1]
+
+
+# .venv ------------------------------------------------------------------------------------------------------
+
+
+def base_python():
+    """The Python that .venv is made from.
+
+    Raises
+    ------
+    SetupError
+        When it is not there.
+    """
+    wanted = os.environ.get("VENV_PYTHON") or "/usr/bin/python3"
+    found = shutil.which(wanted)
+    if not found:
+        raise SetupError(f"no Python at {wanted}: apt-get install python3, or set VENV_PYTHON to your distribution's")
+    return found
+
+
+def make_venv():
+    """Make .venv when it is absent, half-made or no longer starts; refuse one of another Python."""
+    base = base_python()
+    ours, theirs = venv_version(), _version(base)
+    if ours == theirs:
+        return f"Python {ours}, {VENV}"
+    if ours:
+        raise SetupError(
+            f"{VENV} is made of Python {ours}, expected {theirs} of {base}, for which this system has Boost.Python; "
+            "remove it (`rm -rf .venv`) and run this again"
+        )
+    done = _run([base, "-m", "venv", "--clear", str(VENV)])
+    if done.returncode:
+        reason = _last_line(done.stdout + done.stderr)
+        raise SetupError(f"{base} cannot make {VENV}: {reason}; apt-get install python3-venv")
+    return f"made with Python {venv_version()}, {VENV}"
+
+
+def venv_version():
+    """Version of .venv's Python, "" when there is none that starts and has pip."""
+    python = VENV / "bin" / "python"
+    return _version(python, "import pip; ") if python.exists() else ""
+
+
+def _version(python, before=""):
+    return _run([str(python), "-c", before + "import platform; print(platform.python_version())"]).stdout.strip()
+
+
+def pip_install(*arguments):
+    """Install into .venv; raises SetupError with pip's own reason."""
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    done = _run([*pip, "install", "--quiet", *arguments])
+    if done.returncode:
+        raise SetupError(f"pip install {' '.join(arguments)} failed: {_last_line(done.stderr, 'ERROR: ')}")
+
+
+def project_digest():
+    """What the installed project depends on: pyproject.toml, and where the checkout lies."""
+    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()[:16]
+
+
+def install_project(stamp):
+    """Install the project, editable, with its dependencies and what its tests need."""
+    if stamp.get("project") == project_digest():
+        return "unchanged"
+    pip_install("--editable", f"{ROOT}[dev]")
+    return "installed with its dependencies"
+
+
+# Caffe ------------------------------------------------------------------------------------------------------
+
+
+def caffe_key():
+    """What identifies the Caffe that .venv should have: the folder the user names, or the wheel's cache key."""
+    if own_caffe():
+        return own_caffe()
+    done = _wheel_tool("--key")
+    return json.loads(done.stdout)["key"]
+
+
+def _wheel_tool(*arguments):
+    """Run pycaffe/caffe_wheel.py by the environment's Python; its progress goes straight to the terminal."""
+    command = [str(VENV / "bin" / "python"), str(ROOT / "pycaffe" / "caffe_wheel.py"), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SetupError("")  # the tool has said why, in one line
+    return done
+
+
+def install_caffe(stamp):
+    """Install the wheel, built or from the cache, unless the very same is there."""
+    if own_caffe():
+        pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
+        return f"CAFFE_PYTHONPATH={own_caffe()}, nothing to build"
+    if stamp.get("caffe") == caffe_key():
+        return "unchanged"
+    wheel = _wheel_tool().stdout.strip()
+    # another build has the same version: pip would keep the old one
+    pip_install("--force-reinstall", "--no-deps", wheel)
+    pip_install(wheel)
+    return f"installed {Path(wheel).name}"
+
+
+def probe_caffe():
+    """Start Caffe in .venv; returns its version and folder.
+
+    Raises
+    ------
+    SetupError
+        With the reason, and what to do about it.
+    """
+    done = _run([str(VENV / "bin" / "python"), "-c", PROBE])
+    if done.returncode:
+        remedy = "is CAFFE_PYTHONPATH the folder above caffe/, built for this Python?" if own_caffe() else (
+            "remove .venv and run this again"
+        )
+        raise SetupError(f"caffe cannot be imported in {VENV}: {_last_line(done.stderr)}; {remedy}")
+    return done.stdout.strip()
+
+
+# the whole --------------------------------------------------------------------------------------------------
+
+
+def read_stamp():
+    """What the last complete set-up installed; empty when there was none."""
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_stamp():
+    """Say what is installed now; written last, under a temporary name first."""
+    temporary = STAMP.with_suffix(".part")
+    content = {"project": project_digest(), "caffe": caffe_key()}
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.replace(STAMP)
+
+
+@contextlib.contextmanager
+def only_one():
+    """Two set-ups of one checkout run one after the other. The lock is on the folder: no file is left behind."""
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def step(name, action, *arguments):
+    """Run one step; print its name, what came of it, and its seconds when it took any."""
+    started = time.monotonic()
+    result = action(*arguments)
+    seconds = time.monotonic() - started
+    print(f"{name}: {result}" + (f" ({seconds:.0f} s)" if seconds >= 1 else ""), flush=True)
+    return result
+
+
+def set_up():
+    """Do what is missing. When nothing is, one line is printed."""
+    if is_complete():
+        print(f"environment: ready, caffe {probe_caffe()}")
+        return
+    if not own_caffe():
+        step("system packages", install_packages)
+    step("python", make_venv)
+    stamp = read_stamp()  # gone when the environment was made anew
+    step("project", install_project, stamp)
+    step("caffe", install_caffe, stamp)
+    step("import caffe", probe_caffe)
+    write_stamp()
+
+
+def is_complete():
+    """Whether the last set-up made just what this checkout and these options ask for."""
+    if not venv_version() or read_stamp() != {"project": project_digest(), "caffe": caffe_key()}:
+        return False
+    return bool(own_caffe()) or not missing_packages()
+
+
+def check():
+    """Print what is there and what is not; returns the exit status."""
+    complete = True
+    for name, find in (("system packages", _check_packages), ("python", _check_venv), ("caffe", _check_caffe)):
+        try:
+            print(f"{name}: {find()}")
+        except SetupError as error:
+            complete = False
+            print(f"{name}: {error}")
+    return 0 if complete else _fail("the environment is incomplete; run `make setup`")
+
+
+def _check_packages():
+    missing = missing_packages()
+    if missing:
+        raise SetupError(f"missing {' '.join(missing)}")
+    return "no dpkg here, not checked" if missing is None else "all there"
+
+
+def _check_venv():
+    version = venv_version()
+    if not version:
+        raise SetupError(f"missing, {VENV}")
+    if read_stamp().get("project") != project_digest():
+        raise SetupError(f"Python {version}, {VENV}, but pyproject.toml has changed since, or it was never completed")
+    return f"Python {version}, {VENV}"
+
+
+def _check_caffe():
+    if not venv_version():
+        raise SetupError("missing, it goes into .venv")
+    found = probe_caffe()
+    if read_stamp().get("caffe") != caffe_key():
+        raise SetupError(f"{found}, not what this checkout and these options would install")
+    return found
+
+
+def _fail(text):
+    if str(text):
+        print(f"setup_environment.py: {' '.join(str(text).split())}", file=sys.stderr)
+    return 2
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="say what is there, change nothing")
+    args = parser.parse_args(argv)
+    try:
+        if args.check:
+            return check()
+        with only_one():
+            set_up()
+    except (SetupError, OSError) as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        _fail("interrupted; run it again, what is done is kept")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
