@@ -1,0 +1,45 @@
+"""What a newcomer's first minutes depend on: Makefile, README, tools that start from anywhere."""
+
+import re
+import subprocess
+
+import pytest
+
+
+def test_make_help_lists_every_target(root):
+    text = (root / "Makefile").read_text()
+    # images and weights are steps of other targets, not for users
+    targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()) - {"images", "weights"}
+    help_text = subprocess.run(["make", "-s"], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^ +make ([a-z-]+)", help_text, re.M)) == targets
+    contract = set("setup fetch prototxt data train benchmark demo test lint clean help".split())
+    assert contract <= targets
+
+
+def test_readme_names_only_what_is_there(root):
+    readme = (root / "README.md").read_text()
+    paths = set(re.findall(r"\b(?:tools|data_prep|prototxt|matlab_compat|pycaffe|docs|results)/[\w./-]+\.\w+", readme))
+    assert len(paths) >= 5
+    assert sorted(p for p in paths if not (root / p).exists()) == []
+    targets = set(re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.M)[1].split())
+    used = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(re.findall(r"```\n(.*?)```", readme, re.S))))
+    assert len(used) >= 6 and used <= targets
+
+
+@pytest.mark.parametrize("tool", ["benchmark", "demo", "fetch", "learning_log", "prepare_data", "tables", "train"])
+def test_tools_start_from_any_folder_with_the_system_python(root, tool, tmp_path):
+    """Not activated, another folder, whatever python3 is first on PATH: the tool finds its environment."""
+    done = subprocess.run(
+        ["python3", root / "tools" / f"{tool}.py", "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"tools/{tool}.py" in done.stdout
+
+
+def test_a_tool_without_environment_says_make_setup(root, tmp_path):
+    (tmp_path / "tools").mkdir()
+    for name in ("train.py", "_environment.py"):
+        (tmp_path / "tools" / name).write_text((root / "tools" / name).read_text())
+    done = subprocess.run(["python3", tmp_path / "tools" / "train.py"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "run `make setup`" in done.stderr and done.stderr.count("\n") == 1
