@@ -23,10 +23,35 @@ def cubic(x):
     """Keys' cubic convolution with a = -0.5, width 4."""
     a = np.abs(x)
     a2 = a * a
-    a3 = a2 * a
+    a3 = _cube(a)
     inner = (1.5 * a3 - 2.5 * a2 + 1) * (a <= 1)
     outer = (-0.5 * a3 + 2.5 * a2 - 4 * a + 2) * ((a > 1) & (a <= 2))
     return inner + outer
+
+
+def _cube(a):
+    """a to the third, rounded once as by the pow behind MATLAB's .^3; a * a * a rounds twice.
+
+    The difference, one bit of a weight, decides how pixels that lie half-way between two bytes are rounded: at a scale
+    of 0.9 one pixel in ten thousand. Own arithmetic, because numpy.power differs from processor to processor.
+    """
+    square, square_error = _product(a, a)
+    cube, cube_error = _product(square, a)
+    return cube + (cube_error + square_error * a)
+
+
+def _product(a, b):
+    """a * b and its rounding error (Dekker 1971: halves of 26 bits multiply without error)."""
+    a_high, b_high = _high_half(a), _high_half(b)
+    a_low, b_low = a - a_high, b - b_high
+    product = a * b
+    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return product, error
+
+
+def _high_half(a):
+    shifted = a * 134217729.0  # 2**27 + 1
+    return shifted - (shifted - a)
 
 
 def lanczos2(x):
