@@ -188,7 +188,9 @@ def write_report(report, folder):
 
 
 def results_block(report, source):
-    """The README's table of results: one line a row, each cell `ours / paper's / difference`.
+    """The README's table of results: one line a measured row, each cell `ours / paper's / difference`.
+
+    Gaps are in the remarks below the table, where one line stands for a whole set.
 
     Parameters
     ----------
@@ -198,6 +200,8 @@ def results_block(report, source):
     """
     body = []
     for row in report["rows"]:
+        if row.get("gap"):
+            continue
         cells = [row["dataset"], f"x{row['scale']}", row["method"]]
         body.append(cells + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
