@@ -25,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 
+import _wheelhouse
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
@@ -48,6 +50,9 @@ PACKAGES = (
     "python3-dev",
     "python3-venv",
 )
+
+# pyproject.toml's build-system.requires, and what older setuptools asks for besides; no TOML reader before 3.11
+BUILD_REQUIREMENTS = ["setuptools>=64,<85", "wheel"]
 
 # run by the environment's own Python: does the chosen caffe start, and what is it?
 PROBE = """
@@ -176,12 +181,37 @@ def project_digest():
     return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()[:16]
 
 
+def wheelhouse():
+    """Folder of the cache with the packages that this pyproject.toml and this Python need; may not exist yet."""
+    return _wheelhouse.folder_for(cache_folder(), ROOT / "pyproject.toml", VENV / "bin" / "python")
+
+
+def cache_folder():
+    """The cache: IDN_CACHE, or idn-caffe below XDG_CACHE_HOME or ~/.cache; as in pycaffe/caffe_source.py."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "idn-caffe"
+    return Path(os.environ.get("IDN_CACHE") or base).expanduser().resolve()
+
+
 def install_project(stamp):
     """Install the project, editable, with its dependencies and what its tests need."""
     if stamp.get("project") == project_digest():
         return "unchanged"
-    pip_install("--editable", f"{ROOT}[dev]")
+    project = ["--editable", f"{ROOT}[dev]"]
+    kept = _wheelhouse.options(wheelhouse())
+    if kept:
+        with contextlib.suppress(SetupError):  # damaged: the index has them too
+            # compiled at first import instead of now, which saves half of the time
+            pip_install("--no-compile", *kept, *project)
+            return "installed with its dependencies, from the cache"
+        shutil.rmtree(wheelhouse(), ignore_errors=True)
+    pip_install(*project)
     return "installed with its dependencies"
+
+
+def keep_packages():
+    """Keep the installed packages for the next checkout on this machine."""
+    kept = _wheelhouse.fill(wheelhouse(), VENV / "bin" / "python", BUILD_REQUIREMENTS, {"caffe"})
+    return f"kept for the next checkout, {wheelhouse()}" if kept else "not kept, the next checkout downloads them again"
 
 
 # Caffe ------------------------------------------------------------------------------------------------------
@@ -214,7 +244,7 @@ def install_caffe(stamp):
     wheel = _wheel_tool().stdout.strip()
     # another build has the same version: pip would keep the old one
     pip_install("--force-reinstall", "--no-deps", wheel)
-    pip_install(wheel)
+    pip_install(*_wheelhouse.options(wheelhouse()), wheel)
     return f"installed {Path(wheel).name}"
 
 
@@ -287,6 +317,8 @@ def set_up():
     step("caffe", install_caffe, stamp)
     step("import caffe", probe_caffe)
     write_stamp()
+    if not own_caffe() and not wheelhouse().is_dir():
+        step("packages", keep_packages)
 
 
 def is_complete():
