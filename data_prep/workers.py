@@ -55,19 +55,19 @@ def run_all(function, items, workers, setup, setup_arguments):
         setup(*setup_arguments)
         yield from map(function, items)
         return
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(
-            min(workers, len(items)), get_context("spawn"), _begin, (setup, setup_arguments)
-        )
+    workers = min(workers, len(items))
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments)) as pool:
         try:
-            for job in as_completed([pool.submit(function, item) for item in items]):
+            with _one_thread_each(), _deaf_to_ctrl_c():
+                jobs = [pool.submit(function, item) for item in items]
+            for job in as_completed(jobs):
                 yield job.result()
         except BrokenProcessPool as error:
             raise DataError(
                 "a worker process was killed, perhaps for want of memory; try fewer --workers"
             ) from error
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -85,9 +85,21 @@ def _one_thread_each():
                 os.environ[name] = value
 
 
+@contextmanager
+def _deaf_to_ctrl_c():
+    """Have the processes started inside never see SIGINT, and this one only at the end.
+
+    Ctrl-C reaches the whole group of processes, even one that is still starting; the parent alone decides what
+    happens then. A process inherits the mask.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(setup, arguments):
-    # Ctrl-C reaches the whole group; the parent alone decides what happens then
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
     setup(*arguments)
 

@@ -5,6 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import cv2
+import numpy as np
 import pytest
 
 
@@ -83,3 +85,29 @@ class Mirror:
 def serve():
     """Serve a folder: `with serve(folder) as mirror: ... mirror.url`."""
     return Mirror
+
+
+def save_picture(path, height, width, seed=0):
+    """Write a smooth colour picture with texture; return its path."""
+    random = np.random.RandomState(seed)  # noqa: NPY002
+    rows, columns = np.mgrid[:height, :width]
+    base = 120 + 60 * np.sin(rows / 9 + seed) + 50 * np.cos(columns / 7)
+    pixels = np.clip(base[..., None] + random.normal(0, 12, (height, width, 3)), 0, 255)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), pixels.astype(np.uint8))
+    return path
+
+
+@pytest.fixture
+def make_picture():
+    """Function (path, height, width, seed=0) that writes a picture."""
+    return save_picture
+
+
+@pytest.fixture
+def small_set(tmp_path):
+    """A folder of five pictures, among them one too small for any patch."""
+    folder = tmp_path / "data" / "tiny"
+    for seed, size in enumerate([(97, 120), (130, 99), (64, 64), (100, 151), (40, 200)]):
+        save_picture(folder / f"picture{seed}.png", *size, seed)
+    return folder
