@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 
@@ -299,8 +300,6 @@ def _plain(value):
 
 def versions():
     """Versions of what makes the numbers and the file, as one JSON text for an attribute."""
-    import cv2
-
     found = {
         "h5py": h5py.__version__,
         "hdf5": h5py.version.hdf5_version,

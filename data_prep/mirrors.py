@@ -133,23 +133,43 @@ class Web:
                 return
             except NotFound:
                 continue
-        raise DataError(f"{urls[0]}: not found (HTTP 404); is the mirror laid out like {REPOSITORY}?")
+        raise NotFound(f"{urls[0]}: not found (HTTP 404); is the mirror laid out like {REPOSITORY}?")
 
 
 class GitHub(Web):
     """The authors' repository at the pinned commit."""
 
-    def __init__(self, retries, wait):
-        # this address, unlike raw.githubusercontent.com's, is resolved by GitHub's own front end
-        super().__init__(f"https://github.com/{REPOSITORY}/raw/{COMMIT}", retries, wait)
+    def __init__(self, retries, wait, site="https://github.com", api="https://api.github.com"):
+        self.site, self.api = f"{site}/{REPOSITORY}/raw", f"{api}/repos/{REPOSITORY}"
+        super().__init__(f"{self.site}/{COMMIT}", retries, wait)
 
     def _urls(self, entry):
         return [f"{self.base}/{quote(entry.source)}"]
 
+    def get(self, entry, part, on_bytes):
+        """Download a file to `part`, going on where a broken download stopped."""
+        tried = self.base
+        try:
+            super().get(entry, part, on_bytes)
+        except NotFound:
+            # the raw address may want the commit in full; if it had it already, the file is not there
+            if tried != f"{self.site}/{COMMIT}":
+                raise
+            self.base = f"{self.site}/{self._full_commit()}"
+            super().get(entry, part, on_bytes)
+
+    def _full_commit(self):
+        """The pinned commit with all its digits."""
+        url = f"{self.api}/commits/{COMMIT}"
+        try:
+            return json.loads(read_url(url, **self.patience))["sha"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{url}: not the description of a commit; try again, or use a mirror") from error
+
     def expand(self, entry):
         """List what a pattern entry stands for, with sizes and git's hashes at the pinned commit."""
         folder = entry.source.rsplit("/", 1)[0]
-        url = f"https://api.github.com/repos/{REPOSITORY}/contents/{quote(folder)}?ref={COMMIT}"
+        url = f"{self.api}/contents/{quote(folder)}?ref={COMMIT}"
         return _expand(entry, parse_listing(read_url(url, **self.patience), url))
 
 

@@ -132,7 +132,7 @@ def gather(folder, skip_bad=False):
     DataError
         The folder is missing or has no usable image, or an image cannot be read.
     """
-    folder = Path(folder).resolve()
+    folder = Path(folder).absolute()
     readable, bad = [], []
     for path in list_images(folder):
         try:

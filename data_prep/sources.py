@@ -185,7 +185,8 @@ def read_image(path):
     Returns
     -------
     ndarray, (H, W, 3) RGB or (H, W) gray, uint8 [0, 255]
-        Gray when the file stores one channel. 16 bits are rounded to 8 as im2uint8 does (x / 257, half
+        Gray when the file stores one channel; a file with a palette gives its colours (imread would give the
+        indices). 16 bits are rounded to 8 as im2uint8 does (x / 257, half
         away from zero), an alpha channel is dropped, an orientation tag is not followed.
 
     Raises

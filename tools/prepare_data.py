@@ -62,6 +62,7 @@ def main(argv=None):
     out = args.out or Path(args.data_dir) / "hdf5"
     report = build.build(plan, out, processes=args.workers, force=args.force)
     if not report.built:
+        # --report gets no row: nothing was measured
         print(f"{report.folder}: made from these images in this way already; --force builds it again")
     else:
         print(

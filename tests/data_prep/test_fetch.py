@@ -13,7 +13,7 @@ from data_prep import manifest
 from data_prep.errors import DataError
 from data_prep.fetch import choose, fetch, git_blob, read_lock
 from data_prep.manifest import Entry
-from data_prep.mirrors import Folder, Web, open_mirror, parse_listing
+from data_prep.mirrors import Folder, GitHub, Web, open_mirror, parse_listing
 
 IMAGE = cv2.imencode(".jpg", np.full((8, 9, 3), 77, np.uint8))[1].tobytes()
 FILES = {"a.bmp": b"first" * 100, "b.bmp": b"second" * 200}
@@ -147,6 +147,42 @@ def test_blob_of_a_listing_decides(served, tmp_path):
     states, outcomes = run([one, two], Folder(served), tmp_path)
     assert states == {"1.jpg": "fetched", "2.jpg": "failed"}
     assert "not the file of the pinned commit" in str(outcomes[1].error)
+
+
+@pytest.fixture
+def github(tmp_path, serve):
+    """GitHub's addresses on a local server, which knows the commit in full only: (mirror, server)."""
+    full = manifest.COMMIT + "0" * 33
+    raw = tmp_path / "site" / manifest.REPOSITORY / "raw" / full / "test"
+    api = tmp_path / "site/repos" / manifest.REPOSITORY
+    for folder in (raw / "Tiny", raw / "B", api / "commits", api / "contents/test"):
+        folder.mkdir(parents=True)
+    for name, content in FILES.items():
+        (raw / "Tiny" / name).write_bytes(content)
+    listing = []
+    for name in ("1.jpg", "2.jpg"):
+        (raw / "B" / name).write_bytes(IMAGE)
+        listing.append({"type": "file", "name": name, "size": len(IMAGE), "sha": git_blob(raw / "B" / name)})
+    (api / "contents/test/B").write_text(json.dumps(listing))
+    (api / "commits" / manifest.COMMIT).write_text(json.dumps({"sha": full}))
+    with serve(tmp_path / "site") as server:
+        yield GitHub(retries=0, wait=0, site=server.url, api=server.url), server
+
+
+def test_github_with_the_full_commit(github, tmp_path):
+    mirror, server = github
+    states, outcomes = run([*ENTRIES, PATTERN], mirror, tmp_path)
+    assert states == dict.fromkeys(("a.bmp", "b.bmp", "1.jpg", "2.jpg"), "fetched")
+    assert [one.entry.blob is not None for one in outcomes] == [False, False, True, True]
+    states, outcomes = run([entry("c.bmp", b"nowhere")], mirror, tmp_path)
+    assert "not found (HTTP 404)" in str(outcomes[0].error)
+
+
+def test_github_that_limits_its_listing(github, tmp_path):
+    mirror, server = github
+    server.fail[f"repos/{manifest.REPOSITORY}/contents/test/B"] = [403]
+    with pytest.raises(DataError, match=r"refused \(HTTP 403 .*\); try later, or use a mirror"):
+        run([PATTERN], mirror, tmp_path)
 
 
 def test_git_blob_is_gits(tmp_path):
