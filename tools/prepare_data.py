@@ -62,8 +62,9 @@ def main(argv=None):
     out = args.out or Path(args.data_dir) / "hdf5"
     report = build.build(plan, out, processes=args.workers, force=args.force)
     if not report.built:
-        # --report gets no row: nothing was measured
         print(f"{report.folder}: made from these images in this way already; --force builds it again")
+        if args.report:
+            print(f"{args.report}: left as it is, since nothing was measured")
     else:
         print(
             f"bytes {report.bytes:,}  seconds {report.seconds:.1f}  workers {report.workers}  "
