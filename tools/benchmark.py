@@ -120,8 +120,10 @@ def plan(args):
                 file, missing = weights[method.name, scale]
                 jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing))
     if all(job.gap for job in jobs):
-        reasons = "; ".join(dict.fromkeys(job.gap for job in jobs))
-        raise UserError(f"nothing to measure in {args.data_dir} with the weights in {args.weights_dir}: {reasons}")
+        raise UserError(
+            f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
+            "holds them with --data-dir"
+        )
     return jobs
 
 

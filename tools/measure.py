@@ -10,6 +10,7 @@ import signal
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,7 +228,14 @@ def workers(number):
         return
     # spawn: a forked copy of a process that runs Caffe would share its threads' locks and the GPU's context
     with ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        yield pool
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise UserError(
+                "a scoring process was ended from outside, perhaps for want of memory; try fewer --workers"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the scores of a hundred images
 
 
 def _start_worker():

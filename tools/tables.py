@@ -123,6 +123,8 @@ def tables_text(report, tables=(2, 3, 4)):
     """All asked tables as one Markdown text, the remarks below; what tools/benchmark.py prints."""
     parts = []
     for table in tables:
+        if table == 4 and not any(map(_timed, report["rows"])):
+            continue
         parts.append(f"Table {table}: {TITLES[table]}, ours, the paper's, difference")
         parts.append(paper_table(report["rows"], table))
     return "\n\n".join([*parts, *_remarks_block(report["rows"])]) + "\n"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, evaluation, paper, provenance, tables
+from tools import benchmark, caffe_runtime, cli, evaluation, measure, paper, provenance, tables
 from tools.cli import UserError
 
 # PSNR, SSIM and IFC that a program independent of this one measured with the released weights
@@ -414,7 +415,7 @@ def test_own_weights_for_two_scales(refusal):
 
 def test_nothing_there_at_all(capsys, tmp_path, weights):
     line = refused(capsys, "--data-dir", tmp_path, "--weights-dir", weights)
-    assert "nothing to measure" in line and "make fetch" in line
+    assert f"{tmp_path}: holds none of Set5, Set14, BSD100, Urban100; run `make fetch`" in line
 
 
 def test_empty_set(refusal):
@@ -485,6 +486,15 @@ def test_from_json_of_something_else(capsys, tmp_path, content):
 
 def test_from_json_missing(capsys):
     assert "nowhere.json: no such file" in refused(capsys, "--from-json", "nowhere.json")
+
+
+def _die(task):
+    os._exit(1)
+
+
+def test_a_scoring_process_that_was_killed_is_one_line():
+    with pytest.raises(UserError, match="scoring process was ended from outside"), measure.workers(2) as pool:
+        list(pool.map(_die, [1]))
 
 
 def test_script_runs_from_any_folder(root, data, weights, tmp_path):
