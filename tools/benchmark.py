@@ -14,6 +14,7 @@ for by name and is missing is an error before anything is measured. Writes bench
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
+import argparse
 import os
 import resource
 import sys
@@ -70,7 +71,6 @@ def parser():
         metavar="N",
         help=f"forwards behind the median of Table 4 (default: {REPEATS}; 0: none)",
     )
-    p.add_argument("--workers", type=_at_least_one, metavar="N", default=measure.cores(), help="processes for scoring")
     p.add_argument("--save-images", action="store_true", help="write colour pictures to DIR/images")
     p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
     return p
@@ -80,18 +80,11 @@ def _folder(variable, name):
     return Path(os.environ.get(variable) or ROOT / name)
 
 
-def _at_least(least):
-    def convert(text):
-        value = int(text)
-        if value < least:
-            raise ValueError
-        return value
-
-    convert.__name__ = f"whole number of at least {least}"  # argparse puts it into its message
-    return convert
-
-
-_at_least_one, _repeats = _at_least(1), _at_least(0)
+def _repeats(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least 0")
+    return number
 
 
 def plan(args):
@@ -208,21 +201,20 @@ def check_weights(method, scale, path):
             )
 
 
-def run_jobs(jobs, options, workers):
+def run_jobs(jobs, options):
     """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
     rows = []
-    with measure.workers(workers) as pool:
-        for job in jobs:
-            scores = [] if job.gap else _run_job(job, options, pool)
-            rows.append(paper.compare(measure.row(job, scores, options.repeats)))
+    for job in jobs:
+        scores = [] if job.gap else _run_job(job, options)
+        rows.append(paper.compare(measure.row(job, scores, options.repeats)))
     return rows
 
 
-def _run_job(job, options, pool):
+def _run_job(job, options):
     name = f"{job.dataset} x{job.scale} {job.method.name}"
     with tqdm(total=2 * len(job.paths), desc=name, unit="step", leave=False, disable=None) as bar:
         results = measure.infer(job, options, bar.update)
-        return measure.score(job, results, options, pool, bar.update)
+        return measure.score(job, results, options, bar.update)
 
 
 def surroundings(args, argv):
@@ -281,7 +273,7 @@ def measured(args, argv):
     check(jobs)
     pictures = args.out / "images" if args.save_images else None
     options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures)
-    rows = run_jobs(jobs, options, args.workers)
+    rows = run_jobs(jobs, options)
     meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"meta": meta, "rows": rows}
 

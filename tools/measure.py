@@ -4,14 +4,10 @@ The two passes are kept apart because the clock is read in the first one: scorin
 other cores at the same time would slow the forwards down.
 """
 
-import multiprocessing
 import os
-import signal
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -130,15 +126,13 @@ def _clock(net, image, blob):
     return output, time.perf_counter() - start
 
 
-def score(job, results, options, pool, progress=lambda: None):
+def score(job, results, options, progress=lambda: None):
     """Second pass: scores of the results, and their pictures when `options.pictures` is a folder.
 
     Parameters
     ----------
     results : list of Result
         What `infer` returned.
-    pool : Executor or None
-        See `workers`.
 
     Returns
     -------
@@ -146,19 +140,22 @@ def score(job, results, options, pool, progress=lambda: None):
         One an image: image (file name), the metrics, seconds, seconds_median, perhaps note.
     """
     folder = options.pictures and options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
-    tasks = [(result, job.scale, options.metrics, options.edge, folder) for result in results]
     scores = []
-    for done in (pool.map if pool else map)(_score_one, tasks):
-        scores.append(done)
-        progress()
+    # threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock
+    pool = ThreadPoolExecutor(cores())
+    try:
+        for done in pool.map(lambda result: _score_one(result, job.scale, options, folder), results):
+            scores.append(done)
+            progress()
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
     return scores
 
 
-def _score_one(task):
-    result, scale, metrics, edge, folder = task
-    scores = evaluation.score(result.hr, result.sr, scale, metrics)
+def _score_one(result, scale, options, folder):
+    scores = evaluation.score(result.hr, result.sr, scale, options.metrics)
     if folder is not None:
-        save_picture(result, scale, edge, folder)
+        save_picture(result, scale, options.edge, folder)
     return {
         "image": result.path.name,
         **scores,
@@ -218,29 +215,6 @@ def _mean(scores, name):
     """Mean over all images, or None when one of them has no value: a mean of the rest would mislead."""
     values = [one.get(name) for one in scores]
     return None if not values or None in values else statistics.fmean(values)
-
-
-@contextmanager
-def workers(number):
-    """A pool of `number` processes for `score`; None for one, which then works in this process."""
-    if number == 1:
-        yield None
-        return
-    # spawn: a forked copy of a process that runs Caffe would share its threads' locks and the GPU's context
-    with ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        try:
-            yield pool
-        except BrokenProcessPool:
-            raise UserError(
-                "a scoring process was ended from outside, perhaps for want of memory; try fewer --workers"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the scores of a hundred images
-
-
-def _start_worker():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    cv2.setNumThreads(1)
 
 
 def cores():

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, evaluation, measure, paper, provenance, tables
+from tools import benchmark, caffe_runtime, cli, evaluation, paper, provenance, tables
 from tools.cli import UserError
 
 # PSNR, SSIM and IFC that a program independent of this one measured with the released weights
@@ -68,7 +67,7 @@ def bench(data, weights, tmp_path):
     """Run the benchmark with these folders in this process; gives the report it wrote."""
 
     def run(*arguments):
-        folders = ["--data-dir", data, "--weights-dir", weights, "--out", tmp_path / "out", "--workers", 1]
+        folders = ["--data-dir", data, "--weights-dir", weights, "--out", tmp_path / "out"]
         assert benchmark.main([str(a) for a in (*folders, *arguments)]) == 0
         return json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
 
@@ -80,7 +79,7 @@ def report(data, weights, tmp_path_factory):
     """What a default run over Set5, x2 and x3, wrote: (report, folder)."""
     out = tmp_path_factory.mktemp("report")
     argv = ["--scales", "2", "3", "--data-dir", str(data), "--weights-dir", str(weights), "--out", str(out)]
-    assert benchmark.main([*argv, "--repeats", "2", "--workers", "2", "--save-images"]) == 0
+    assert benchmark.main([*argv, "--repeats", "2", "--save-images"]) == 0
     return json.loads((out / "benchmark.json").read_text(encoding="utf-8")), out
 
 
@@ -376,7 +375,7 @@ def refused(capsys, *arguments):
 
 @pytest.fixture
 def refusal(data, weights, tmp_path, capsys):
-    folders = ("--data-dir", data, "--weights-dir", weights, "--out", tmp_path / "out", "--workers", 1)
+    folders = ("--data-dir", data, "--weights-dir", weights, "--out", tmp_path / "out")
     return lambda *arguments: refused(capsys, *folders, *arguments)
 
 
@@ -395,8 +394,7 @@ def test_unknown_scale_method_table(refusal):
     assert "--scales: invalid choice: 5 (choose from" in refusal("--scales", 5)
     assert "--methods: invalid choice: 'EDSR'" in refusal("--methods", "EDSR")
     assert "--tables: invalid choice: 1" in refusal("--tables", 1)
-    assert "--repeats: invalid whole number of at least 0 value: '-1'" in refusal("--repeats", "-1")
-    assert "--workers: invalid whole number of at least 1 value: '0'" in refusal("--workers", "0")
+    assert "--repeats: got -1, expected a whole number of at least 0" in refusal("--repeats", "-1")
 
 
 def test_weights_asked_for_by_name_and_missing(refusal):
@@ -486,15 +484,6 @@ def test_from_json_of_something_else(capsys, tmp_path, content):
 
 def test_from_json_missing(capsys):
     assert "nowhere.json: no such file" in refused(capsys, "--from-json", "nowhere.json")
-
-
-def _die(task):
-    os._exit(1)
-
-
-def test_a_scoring_process_that_was_killed_is_one_line():
-    with pytest.raises(UserError, match="scoring process was ended from outside"), measure.workers(2) as pool:
-        list(pool.map(_die, [1]))
 
 
 def test_script_runs_from_any_folder(root, data, weights, tmp_path):
