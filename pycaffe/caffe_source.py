@@ -48,6 +48,9 @@ APT_HELPER = "/usr/lib/apt/apt-helper"
 TIMEOUT = 20  # seconds without an answer before the next source is tried
 REMEDY = "set CAFFE_SOURCE to a folder or tarball of BVLC/caffe at commit " + PIN["commit"][:7]
 
+# what a missing, cut-short or wrong file raises while it is fetched and read as a tarball
+UNREADABLE = (OSError, tarfile.TarError, EOFError, zlib.error)
+
 
 class SourceError(Exception):
     """No source, or not the pinned one; the text is one line for the user."""
@@ -94,7 +97,7 @@ def read(path):
         raise SourceError(f"{path}: no such file or folder; {REMEDY}")
     try:
         files = _read_folder(path) if path.is_dir() else _read_tar(path.read_bytes())
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except UNREADABLE as error:
         raise SourceError(f"{path}: not a tarball that can be read ({error}); get it again, or {REMEDY}") from None
     if LANDMARK not in files:
         raise SourceError(f"{path}: no Caffe source, {LANDMARK} is not in it; {REMEDY}")
@@ -189,36 +192,50 @@ def obtain(source=None, cache=None, github=PIN["github_archive"], pool=None, say
         When no place has it, or one has something else under its name.
     """
     say = say or (lambda line: print(line, file=sys.stderr))
+    kept = (cache or cache_folder()) / f"source-{PIN['content_sha256'][:16]}.tar.gz"
     if source:
         files = read(source)
         verify(files, f"CAFFE_SOURCE={source}")
+        _keep(files, kept)
         return files
-    kept = (cache or cache_folder()) / f"source-{PIN['content_sha256'][:16]}.tar.gz"
+    files = _kept(kept, say)
+    if files:
+        return files
     failures = []
-    for origin, get in _places(kept, github, pool):
+    for origin, get in _downloads(github, pool):
         try:
-            data = get()
-            files = _read_tar(data)
-        except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+            files = _read_tar(get(origin))
+        except UNREADABLE as error:
             failures.append(f"{origin}: {_reason(error)}")
-            continue
-        if origin == str(kept) and digest(files) != PIN["content_sha256"]:
-            say(f"{kept}: damaged, made anew")
             continue
         verify(files, origin)
         say(f"Caffe source: {origin}")
-        if origin != str(kept):
-            _keep(data, kept)
+        _keep(files, kept)
         return files
     raise SourceError(f"no Caffe source found; {REMEDY} (tried {'; '.join(failures)})")
 
 
-def _places(kept, github, pool):
-    """The places in their order, each with a function that gives its tarball; the pool is asked for last."""
-    yield str(kept), kept.read_bytes
-    yield github, lambda: _download(github)
+def _kept(path, say):
+    """The source from the cache; None when it is not there, or is damaged and therefore removed."""
+    if not path.exists():
+        return None
+    try:
+        files = _read_tar(path.read_bytes())
+    except UNREADABLE:
+        files = {}
+    if digest(files) == PIN["content_sha256"]:
+        say(f"Caffe source: {path}")
+        return files
+    say(f"{path}: damaged, made anew")
+    path.unlink()
+    return None
+
+
+def _downloads(github, pool):
+    """URLs in their order, each with the function that gets it; apt is asked for the pool only when it is its turn."""
+    yield github, _download
     for url in pool_urls() if pool is None else pool:
-        yield url, lambda url=url: _download_by_apt(url)
+        yield url, _download_by_apt
 
 
 def _reason(error):
@@ -245,14 +262,20 @@ def _download_by_apt(url):
         return target.read_bytes()
 
 
-def _keep(data, path):
-    """Write to the cache under a temporary name, then rename; a cache that cannot be written is no error."""
+def _keep(files, path):
+    """Put verified files into the cache as a tarball, unless it is there; no error when the cache is read-only."""
+    if path.exists():
+        return
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(data)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+            temporary = Path(folder) / path.name
+            with tarfile.open(temporary, "w:gz") as tar:
+                for name, data in files.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+            temporary.replace(path)
 
 
 def pool_urls():

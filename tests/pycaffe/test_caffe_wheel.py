@@ -1,0 +1,220 @@
+"""caffe_wheel.py: what makes another wheel, what never enters the cache, and which missing thing is named how."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import caffe_wheel
+import pytest
+
+# as `ldconfig -p` prints on Debian 12, with libraries beside that the wheel does not link
+LISTING = """1234 libs found in cache `/etc/ld.so.cache'
+\tlibprotobuf.so.32 (libc6,x86-64) => /lib/x86_64-linux-gnu/libprotobuf.so.32
+\tlibprotobuf.so (libc6,x86-64) => /lib/x86_64-linux-gnu/libprotobuf.so
+\tlibprotobuf-lite.so.32 (libc6,x86-64) => /lib/x86_64-linux-gnu/libprotobuf-lite.so.32
+\tlibhdf5_serial.so.103 (libc6,x86-64) => /lib/x86_64-linux-gnu/libhdf5_serial.so.103
+\tlibhdf5_serial_hl.so.100 (libc6,x86-64) => /lib/x86_64-linux-gnu/libhdf5_serial_hl.so.100
+\tlibhdf5_openmpi.so.103 (libc6,x86-64) => /lib/x86_64-linux-gnu/libhdf5_openmpi.so.103
+\tlibboost_thread.so.1.74.0 (libc6,x86-64) => /lib/x86_64-linux-gnu/libboost_thread.so.1.74.0
+\tlibglog.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libglog.so.1
+"""
+
+
+@pytest.fixture
+def recipe(root, tmp_path):
+    """A copy of the recipe's files to change."""
+    for name in (*caffe_wheel.RECIPE, "README.md"):
+        source, target = root / "pycaffe" / name, tmp_path / "pycaffe" / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    return tmp_path / "pycaffe"
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """`obtain` that says nothing and has the source."""
+    monkeypatch.setattr(caffe_wheel.caffe_source, "obtain", lambda *_, **__: {})
+    return lambda cache: caffe_wheel.obtain(cache, say=lambda line: None)
+
+
+# the key ----------------------------------------------------------------------------------------------------
+
+
+def test_every_file_of_the_recipe_counts(recipe, root):
+    before = caffe_wheel.recipe_digest(recipe)
+    assert before == caffe_wheel.recipe_digest(root / "pycaffe")
+    files = [p for name in caffe_wheel.RECIPE for p in [recipe / name, *(recipe / name).rglob("*")] if p.is_file()]
+    assert len(files) >= 12
+    for path in files:
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        assert caffe_wheel.recipe_digest(recipe) != before, path
+        path.write_bytes(content)
+    (recipe / "cmake" / "New.cmake").write_text("")
+    assert caffe_wheel.recipe_digest(recipe) != before
+    (recipe / "cmake" / "New.cmake").unlink()
+    (recipe / "README.md").write_text("another text")
+    (recipe / "package" / "caffe" / "__pycache__").mkdir()
+    (recipe / "package" / "caffe" / "__pycache__" / "x.pyc").write_bytes(b"")
+    assert caffe_wheel.recipe_digest(recipe) == before
+
+
+def test_all_that_the_build_reads_is_in_the_recipe(root):
+    """Every file of pycaffe/ is in the recipe, or is known to leave the wheel as it is."""
+    beside = {"README.md", "caffe_source.py", "caffe_wheel.py", "run_upstream_tests.py", "unittest_names.py"}
+    beside |= {"upstream.sha256"}  # bound to pin.json by its digest
+    names = {p.name for p in (root / "pycaffe").iterdir() if p.name not in ("__pycache__", "package.egg-info")}
+    assert names - beside == set(caffe_wheel.RECIPE)
+
+
+def test_library_names_are_those_linked():
+    assert caffe_wheel.library_names(LISTING) == [
+        "libboost_thread.so.1.74.0",
+        "libglog.so.1",
+        "libhdf5_serial.so.103",
+        "libhdf5_serial_hl.so.100",
+        "libprotobuf.so.32",
+    ]
+
+
+def test_the_key_changes_with_each_part():
+    parts = caffe_wheel.key_parts({})
+    keys = {caffe_wheel.key_of(parts)}
+    for name in parts:
+        keys.add(caffe_wheel.key_of({**parts, name: "other"}))
+    assert len(keys) == len(parts) + 1
+    options = caffe_wheel.key_parts({"CXXFLAGS": "-march=native", "HOME": "/elsewhere"})["options"]
+    assert options == {"CXXFLAGS": "-march=native"}
+    assert {"recipe", "source", "variant", "python", "libraries", "options"} <= set(parts)
+
+
+def test_key_command(root):
+    run = [sys.executable, root / "pycaffe" / "caffe_wheel.py", "--key"]
+    printed = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    key = printed.pop("key")
+    assert key == caffe_wheel.key_of(printed) and len(key) == 16
+
+
+# the cache --------------------------------------------------------------------------------------------------
+
+
+def test_a_kept_wheel_is_taken_without_building(silent, monkeypatch, tmp_path):
+    monkeypatch.setattr(caffe_wheel, "build", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(caffe_wheel, "check_tools", lambda: pytest.fail("a compiler is not needed"))
+    kept = tmp_path / "wheels" / caffe_wheel.key_of(caffe_wheel.key_parts()) / "caffe-1.whl"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"wheel")
+    assert silent(tmp_path) == kept
+
+
+def test_a_failed_build_leaves_nothing(silent, monkeypatch, tmp_path):
+    def half(folder, log):
+        (folder / "caffe-1.whl").write_bytes(b"half")
+        raise caffe_wheel.WheelError("no space")
+
+    monkeypatch.setattr(caffe_wheel, "build", half)
+    with pytest.raises(caffe_wheel.WheelError, match="no space"):
+        silent(tmp_path)
+    assert list((tmp_path / "wheels").iterdir()) == []
+
+
+def test_no_source_no_build(monkeypatch, tmp_path):
+    monkeypatch.setenv("CAFFE_SOURCE", str(tmp_path / "gone"))
+    monkeypatch.setattr(caffe_wheel, "build", lambda *_: pytest.fail("built"))
+    with pytest.raises(caffe_wheel.caffe_source.SourceError, match="gone: no such file or folder; set CAFFE_SOURCE"):
+        caffe_wheel.obtain(tmp_path, say=lambda line: None)
+    assert list((tmp_path / "wheels").iterdir()) == []
+
+
+def test_two_at_once_build_once(silent, monkeypatch, tmp_path):
+    built, taken = [], []
+
+    def slow(folder, log):
+        built.append(folder)
+        time.sleep(0.3)
+        (folder / "caffe-1.whl").write_bytes(b"wheel")
+
+    monkeypatch.setattr(caffe_wheel, "build", slow)
+    threads = [threading.Thread(target=lambda: taken.append(silent(tmp_path))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 1 and len(taken) == 3 and len(set(taken)) == 1
+    assert taken[0].read_bytes() == b"wheel"
+    assert json.loads((taken[0].parent / "key.json").read_text())["recipe"] == caffe_wheel.recipe_digest()
+
+
+# what is missing --------------------------------------------------------------------------------------------
+
+
+def compiler(tmp_path, prints):
+    """A program that answers -print-file-name as a compiler would."""
+    program = tmp_path / "c++"
+    program.write_text(f"#!/bin/sh\necho '{prints}'\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_no_compiler(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(caffe_wheel.WheelError, match=r"no C\+\+ compiler \(c\+\+, g\+\+ not found\): apt-get"):
+        caffe_wheel.check_tools()
+
+
+def test_no_boost_python_for_this_python(monkeypatch, tmp_path):
+    version = "{}.{}".format(*sys.version_info)
+    library = "libboost_python{}{}.so".format(*sys.version_info)
+    monkeypatch.setenv("CXX", str(compiler(tmp_path, library)))  # not found: the bare name comes back
+    with pytest.raises(caffe_wheel.WheelError, match=rf"no Boost\.Python for Python {version} \({library} ") as e:
+        caffe_wheel.check_tools()
+    assert "apt-get install libboost-python-dev" in str(e.value) and sys.executable in str(e.value)
+    monkeypatch.setenv("CXX", str(compiler(tmp_path, f"/usr/lib/{library}")))
+    caffe_wheel.check_tools()
+
+
+def test_no_python_headers(monkeypatch, tmp_path):
+    monkeypatch.setattr(caffe_wheel.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(caffe_wheel.WheelError, match=r"no headers for .*Python\.h is not there\): apt-get"):
+        caffe_wheel.check_tools()
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (
+            "-- Boost: /usr/lib\n  CMake Error at cmake/Dependencies.cmake:14 (message):\n"
+            "    glog: header glog/logging.h not found; install it: apt-get install\n    libgoogle-glog-dev\n\n  Call",
+            "glog: header glog/logging.h not found; install it: apt-get install libgoogle-glog-dev",
+        ),
+        (
+            "CMake Error at cmake/Source.cmake:11 (message):\n  caffe_source.py: x.tar.gz: not the pinned source\n",
+            "caffe_source.py: x.tar.gz: not the pinned source",
+        ),
+        ("[3/110] c++\nblob.cpp:3:1: error: expected ';'\nninja: stopped", "blob.cpp:3:1: error: expected ';'"),
+        ("ERROR: No matching distribution found for scikit-build-core\n", "ERROR: No matching distribution found for"),
+        ("one\nlast words\n\n", "last words"),
+        ("", "no message"),
+    ],
+)
+def test_the_cause_is_found_in_the_log(log, expected):
+    assert caffe_wheel.cause(log).startswith(expected)
+
+
+@pytest.mark.skipif(not shutil.which("cmake"), reason="no cmake on this machine")
+def test_cmake_passes_the_source_error_on(root, tmp_path):
+    """The real CMake project, given a wrong source: the one line of caffe_source.py is the cause."""
+    environment = dict(os.environ, CAFFE_SOURCE=str(tmp_path / "gone.tar.gz"))
+    run = ["cmake", "-S", root / "pycaffe", "-B", tmp_path / "build", f"-DPython_EXECUTABLE={sys.executable}"]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    text = caffe_wheel.cause(done.stdout + done.stderr)
+    assert text.startswith("caffe_source.py: ") and "gone.tar.gz: no such file or folder" in text

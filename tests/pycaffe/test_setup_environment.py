@@ -1,0 +1,233 @@
+"""setup_environment.py: what it finds missing, what it refuses, and that a second call has nothing to do."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import _wheelhouse
+import pytest
+import setup_environment as setup
+
+
+@pytest.fixture
+def venv(monkeypatch, tmp_path):
+    """The tool pointed at an empty place for its .venv."""
+    monkeypatch.setattr(setup, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(setup, "STAMP", tmp_path / ".venv" / "setup.json")
+    monkeypatch.delenv("CAFFE_PYTHONPATH", raising=False)
+    return tmp_path / ".venv"
+
+
+def program(path, script):
+    """A shell program at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    return path
+
+
+# system packages --------------------------------------------------------------------------------------------
+
+
+def test_missing_packages():
+    there = [name for name in setup.PACKAGES if name not in ("cmake", "libhdf5-dev", "g++")]
+    listing = "".join(f"{name} ii \n" for name in there) + "cmake rc \ng++ un \n"
+    assert setup.missing_packages(listing) == ["cmake", "g++", "libhdf5-dev"]
+    assert setup.missing_packages("".join(f"{name} ii \n" for name in setup.PACKAGES)) == []
+
+
+def test_packages_are_those_that_cmake_names(root):
+    """Whoever builds by hand and whoever runs `make setup` are sent to the same packages."""
+    text = (root / "pycaffe" / "cmake" / "Dependencies.cmake").read_text()
+    named = set(re.findall(r"\blib[a-z0-9-]+-dev\b|\bprotobuf-compiler\b", text))
+    assert len(named) >= 8 and named <= set(setup.PACKAGES)
+
+
+def test_not_root_and_packages_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    program(tmp_path / "dpkg-query", "printf 'cmake ii \\n'\n")
+    for sudo in (None, "exit 1\n"):  # no sudo at all, and one that wants a password
+        if sudo:
+            program(tmp_path / "sudo", sudo)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(setup.SetupError, match="not root: run `sudo apt-get install .* libboost-python-dev"):
+            setup.install_packages()
+
+
+def test_a_failing_apt_is_quoted(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    program(tmp_path / "dpkg-query", "exit 1\n")
+    says = "E: Unable to locate package cmake"
+    program(tmp_path / "apt-get", f'echo "$1" >> "${{0%/*}}/calls"\necho "{says}" >&2\nexit 100\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(setup.SetupError, match="apt-get install .* failed: E: Unable to locate package cmake"):
+        setup.install_packages()
+    # the lists are refreshed once, when they do not suffice
+    assert (tmp_path / "calls").read_text().split() == ["install", "update", "install"]
+
+
+def test_without_dpkg_the_readme_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert setup.missing_packages() is None
+    assert "pycaffe/README.md" in setup.install_packages()
+
+
+# .venv ------------------------------------------------------------------------------------------------------
+
+
+def test_base_python_is_the_distributions(monkeypatch):
+    monkeypatch.delenv("VENV_PYTHON", raising=False)
+    assert setup.base_python() == "/usr/bin/python3"
+    monkeypatch.setenv("VENV_PYTHON", "/nowhere/python3")
+    with pytest.raises(setup.SetupError, match="no Python at /nowhere/python3: apt-get .* set VENV_PYTHON"):
+        setup.base_python()
+
+
+def test_a_venv_of_another_python_is_refused_and_kept(venv):
+    program(venv / "bin" / "python", "echo 3.99.1\n")
+    with pytest.raises(setup.SetupError, match=r"is made of Python 3\.99\.1, expected .* of /usr/bin/python3.*rm -rf"):
+        setup.make_venv()
+    assert (venv / "bin" / "python").exists()
+
+
+def test_a_half_made_venv_is_made_anew(venv):
+    program(venv / "bin" / "python", "exit 1\n")
+    (venv / "rubbish").write_text("")
+    assert setup.make_venv().startswith("made with Python 3.")
+    assert setup.venv_version() == setup._version("/usr/bin/python3")
+    assert not (venv / "rubbish").exists()
+    assert setup.make_venv().startswith("Python 3.")  # now it stays
+
+
+def test_a_python_without_venv(venv, monkeypatch, tmp_path):
+    script = 'test "$1" = -c && echo 3.11.2 && exit 0\necho "No module named venv"; exit 1\n'
+    base = program(tmp_path / "python3", script)
+    monkeypatch.setenv("VENV_PYTHON", str(base))
+    with pytest.raises(setup.SetupError, match="cannot make .*: No module named venv; apt-get install python3-venv"):
+        setup.make_venv()
+
+
+def test_pips_reason_is_quoted(venv, monkeypatch):
+    venv.parent.mkdir(exist_ok=True)
+    script = 'echo "WARNING: slow" >&2\necho "ERROR: No matching distribution found" >&2\nexit 1\n'
+    program(venv / "bin" / "python", script)
+    with pytest.raises(setup.SetupError, match="pip install x==9 failed: ERROR: No matching distribution found"):
+        setup.pip_install("x==9")
+
+
+# Caffe ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real_venv(monkeypatch):
+    """The tool pointed at the environment that runs the tests."""
+    monkeypatch.setattr(setup, "VENV", Path(sys.prefix))
+
+
+def test_an_own_caffe_is_started(real_venv, monkeypatch, tmp_path):
+    package = tmp_path / "python" / "caffe"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("__version__ = '1.0.0-rc5'\n")
+    monkeypatch.setenv("CAFFE_PYTHONPATH", str(tmp_path / "python"))
+    assert setup.probe_caffe() == f"1.0.0-rc5 {package}"
+    assert setup.caffe_key() == str(tmp_path / "python")
+    (package / "__init__.py").write_text("import _no_such_module\n")
+    with pytest.raises(setup.SetupError, match="cannot be imported in .*_no_such_module.*CAFFE_PYTHONPATH the folder"):
+        setup.probe_caffe()
+
+
+def test_a_failed_wheel_has_said_why_itself(venv, monkeypatch, capfd):
+    """The wheel tool's one line stands alone; the exit status is 2."""
+    program(venv / "bin" / "python", "echo 'caffe_wheel.py: no C++ compiler' >&2\nexit 2\n")
+    with pytest.raises(setup.SetupError) as error:
+        setup._wheel_tool()
+    assert setup._fail(error.value) == 2
+    assert capfd.readouterr().err == "caffe_wheel.py: no C++ compiler\n"
+
+
+# the whole --------------------------------------------------------------------------------------------------
+
+
+def test_stamp(venv, monkeypatch):
+    monkeypatch.setattr(setup, "caffe_key", lambda: "0123456789abcdef")
+    assert setup.read_stamp() == {}
+    venv.mkdir()
+    setup.write_stamp()
+    assert setup.read_stamp() == {"project": setup.project_digest(), "caffe": "0123456789abcdef"}
+    assert [p.name for p in venv.iterdir()] == ["setup.json"]
+    setup.STAMP.write_text('{"project": ')  # cut short
+    assert setup.read_stamp() == {}
+
+
+def test_check_of_nothing(venv, capsys, monkeypatch):
+    assert setup.main(["--check"]) == 2
+    out, err = capsys.readouterr()
+    assert f"python: missing, {venv}" in out and "caffe: missing" in out
+    assert err == "setup_environment.py: the environment is incomplete; run `make setup`\n"
+    assert not venv.exists()
+
+
+def test_second_set_up_has_nothing_to_do(root):
+    """Run for real: one line, nothing installed, by a Python outside the environment."""
+    if not setup.is_complete():
+        pytest.skip("the environment is not the one that make setup makes now; run make setup")
+    before = setup.STAMP.read_bytes()
+    run = [shutil.which("python3", path="/usr/bin:/bin"), root / "tools" / "setup_environment.py"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("environment: ready, caffe 1.0.0 ") and done.stdout.count("\n") == 1
+    assert setup.STAMP.read_bytes() == before
+
+
+# packages for the next checkout -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pip(tmp_path):
+    """A Python whose pip says what is installed and downloads by touching files; it fails when `fail` exists."""
+    script = """folder=${0%/*}
+case "$*" in
+*freeze*) printf 'numpy==2.0\\ncaffe @ file:///caffe.whl\\ncaffe==1.0\\nsix==1.17\\n';;
+*download*)
+  while [ "$1" != --dest ]; do shift; done; dest=$2; shift 2
+  echo "$@" > "$folder/asked"
+  for name; do touch "$dest/$name.whl"; done
+  test ! -e "$folder/fail";;
+esac
+"""
+    return program(tmp_path / "bin" / "python", script)
+
+
+def test_wheelhouse_is_complete_or_absent(pip, tmp_path):
+    folder = tmp_path / "cache" / "packages" / "0123"
+    (pip.parent / "fail").touch()
+    assert _wheelhouse.options(folder) == []
+    assert not _wheelhouse.fill(folder, pip, ["setuptools"], {"caffe"})
+    assert list(folder.parent.iterdir()) == []
+    (pip.parent / "fail").unlink()
+    assert _wheelhouse.fill(folder, pip, ["setuptools"], {"caffe"})
+    assert (pip.parent / "asked").read_text().split() == ["numpy==2.0", "six==1.17", "setuptools"]
+    assert _wheelhouse.options(folder) == ["--no-index", "--find-links", str(folder)]
+    (pip.parent / "fail").touch()
+    assert _wheelhouse.fill(folder, pip, ["setuptools"], {"caffe"})  # there already, nothing asked
+
+
+def test_wheelhouse_depends_on_pyproject_and_python(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_text("a")
+    first = _wheelhouse.folder_for(tmp_path, project, Path(sys.executable))
+    assert first == _wheelhouse.folder_for(tmp_path, project, Path(sys.executable))
+    other = program(tmp_path / "python", "echo linux-x86_64 cpython-399\n")
+    assert _wheelhouse.folder_for(tmp_path, project, other) != first
+    project.write_text("b")
+    assert _wheelhouse.folder_for(tmp_path, project, Path(sys.executable)) != first
+
+
+def test_build_requirements_are_those_of_pyproject(root):
+    text = (root / "pyproject.toml").read_text()
+    requires = json.loads(re.search(r"^requires = (\[.*\])$", text, re.MULTILINE)[1])
+    assert set(requires) <= set(setup.BUILD_REQUIREMENTS)
