@@ -21,7 +21,7 @@ stage := $(if $(STAGE),--stage $(STAGE))
 out := $(if $(OUT),--out $(OUT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo test test-caffe lint clean images weights
+.PHONY: help setup fetch prototxt data train benchmark demo readme test test-caffe lint clean images weights
 
 ## help: this list
 help:
@@ -58,6 +58,10 @@ benchmark: setup images weights
 ## demo: the whole job in some minutes on photographs that scikit-image ships
 demo: setup
 	@tools/demo.py $(gpu) $(out)
+
+## readme: renew the README's tables from results/
+readme: setup
+	@tools/readme.py
 
 ## test: all tests
 test: setup lint

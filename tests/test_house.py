@@ -12,7 +12,7 @@ def test_make_help_lists_every_target(root):
     targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()) - {"images", "weights"}
     help_text = subprocess.run(["make", "-s"], cwd=root, capture_output=True, text=True, check=True).stdout
     assert set(re.findall(r"^ +make ([a-z-]+)", help_text, re.M)) == targets
-    contract = set("setup fetch prototxt data train benchmark demo test lint clean help".split())
+    contract = {"setup", "fetch", "prototxt", "data", "train", "benchmark", "demo", "test", "lint", "clean", "help"}
     assert contract <= targets
 
 

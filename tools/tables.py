@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Tables of benchmark results beside the paper's figures: Markdown, CSV, and the block in the README.
+"""Tables of benchmark results beside the paper's figures: Markdown, CSV, and the README's table.
 
     tools/tables.py results/benchmark/benchmark.json                    # print the tables
-    tools/tables.py results/benchmark/benchmark.json --readme README.md # renew the README's table
 
 A cell that was not measured, or that the paper does not print, is `-`. Differences are ours minus the
 paper's, whatever their sign.
@@ -21,7 +20,6 @@ from data_prep.files import write_text
 from tools import cli, paper
 
 MISSING = "-"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
 TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
 IDENTITY = ("dataset", "scale", "method", "images")
@@ -189,7 +187,7 @@ def write_report(report, folder):
     return [folder / f"benchmark.{suffix}" for suffix in contents]
 
 
-def results_block(report, source):
+def results_block(report):
     """The README's table of results: one line a measured row, each cell `ours / paper's / difference`.
 
     Gaps are in the remarks below the table, where one line stands for a whole set.
@@ -197,8 +195,6 @@ def results_block(report, source):
     Parameters
     ----------
     report : dict
-    source : str
-        Name of the benchmark.json, for the line that says where the figures come from.
     """
     body = []
     for row in report["rows"]:
@@ -211,8 +207,7 @@ def results_block(report, source):
     parts = [
         "Each cell: ours / the paper's / difference.",
         markdown(head, body, text_columns=3),
-        f"Measured by `{meta['command']}` ({meta['device']}, {meta['date'][:10]}); "
-        f"this table by `tools/tables.py {source} --readme README.md`.",
+        f"Measured by `{meta['command']}` ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
         *_remarks_block(report["rows"]),
     ]
     return "\n\n".join(parts)
@@ -224,43 +219,15 @@ def _triple(row, figure):
     return f"{ours} / {papers} / {number(row['delta'][figure], digits, signed=True)}"
 
 
-def with_block(text, block, name="README.md"):
-    """`text` with everything between the two markers replaced by `block`; the rest is untouched.
-
-    Raises
-    ------
-    UserError
-        The markers are missing, doubled or in the wrong order.
-    """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise cli.UserError(
-            f"{name}: expected one line {BEGIN} and below it one line {END}; put them where the table goes"
-        )
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
-
-
 def main(argv=None):
-    """Print the tables of a benchmark.json, or put them into a README; gives the exit status."""
+    """Print the tables of a benchmark.json; gives the exit status."""
     parser = cli.Parser(__doc__)
     parser.add_argument("report", metavar="benchmark.json", help="what tools/benchmark.py wrote")
     parser.add_argument("--tables", nargs="+", type=int, choices=sorted(paper.TABLES), help="default: those measured")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help=f"replace what stands between {BEGIN} and {END}")
     args = parser.parse_args(argv)
     report = read_report(args.report)
-    if args.readme is None:
-        sys.stdout.write(tables_text(report, args.tables or report["meta"]["tables"]))
-        return 0
-    text = args.readme.read_text(encoding="utf-8")
-    write_text(args.readme, with_block(text, results_block(report, source_name(args.report)), args.readme.name))
+    sys.stdout.write(tables_text(report, args.tables or report["meta"]["tables"]))
     return 0
-
-
-def source_name(path):
-    """A benchmark.json's name as the README gives it: relative to the checkout, else the last two parts."""
-    path, root = Path(path).resolve(), Path(__file__).resolve().parent.parent
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else "/".join(path.parts[-2:])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@
 `--iters N` shares N iterations among the stages as the full schedule does (100,000 : 600,000 : 20,000), or
 gives them all to the one `--stage`. Run the same command again after an interruption: it resumes from the newest
 whole snapshot, and a finished stage is not run again. The result is OUT/idn/IDN_x<scale>.caffemodel, so that
-OUT serves as a weights folder for tools/benchmark.py.
+OUT serves as a weights folder for tools/benchmark.py; OUT/summary.json says how it was made.
 """
 
 if __name__ == "__main__":
@@ -18,13 +18,14 @@ if __name__ == "__main__":
 import hashlib
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from data_prep import hdf5, sources
 from data_prep.files import atomic_path, write_text
 from prototxt import idn, solver
-from tools import caffe_runtime, cli, evaluation, learning_log, training
+from tools import caffe_runtime, cli, evaluation, learning_log, provenance, training
 from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,6 +146,38 @@ def start_of(stage, args, out):
     return path, sha256(path)
 
 
+def summary(args, argv, device, bicubic, databases, rows):
+    """What a finished run was and gave, for results/: a dict that `tools/readme.py` reads.
+
+    `hours` is the time in iterations, without validation; it counts what was run again after a kill once.
+    """
+    stages = {}
+    for row in rows:  # the last row of a stage stays
+        stages[row["stage"]] = {
+            "iterations": row["iteration"],
+            "loss": row["loss"],
+            "psnr": row.get("psnr"),
+            "iterations_per_second": row["iterations_per_second"],
+        }
+    images = sources.list_images(args.val_images)
+    return {
+        "command": provenance.command("tools/train.py", argv),
+        "date": provenance.now(),
+        "device": provenance.processor() if device == "cpu" else provenance.gpu_name(args.gpu),
+        "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
+        "scale": args.scale,
+        "stages": stages,
+        "hours": sum(s["iterations"] / s["iterations_per_second"] for s in stages.values()) / 3600,
+        "psnr": rows[-1]["psnr"],
+        "bicubic": bicubic,
+        "validation": {
+            "name": args.val_images.name, "images": len(images), "sha256": sources.image_set_hash(images)
+        },
+        "pairs": {name: source.pairs for name, source in databases.items()},
+        "weights_sha256": sha256(args.out / "idn" / f"IDN_x{args.scale}.caffemodel"),
+    }  # fmt: skip
+
+
 def sha256(path):
     """Hex SHA-256 of a file (str)."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -221,6 +254,8 @@ def main(argv=None):
     result = args.out / "idn" / f"IDN_x{args.scale}.caffemodel"
     with atomic_path(result) as temporary:
         temporary.write_bytes(step.final.read_bytes())
+    report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows)
+    write_text(args.out / "summary.json", json.dumps(report, indent=1) + "\n")
     print(f"finished: {result}", flush=True)
     return 0
 

@@ -291,32 +291,6 @@ def test_misses_stay_in_the_table():
     ]
 
 
-def test_readme_block_is_idempotent_and_leaves_the_rest(report, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n\nabove\n{tables.BEGIN}\nstale table\n{tables.END}\nbelow\n", encoding="utf-8")
-    for _ in range(2):
-        assert tables.main([str(report[1] / "benchmark.json"), "--readme", str(readme)]) == 0
-        once = readme.read_text(encoding="utf-8")
-    text = readme.read_text(encoding="utf-8")
-    assert text == once and "stale table" not in text
-    assert text.startswith(f"# Title\n\nabove\n{tables.BEGIN}\n") and text.endswith(f"\n{tables.END}\nbelow\n")
-    assert "/ 37.83 /" in text and "- gap: no images of Urban100" in text
-
-
-@pytest.mark.parametrize("text", ["", tables.BEGIN, f"{tables.END}\n{tables.BEGIN}", 2 * f"{tables.BEGIN}{tables.END}"])
-def test_readme_without_its_markers_is_refused(text):
-    with pytest.raises(UserError, match="README.md: expected one line <!-- results:begin -->"):
-        tables.with_block(text, "table")
-
-
-def test_readme_is_fresh(root):
-    """The README's table is what the committed measurements say; `tools/tables.py ... --readme README.md` renews it."""
-    readme, results = root / "README.md", root / "results" / "benchmark" / "benchmark.json"
-    text = readme.read_text(encoding="utf-8")
-    block = tables.results_block(tables.read_report(results), tables.source_name(results))
-    assert tables.with_block(text, block) == text
-
-
 def test_committed_results_are_fresh_and_free_of_folders(root):
     folder = root / "results" / "benchmark"
     report = tables.read_report(folder / "benchmark.json")

@@ -18,7 +18,8 @@ def test_demo_goes_through_the_whole_job(tmp_path, capsys):
     # the closing words carry what was measured, and say what it is not
     assert f"{psnr['IDN']:.2f} dB, bicubic interpolation {psnr['Bicubic']:.2f} dB" in out
     assert "cannot show: the paper's figures" in out
-    assert {row["stage"] for row in learning_log.read(tmp_path / "run" / "log.csv")} == {"pretrain", "train", "finetune"}
+    stages = {row["stage"] for row in learning_log.read(tmp_path / "run" / "log.csv")}
+    assert stages == {"pretrain", "train", "finetune"}
     for picture in ("comparison.png", "run/learning_curve.png"):
         assert cv2.imread(str(tmp_path / picture)).std() > 10
 

@@ -93,6 +93,17 @@ def test_learning_log_has_loss_rate_and_psnr(finished):
     assert cv2.imread(str(finished / "learning_curve.png")).std() > 1
 
 
+def test_summary_says_what_was_run(finished):
+    report = json.loads((finished / "summary.json").read_text())
+    rows = learning_log.read(finished / "log.csv")
+    assert report["psnr"] == pytest.approx(rows[-1]["psnr"], rel=1e-5) and report["bicubic"] > 20
+    assert {name: stage["iterations"] for name, stage in report["stages"].items()} == {
+        "pretrain": 5, "train": 37, "finetune": 1
+    }  # fmt: skip
+    assert report["command"].startswith("tools/train.py --scale 3 ") and "/tmp" not in report["command"]
+    assert report["weights_sha256"] == train.sha256(finished / "idn" / "IDN_x3.caffemodel")
+
+
 def test_training_learns(data, tmp_path):
     argv = arguments(data, tmp_path, "--stage", "pretrain", "--iters", "40", "--lr", "1e-3", "--test-interval", "1")
     train.main(argv)

@@ -1,0 +1,30 @@
+"""The README's generated tables: fresh, idempotent, and nothing else is touched."""
+
+import pytest
+
+from tools import blocks, readme
+from tools.cli import UserError
+
+
+def test_the_committed_readme_is_what_results_say():
+    assert readme.main(["--check"]) == 0
+
+
+def test_blocks_are_renewed_and_the_rest_is_left(root):
+    text = "# Title\n"
+    for name in readme.BLOCKS:
+        text += "above\n{}\nstale\n{}\nbelow\n".format(*blocks.markers(name))
+    once = readme.renewed(text, root / "results")
+    assert once == readme.renewed(once, root / "results")
+    assert "stale" not in once and once.count("above\n") == once.count("\nbelow\n") == len(readme.BLOCKS)
+    assert "/ 37.83 /" in once and "- gap: no images of Urban100" in once  # Table 2: IDN, Set5, x2
+    assert "412,352" in once  # the x3 training pairs of results/data/counts.json
+
+
+BEGIN, END = blocks.markers("table")
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", 2 * f"{BEGIN}{END}"])
+def test_a_page_without_its_markers_is_refused(text):
+    with pytest.raises(UserError, match="README.md: expected one line <!-- table:begin -->"):
+        blocks.with_block(text, "table", "| a |")

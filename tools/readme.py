@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Renew the README's tables from the committed measurements in results/.
+
+    tools/readme.py
+    tools/readme.py --check        # exit status 2 when the README is not what results/ say
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import json
+from pathlib import Path
+
+from data_prep.files import write_text
+from tools import blocks, cli, paper, tables
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def results(folder):
+    """Tables 2 and 3 from results/benchmark: a line a row, each cell ours / the paper's / difference."""
+    return tables.results_block(tables.read_report(folder / "benchmark" / "benchmark.json"))
+
+
+def data(folder):
+    """Pairs, bytes and costs of the databases from results/data/counts.json."""
+    rows = json.loads((folder / "data" / "counts.json").read_text(encoding="utf-8"))
+    head = ["stage", "scale", "LR/HR", "pairs", "shards", "GB", "seconds", "peak MB"]
+    body = [
+        [
+            row["stage"], f"x{row['scale']}", f"{row['lr_size']}/{row['hr_size']}", f"{row['pairs']:,}",
+            str(row["shards"]), f"{row['bytes'] / 1e9:.2f}", f"{row['seconds']:.0f}", str(row["peak_mb"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    note = (
+        f"From `tools/prepare_data.py --report results/data/counts.json` on {rows[0]['workers']} cores that did other "
+        "work as well; pairs before truncation to whole batches, seeds and hashes are in "
+        "[results/data/counts.md](results/data/counts.md)."
+    )
+    return f"{tables.markdown(head, body, text_columns=3)}\n\n{note}"
+
+
+def training(folder):
+    """Training runs from results/training/*/summary.json, with their curves."""
+    head = ["run", "iterations", "hours", "PSNR (dB)", "bicubic", "paper"]
+    body, notes = [], []
+    for path in sorted((folder / "training").glob("*/summary.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        printed = paper.compare({"dataset": run["validation"]["name"], "scale": run["scale"], "method": "IDN",
+                                 **dict.fromkeys(paper.FIGURES)})["paper"]["psnr"]  # fmt: skip
+        name = path.parent.name
+        body.append([
+            f"[{name}](results/training/{name}/log.csv), {run['validation']['name']} x{run['scale']}",
+            f"{sum(stage['iterations'] for stage in run['stages'].values()):,}",
+            f"{run['hours']:.1f}", f"{run['psnr']:.2f}", f"{run['bicubic']:.2f}", tables.number(printed, 2),
+        ])  # fmt: skip
+        notes.append(
+            f"{name}: `{run['command']}`, {run['device']}, {run['date'][:10]}.\n\n"
+            f"![learning curve](results/training/{name}/learning_curve.png)"
+        )
+    return "\n\n".join([tables.markdown(head, body, text_columns=1), *notes])
+
+
+BLOCKS = {"results": results, "data": data, "training": training}
+
+
+def renewed(text, folder):
+    """The README's text with every generated block made anew from `folder`, the results folder."""
+    for name, make in BLOCKS.items():
+        text = blocks.with_block(text, name, make(folder))
+    return text
+
+
+def main(argv=None):
+    """Renew or check the README; gives the exit status."""
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    args = parser.parse_args(argv)
+    readme = ROOT / "README.md"
+    old = readme.read_text(encoding="utf-8")
+    new = renewed(old, ROOT / "results")
+    if args.check and new != old:
+        raise cli.UserError("README.md: not what results/ say; run tools/readme.py")
+    if not args.check:
+        write_text(readme, new)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
