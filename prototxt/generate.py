@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prototxt import emit, idn, solver
 from prototxt.errors import NetError
+from prototxt.networks import NETWORKS
 
 FOLDER = Path(__file__).resolve().parent / "generated"
 
@@ -23,6 +24,8 @@ def contents():
             made_by = f"prototxt/solver.py --scale {scale} --stage {stage}"
             message = solver.solver(scale, stage)
             files[f"idn_x{scale}_{stage}_solver.prototxt"] = emit.text(message, made_by, solver.notes(message))
+    for network in NETWORKS.values():
+        files.update(network.files())
     return files
 
 

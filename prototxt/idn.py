@@ -12,7 +12,7 @@ Where the paper and the authors' release differ, the released net is followed, o
 the paper puts the grouped convolutions in layers 2 and 4 of an enhancement unit, the release in 2 and 5.
 """
 
-from prototxt import emit
+from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 
@@ -20,7 +20,9 @@ L, P = caffe.layers, caffe.params
 
 PHASES = ("train", "finetune", "deploy")
 BATCH = 64  # section 4.2
-TEST_BATCH = 2  # the release's; the validation sets of 534, 462 and 252 pairs are whole batches of it
+# the release's; the validation sets of 534, 462 and 252 pairs are whole batches of it
+TEST_BATCH = 2
+PAIRS = ("data", "label", "bic")
 RBLOCK_KERNEL = 17  # section 4.2, for every scale
 
 
@@ -96,11 +98,10 @@ def idn(
 
     n = caffe.NetSpec()
     if phase == "deploy":
-        h, w = input_shape or (32, 32)
-        n.data = L.Input(shape=dict(dim=[1, 1, h, w]))
+        builders.deploy_input(n, input_shape or (32, 32))
     else:
         stage_source = source or f"data/hdf5/x{scale}/{phase}.txt"
-        n.data, n.label, n.bic = _pairs(stage_source, batch, caffe.TRAIN)
+        builders.hdf5(n, stage_source, batch, tops=PAIRS)
 
     # FBlock, equation 1
     b = conv_lrelu(n, "conv1", n.data, width, slope)
@@ -112,14 +113,12 @@ def idn(
     # RBlock, equation 3
     n.upsample = rblock(b, scale)
     if phase == "deploy":
-        return _named(n.to_proto(), f"IDN_x{scale}_deploy")
+        return builders.named(n.to_proto(), f"IDN_x{scale}_deploy")
 
-    n["sum"] = L.Eltwise(n.bic, n.upsample, operation=P.Eltwise.SUM)
-    net = n.to_proto()
-    test_pairs = _test_pairs(test_source or f"data/hdf5/x{scale}/val.txt")
-    net.layer.insert(1, test_pairs)
+    builders.add(n, "sum", n.bic, n.upsample)
+    net = builders.with_test_data(n.to_proto(), test_source or f"data/hdf5/x{scale}/val.txt", PAIRS, TEST_BATCH)
     net.layer.extend(_loss_layers(loss or {"train": "l1", "finetune": "l2"}[phase], batch))
-    return _named(net, f"IDN_x{scale}_{phase}")
+    return builders.named(net, f"IDN_x{scale}_{phase}")
 
 
 def conv_lrelu(n, name, bottom, nout, slope, kernel=3, group=1):
@@ -154,8 +153,7 @@ def enhancement(n, k, b, D3, d, s, groups, slope):
     top = conv_lrelu(n, layer(5), top, D3 - d, slope, group=groups)
     top = conv_lrelu(n, layer(6), top, D3 + d, slope)
     # local long-path features + (input, local short-path features), equation 11
-    n[f"sum{k}"] = L.Eltwise(n[f"concat{k}"], top, operation=P.Eltwise.SUM)
-    return n[f"sum{k}"]
+    return builders.add(n, f"sum{k}", n[f"concat{k}"], top)
 
 
 def rblock(bottom, scale):
@@ -174,17 +172,6 @@ def _fillers():
     return dict(weight_filler=msra, bias_filler=dict(type="constant", value=0))
 
 
-def _pairs(source, batch, phase):
-    return L.HDF5Data(ntop=3, source=source, batch_size=batch, shuffle=False, include=dict(phase=phase))
-
-
-def _test_pairs(source):
-    """The HDF5Data layer of the TEST phase: same tops and name as the TRAIN one, so it is made on its own."""
-    n = caffe.NetSpec()
-    n.data, n.label, n.bic = _pairs(source, TEST_BATCH, caffe.TEST)
-    return n.to_proto().layer[0]
-
-
 def _loss_layers(loss, batch):
     """Layers from `sum` and `label` to `loss`.
 
@@ -195,30 +182,15 @@ def _loss_layers(loss, batch):
     n = caffe.NetSpec()
     n["sum"], n.label = L.Input(ntop=2)
     if loss == "l2":
-        n.loss = L.EuclideanLoss(n["sum"], n.label)
+        builders.euclidean(n, "loss", n["sum"], n.label)
         return list(n.to_proto().layer)[1:]
     if loss != "l1":
         raise NetError(f"loss: got {loss!r}, expected l1 or l2")
-    n.difference = L.Eltwise(n["sum"], n.label, operation=P.Eltwise.SUM, coeff=[1, -1])
+    builders.difference(n, "difference", n["sum"], n.label)
     layers = list(n.to_proto().layer)[1:]
     for phase, size in ((caffe.TRAIN, batch), (caffe.TEST, TEST_BATCH)):
-        layers.append(_mean_over_batch(phase, size))
+        layers.append(builders.mean_over_batch(phase, size))
     return layers
-
-
-def _mean_over_batch(phase, size):
-    """Reduction of `difference` to the sum of absolute values over the batch size; that size is the phase's."""
-    n = caffe.NetSpec()
-    n.difference = L.Input()
-    n.loss = L.Reduction(
-        n.difference, operation=P.Reduction.ASUM, coeff=1 / size, loss_weight=1, include=dict(phase=phase)
-    )
-    return n.to_proto().layer[1]
-
-
-def _named(net, name):
-    net.name = name
-    return net
 
 
 def _check_widths(blocks, D3, d, s, groups, slope):

@@ -1,0 +1,121 @@
+"""DRCN (Kim, Lee, Lee, CVPR 2016): one convolution applied sixteen times, a prediction after each.
+
+    python -m prototxt.drcn --phase train -o drcn_train.prototxt
+    python -m prototxt.drcn --phase deploy
+    python -m prototxt.drcn --phase solver
+
+Embedding conv1, conv2; inference conv3..conv18 with shared weights; reconstruction conv_outh and conv_out, the
+same for every prediction, plus the interpolated image; `ensemble` is their learned weighted sum. Layer and param
+names follow the authors' MatConvNet code (filters_share, ensemble_weight).
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+from prototxt.recipe import Recipe
+
+L = caffe.layers
+
+RECIPE = Recipe(
+    loss="alpha x mean of the predictions' squared errors + (1 - alpha) x squared error of their sum (equation 9)",
+    patches="41x41 at stride 21 of the 91 images, one net for each factor",
+    base_lr=0.01,
+    max_iter=1_000_000,
+    batch=64,
+    weight_decay=1e-4,
+    notes=(
+        "the paper divides the rate by 10 when the validation error stands still for 5 epochs, until 1e-6, and",
+        "lowers alpha in training: stock Caffe has neither, so both are fixed here and the user's to change;",
+        "the authors also clip gradient values relative to the learning rate, see prototxt/recipe.py",
+    ),
+)
+
+
+def drcn(
+    phase="deploy",
+    *,
+    recursions=16,
+    width=256,
+    alpha=0.5,
+    source=None,
+    test_source=None,
+    batch=RECIPE.batch,
+    data_top="data",
+    input_shape=(41, 41),
+):
+    """DRCN, the same net for every factor.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    recursions, width : int
+        Applications of the shared convolution, its feature maps.
+    alpha : float
+        Weight of the intermediate predictions in the loss, 0..1.
+    source, test_source, batch, data_top
+        Of the training data, see `network.training_data`.
+    input_shape : (int, int)
+        Height and width of the deploy net's input.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, H, W) the bicubic image and `ensemble` (N, 1, H, W) the result, float32 in 0..1.
+
+    Raises
+    ------
+    NetError
+        No recursion, no width, alpha outside 0..1.
+
+    Notes
+    -----
+    1,775,121 parameters: (9 + 1) 256 in conv1, 9 256^2 + 256 each in conv2, the shared convolution and
+    conv_outh, 9 256 + 1 in conv_out, 16 weights of the predictions.
+    """
+    for name, value in dict(recursions=recursions, width=width).items():
+        if not isinstance(value, int) or value < 1:
+            raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    if not 0 <= alpha <= 1:
+        raise NetError(f"alpha: got {alpha}, expected 0 to 1 (weight of the intermediate predictions)")
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        data = builders.deploy_input(n, input_shape)
+    else:
+        data, _ = network.training_data(n, "drcn", source, batch, data_top)
+    x = _conv_relu(n, "conv1", "relu1", data, width, ("filters1", "biases1"))
+    x = _conv_relu(n, "conv2", "relu2", x, width, ("filters2", "biases2"))
+    predictions = []
+    for k in range(3, recursions + 3):
+        x = _conv_relu(n, f"conv{k}", f"relu{k}", x, width, ("filters_share", "biases_share"))
+        predictions.append(_reconstruct(n, k, x, data, width))
+    n.predictions = L.Concat(*predictions, axis=1)
+    average = dict(type="constant", value=1 / recursions)
+    builders.conv(
+        n, "ensemble", n.predictions, 1, 1, filler=average, lr=(1,), shared=("ensemble_weight",), bias=False
+    )
+    if phase == "train":
+        for k, top in enumerate(predictions, 3):
+            builders.euclidean(n, f"loss{k}", top, n.label, weight=alpha / recursions)
+        builders.euclidean(n, "loss", n.ensemble, n.label, weight=1 - alpha)
+    return network.finish(n, phase, "DRCN", "drcn", test_source, data_top)
+
+
+def _conv_relu(n, name, relu, bottom, width, shared):
+    return builders.relu(n, relu, builders.conv(n, name, bottom, width, lr=(1, 1), shared=shared))
+
+
+def _reconstruct(n, k, x, data, width):
+    """Prediction of recursion k - 2: reconstruction net plus the input."""
+    hidden = builders.conv(n, f"conv_outh{k}", x, width, lr=(1, 1), shared=("filters_outh", "biases_outh"))
+    hidden = builders.relu(n, f"relu_outh{k}", hidden)
+    out = builders.conv(n, f"conv_out{k}", hidden, 1, lr=(1, 1), shared=("filters_out", "biases_out"))
+    return builders.add(n, f"prediction{k}", data, out)
+
+
+NETWORK = network.Network("drcn", drcn, RECIPE)
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)

@@ -1,0 +1,100 @@
+"""FSRCNN(56, 12, 4) (Dong, Loy, Tang, ECCV 2016): an hourglass on the small image, enlarged by the last layer.
+
+    python -m prototxt.fsrcnn --scale 3 --phase train -o fsrcnn_train.prototxt
+    python -m prototxt.fsrcnn --scale 3 --phase deploy
+    python -m prototxt.fsrcnn --scale 3 --phase solver
+
+Five parts: feature extraction conv1 (5x5), shrinking conv2 (1x1), mapping conv3..conv6 (3x3), expanding conv7
+(1x1), transposed convolution conv8 (9x9, stride m). Each convolution has a PReLU.
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+from prototxt.recipe import Recipe
+
+L = caffe.layers
+
+RECIPE = Recipe(
+    loss="squared error over twice the batch size (EuclideanLoss)",
+    patches="LR/HR 10/19, 7/19, 6/21 at factors 2, 3, 4, of the 91 and General-100 images, augmented 20 times",
+    base_lr=1e-3,
+    max_iter=1_000_000,
+    batch=128,
+    notes=(
+        "learning rate 1e-3 from scratch on 91 images, then half of it with General-100; conv8 a tenth of it;",
+        "factors 2 and 4 start from factor 3, only conv8 is learnt anew (paper, section 3.4)",
+        "the paper gives neither iterations nor batch",
+    ),
+)
+
+
+def fsrcnn(
+    phase="deploy",
+    *,
+    scale,
+    d=56,
+    s=12,
+    m=4,
+    source=None,
+    test_source=None,
+    batch=RECIPE.batch,
+    data_top="data",
+    input_shape=(32, 32),
+):
+    """FSRCNN for one factor.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    scale : {2, 3, 4}
+    d, s, m : int
+        Feature maps, shrunk feature maps, mapping layers.
+    source, test_source, batch, data_top
+        Of the training data, see `network.training_data`; the databases of `make data` fit (their `data`).
+    input_shape : (int, int)
+        Height and width of the deploy net's input in LR pixels.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, h, w) and `conv8` (N, 1, scale (h-1) + 1, scale (w-1) + 1), float32 in 0..1.
+
+    Raises
+    ------
+    NetError
+        A width below 1.
+
+    Notes
+    -----
+    With the defaults 25 d + d s + 9 m s^2 + s d + 81 d = 12,464 weights (the paper's 12K), 173 biases and 172
+    slopes of the PReLUs, one a channel: 12,809 parameters. Output pixel 0 lies on LR pixel 0, as in IDN.
+    """
+    for name, value in dict(d=d, s=s, m=m).items():
+        if not isinstance(value, int) or value < 1:
+            raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        x = builders.deploy_input(n, input_shape)
+    else:
+        x, _ = network.training_data(n, f"fsrcnn_x{scale}", source, batch, data_top)
+    widths = [(d, 5), (s, 1), *[(s, 3)] * m, (d, 1)]
+    for k, (nout, kernel) in enumerate(widths, 1):
+        x = builders.conv(n, f"conv{k}", x, nout, kernel)
+        n[f"relu{k}"] = L.PReLU(x, in_place=True)
+        x = n[f"relu{k}"]
+    x = builders.deconv(
+        n, f"conv{m + 4}", x, 1, 9, scale, 4, filler=builders.gaussian(0.001), lr=(0.1, 0.1)
+    )
+    if phase == "train":
+        builders.euclidean(n, "loss", x, n.label)
+    return network.finish(n, phase, f"FSRCNN_x{scale}", f"fsrcnn_x{scale}", test_source, data_top)
+
+
+NETWORK = network.Network("fsrcnn", fsrcnn, RECIPE, scales=emit.SCALES)
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)

@@ -1,0 +1,135 @@
+"""LapSRN (Lai, Huang, Ahuja, Yang, CVPR 2017): a Laplacian pyramid, each level doubles the image.
+
+    python -m prototxt.lapsrn --scale 4 --phase train -o lapsrn_train.prototxt
+    python -m prototxt.lapsrn --scale 2 --phase deploy
+    python -m prototxt.lapsrn --scale 8 --phase solver
+
+Layer names are those of the authors' MatConvNet files, in which the coarsest level carries the highest number: at
+x4 level2 comes first, level1 gives the result. The weights come through tools/import_weights.py.
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+from prototxt.recipe import Recipe
+
+L = caffe.layers
+
+WIDTH, SLOPE = 64, 0.2
+LEVELS = {2: 1, 4: 2, 8: 3}
+HINT = "; x3 is the output of the x4 net, made smaller by imresize, as its authors did: take --scale 4"
+
+RECIPE = Recipe(
+    loss="Charbonnier penalty sqrt(d^2 + 1e-6) summed over every level, over the batch size (paper, equation 2)",
+    patches="128x128 HR at random places, of 291 images, scaled by 0.5..1, rotated, flipped",
+    base_lr=1e-5,
+    max_iter=100_000,
+    batch=64,
+    weight_decay=1e-4,
+    stepsize=5_000,
+    gamma=0.5,
+    notes=(
+        "half the learning rate every 50 epochs of 100 batches; the release stops at 1e-6 and after 1,000 epochs",
+        "the released code minimises the absolute difference instead: --loss l1 in prototxt.lapsrn.lapsrn",
+    ),
+)
+
+
+def lapsrn(
+    phase="deploy",
+    *,
+    scale,
+    depth=10,
+    loss="charbonnier",
+    source=None,
+    test_source=None,
+    batch=RECIPE.batch,
+    data_top="data",
+    input_shape=(32, 32),
+):
+    """LapSRN for one factor.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    scale : {2, 4, 8}
+    depth : int
+        Convolutions of a level before its transposed one.
+    loss : {"charbonnier", "l1"}
+        The paper's or the released code's.
+    source, test_source, batch, data_top
+        Of the training data: datasets `data` (LR) and for each level `level<k>_HR`.
+    input_shape : (int, int)
+        Height and width of the deploy net's input in LR pixels.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, h, w) LR luma and `level1_output` (N, 1, scale h, scale w), float32 in 0..1.
+
+    Raises
+    ------
+    NetError
+        Another factor, depth or loss.
+
+    Notes
+    -----
+    406,801 parameters a level: 11 (9 64^2 + 64) convolutions and the transposed one, (9 64 + 1) of the residual,
+    16 of the image; with the 640 of input_conv 407,441 at x2 (the paper's 407K), 814,242 at x4, 1,221,043 at x8.
+    """
+    if scale not in LEVELS:
+        raise NetError(f"scale: got {scale!r}, lapsrn has 2, 4, 8{HINT}")
+    if not isinstance(depth, int) or depth < 1:
+        raise NetError(f"depth: got {depth!r}, expected a whole number of at least 1")
+    if loss not in ("charbonnier", "l1"):
+        raise NetError(f"loss: got {loss!r}, expected charbonnier (the paper) or l1 (the released code)")
+    levels = range(LEVELS[scale], 0, -1)
+    tops = (data_top, *(f"level{k}_HR" for k in levels))
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        image = builders.deploy_input(n, input_shape)
+    else:
+        name = f"lapsrn_x{scale}"
+        image = builders.hdf5(n, source or f"data/hdf5/{name}/train.txt", batch, tops=tops, shuffle=True)[0]
+    x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", image, WIDTH, lr=(1, 1)), SLOPE)
+    for k in levels:
+        x, image = _level(n, k, x, image, depth)
+        if phase == "train":
+            _loss(n, k, image, batch, loss)
+    net = builders.named(n.to_proto(), f"LapSRN_x{scale}")
+    if phase == "train":
+        builders.with_test_data(net, test_source or f"data/hdf5/lapsrn_x{scale}/val.txt", tops, batch)
+    return net
+
+
+def _level(n, k, x, image, depth):
+    """One level: features and image in, both twice as large out."""
+    for i in range(1, depth + 1):
+        x = builders.conv(n, f"level{k}_conv{i}", x, WIDTH, lr=(1, 1))
+        x = builders.relu(n, f"level{k}_relu{i}", x, SLOPE)
+    bilinear = dict(type="bilinear")
+    image = builders.deconv(n, f"level{k}_img_up", image, 1, 4, 2, 1, filler=bilinear, lr=(1,), bias=False)
+    # 3x3 with stride 2 gives 2 n + 1; MatConvNet crops the last row and column, Caffe's pad only both sides alike
+    x = builders.deconv(n, f"level{k}_upconv", x, WIDTH, 3, 2, 0, lr=(1, 1))
+    n[f"level{k}_upcrop"] = L.Crop(x, image, axis=2, offset=[0])
+    x = builders.relu(n, f"level{k}_uprelu", n[f"level{k}_upcrop"], SLOPE)
+    residual = builders.conv(n, f"level{k}_residual", x, 1, lr=(1, 1))
+    return x, builders.add(n, f"level{k}_output", image, residual)
+
+
+def _loss(n, k, image, batch, loss):
+    label, name = n[f"level{k}_HR"], f"level{k}_loss"
+    if loss == "charbonnier":
+        builders.charbonnier(n, name, image, label, batch)
+        return
+    d = builders.difference(n, f"level{k}_difference", image, label)
+    n[name] = L.Reduction(d, operation=builders.P.Reduction.ASUM, coeff=1 / batch, loss_weight=1)
+
+
+NETWORK = network.Network("lapsrn", lapsrn, RECIPE, scales=tuple(LEVELS), hint=HINT)
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)

@@ -1,0 +1,95 @@
+"""RED30 (Mao, Shen, Yang, NIPS 2016): fifteen convolutions, fifteen transposed ones, skips between mirrored layers.
+
+    python -m prototxt.red30 --phase train -o red30_train.prototxt
+    python -m prototxt.red30 --phase deploy
+    python -m prototxt.red30 --phase solver
+
+Every second feature map of the encoder (conv2, conv4, ..., conv14) is added to its mirror image in the decoder
+(deconv13, deconv11, ..., deconv1); the input is added to the last one.
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+from prototxt.recipe import Recipe
+
+DEPTH = 15
+
+RECIPE = Recipe(
+    loss="squared error over twice the batch size (EuclideanLoss)",
+    patches="50x50 of 300 images of BSD, 0.5 million in all",
+    base_lr=1e-4,
+    max_iter=1_000_000,
+    batch=64,
+    type="Adam",
+    notes=("Adam at 1e-4 for all layers (paper, section 4); it gives neither iterations nor batch",),
+)
+
+
+def red30(
+    phase="deploy",
+    *,
+    width=128,
+    source=None,
+    test_source=None,
+    batch=RECIPE.batch,
+    data_top="data",
+    input_shape=(50, 50),
+):
+    """RED30, the same net for every factor.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    width : int
+        Feature maps: 128, in the first version of the paper 64.
+    source, test_source, batch, data_top
+        Of the training data, see `network.training_data`.
+    input_shape : (int, int)
+        Height and width of the deploy net's input.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, H, W) the bicubic image and `sum` (N, 1, H, W) the result, float32 in 0..1.
+
+    Raises
+    ------
+    NetError
+        A width below 1.
+
+    Notes
+    -----
+    4,134,785 parameters at width 128: (9 + 1) 128 in conv1, 28 (9 128^2 + 128) in conv2..conv15 and
+    deconv1..deconv14, 9 128 + 1 in deconv15.
+    """
+    if not isinstance(width, int) or width < 1:
+        raise NetError(f"width: got {width!r}, expected a whole number of at least 1")
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        data = builders.deploy_input(n, input_shape)
+    else:
+        data, _ = network.training_data(n, "red30", source, batch, data_top)
+    x, encoded = data, {}
+    for k in range(1, DEPTH + 1):
+        x = builders.relu(n, f"relu{k}", builders.conv(n, f"conv{k}", x, width, lr=(1, 1)))
+        encoded[k] = x
+    for k in range(1, DEPTH):
+        x = builders.deconv(n, f"deconv{k}", x, width, 3, 1, 1, lr=(1, 1))
+        if k % 2:
+            x = builders.add(n, f"sum{k}", x, encoded[DEPTH - k])
+        x = builders.relu(n, f"derelu{k}", x)
+    x = builders.deconv(n, f"deconv{DEPTH}", x, 1, 3, 1, 1, lr=(1, 1))
+    x = builders.add(n, "sum", data, x)
+    if phase == "train":
+        builders.euclidean(n, "loss", x, n.label)
+    return network.finish(n, phase, "RED30", "red30", test_source, data_top)
+
+
+NETWORK = network.Network("red30", red30, RECIPE)
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)

@@ -1,0 +1,91 @@
+"""SRCNN (Dong, Loy, He, Tang, TPAMI 2016), 9-1-5 and 9-5-5: three convolutions on the interpolated image.
+
+    python -m prototxt.srcnn --variant 955 --phase train -o srcnn_train.prototxt
+    python -m prototxt.srcnn --phase deploy
+    python -m prototxt.srcnn --phase solver
+
+Trained without padding, so that the label is smaller than the input (33 -> 21 for 9-1-5, 17 for 9-5-5); deployed
+with zeros around every layer. The authors' test script repeats the border pixels instead: results differ within
+8 pixels of the border.
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.errors import NetError
+from prototxt.recipe import Recipe
+
+RECIPE = Recipe(
+    loss="squared error over twice the batch size (EuclideanLoss)",
+    patches="33x33 at stride 14 of the 91 images, one net for each factor",
+    base_lr=1e-4,
+    max_iter=15_000_000,
+    batch=128,
+    notes=("learning rate 1e-4, of the last layer 1e-5; batch and iterations as the authors' solver has them",),
+)
+
+
+def srcnn(
+    phase="deploy",
+    *,
+    middle=1,
+    padded=None,
+    source=None,
+    test_source=None,
+    batch=RECIPE.batch,
+    data_top="data",
+    input_shape=(33, 33),
+):
+    """SRCNN.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    middle : int
+        Kernel of the second layer: 1, 3 or 5.
+    padded : bool, optional
+        Keep the size of the image. Default: in deploy only, as the authors did.
+    source, test_source, batch, data_top
+        Of the training data, see `network.training_data`.
+    input_shape : (int, int)
+        Height and width of the deploy net's input.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, H, W) the bicubic image, `conv3` the result, float32 in 0..1.
+
+    Raises
+    ------
+    NetError
+        Another kernel.
+
+    Notes
+    -----
+    Parameters: 64 (81 + 1) + 32 (64 middle^2 + 1) + 32 25 + 1 = 8,129 for 9-1-5 and 57,281 for 9-5-5.
+    """
+    if middle not in (1, 3, 5):
+        raise NetError(f"middle: got {middle!r}, expected 1, 3 or 5 (the published kernels of layer 2)")
+    padded = phase == "deploy" if padded is None else padded
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        x = builders.deploy_input(n, input_shape)
+    else:
+        x, _ = network.training_data(n, f"srcnn_9{middle}5", source, batch, data_top)
+    layers = (("conv1", 64, 9, (1, 1)), ("conv2", 32, middle, (1, 1)), ("conv3", 1, 5, (0.1, 0.1)))
+    for k, (name, nout, kernel, lr) in enumerate(layers, 1):
+        pad = kernel // 2 if padded else 0
+        x = builders.conv(n, name, x, nout, kernel, pad=pad, filler=builders.gaussian(0.001), lr=lr)
+        if k < 3:
+            x = builders.relu(n, f"relu{k}", x)
+    if phase == "train":
+        builders.euclidean(n, "loss", x, n.label)
+    return network.finish(n, phase, f"SRCNN_9{middle}5", f"srcnn_9{middle}5", test_source, data_top)
+
+
+NETWORK = network.Network("srcnn", srcnn, RECIPE, {"915": dict(middle=1), "955": dict(middle=5)})
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)

@@ -1,0 +1,77 @@
+"""VDSR (Kim, Lee, Lee, CVPR 2016): twenty 3x3 convolutions that add a residual to the interpolated image.
+
+    python -m prototxt.vdsr --phase train -o vdsr_train.prototxt
+    python -m prototxt.vdsr --scale 3 --phase deploy
+    python -m prototxt.vdsr --phase solver --lr-step 1
+
+Layer names conv1..conv20 and `sum` are those of the public Caffe port (huangzehao/caffe-vdsr), so that its
+caffemodel loads; the official MatConvNet weights come through tools/import_weights.py.
+"""
+
+from functools import partial
+
+from prototxt import builders, emit, network
+from prototxt.engine import caffe
+from prototxt.recipe import Recipe
+
+DEPTH, WIDTH = 20, 64
+ITERATIONS_AN_EPOCH = 11_698  # 748,672 patches in batches of 64: a 80th of the port's 935,840 iterations
+
+RECIPE = Recipe(
+    loss="squared error over twice the batch size (EuclideanLoss)",
+    patches="41x41 of 291 images (flips, rotations), factors 2, 3 and 4 together",
+    base_lr=0.1,
+    max_iter=80 * ITERATIONS_AN_EPOCH,
+    batch=64,
+    weight_decay=1e-4,
+    stepsize=20 * ITERATIONS_AN_EPOCH,
+    notes=(
+        "80 epochs, a tenth of the learning rate every 20 (paper, section 4.2)",
+        "the paper clips every gradient value to theta / learning rate: stock Caffe cannot, see prototxt/recipe.py;",
+        "without it 0.1 diverges: the public port trains with Adam at 1e-4 instead",
+    ),
+)
+
+
+def vdsr(phase="deploy", *, source=None, test_source=None, batch=RECIPE.batch, data_top="data", input_shape=(41, 41)):
+    """VDSR, the same net for every factor.
+
+    Parameters
+    ----------
+    phase : {"train", "deploy"}
+    source, test_source, batch, data_top
+        Of the training data, see `network.training_data`.
+    input_shape : (int, int)
+        Height and width of the deploy net's input in pixels of the enlarged image.
+
+    Returns
+    -------
+    NetParameter
+        Blobs `data` (N, 1, H, W) the bicubic image and `sum` (N, 1, H, W) the result, float32 in 0..1; in
+        training `label` and `loss`.
+
+    Notes
+    -----
+    665,921 parameters: (9 + 1) 64 in conv1, 18 (9 64 + 1) 64, 9 64 + 1 in conv20. Biases learn as fast as weights.
+    """
+    n = caffe.NetSpec()
+    if phase == "deploy":
+        data = builders.deploy_input(n, input_shape)
+    else:
+        data, _ = network.training_data(n, "vdsr", source, batch, data_top)
+    x = data
+    for k in range(1, DEPTH):
+        x = builders.conv(n, f"conv{k}", x, WIDTH, lr=(1, 1))
+        x = builders.relu(n, f"relu{k}", x)
+    x = builders.conv(n, f"conv{DEPTH}", x, 1, lr=(1, 1))
+    x = builders.add(n, "sum", data, x)
+    if phase == "train":
+        builders.euclidean(n, "loss", x, n.label)
+    return network.finish(n, phase, "VDSR", "vdsr", test_source, data_top)
+
+
+NETWORK = network.Network("vdsr", vdsr, RECIPE)
+main = partial(network.main, NETWORK, __doc__)
+
+if __name__ == "__main__":
+    emit.run(main)
