@@ -25,10 +25,7 @@ def check_image(func, img, *, classes=IMAGE_CLASSES, name="img"):
     img = np.asarray(img)
     got = class_name(img.dtype)
     if got not in classes:
-        raise TypeError(
-            f"{func}: {name} is of class {got}; expected {_one_of(classes)}; "
-            f"{_class_remedy(img.dtype)}"
-        )
+        raise TypeError(f"{func}: {name} is of class {got}; expected {_one_of(classes)}; {_class_remedy(img.dtype)}")
     if img.ndim < 2:
         raise ValueError(
             f"{func}: {name} has shape {img.shape}; expected (H, W) or (H, W, C); "
@@ -46,7 +43,7 @@ def check_image(func, img, *, classes=IMAGE_CLASSES, name="img"):
 
 
 def check_pair(func, ref, out, *, classes=IMAGE_CLASSES):
-    """Return two images of one shape as float64 arrays, or raise (see `check_image`)."""
+    """Return two images of one shape, each of its own class, or raise (see `check_image`)."""
     ref = check_image(func, ref, classes=classes, name="ref")
     out = check_image(func, out, classes=classes, name="out")
     if ref.shape != out.shape:
@@ -54,7 +51,7 @@ def check_pair(func, ref, out, *, classes=IMAGE_CLASSES):
             f"{func}: shapes differ, {ref.shape} vs {out.shape}; expected equal shapes; "
             "crop both alike, e.g. with modcrop(img, scale) and shave(img, scale)"
         )
-    return ref.astype(np.float64), out.astype(np.float64)
+    return ref, out
 
 
 def check_plane(func, img):

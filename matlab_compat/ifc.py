@@ -9,6 +9,7 @@ from .steerable import LEVELS, SMALLEST_SIDE, steerable_bands
 BLOCK = 3  # side of the blocks that make a vector of the Gaussian scale mixture (M in ifcvec.m)
 # blocks at a time: they stay in the cache, and products so small do not wake the threads of BLAS
 PORTION = 3000
+STRIP = 1 << 16  # pixels at a time in the windows' sums
 _SPOTS = [(i, j) for j in range(BLOCK) for i in range(BLOCK)]
 _TINY = 1e-15  # a variance below is none
 _FLOOR = 1e-10  # keeps the ratio finite where the distortion has no variance
@@ -49,11 +50,10 @@ def ifc(ref, out):
             "of the pyramid; use larger images"
         )
     total = 0.0
-    for level, (bands_ref, bands_out) in enumerate(zip(steerable_bands(ref), steerable_bands(out))):
+    for level, bands in steerable_bands(ref, out):
         # the coarsest level has a window of 3, each finer one twice the reach: 3, 5, 9, 17
-        window = 2 ** (LEVELS - level) + 1
-        for band_ref, band_out in zip(bands_ref, bands_out):
-            total += _band_information(_whole_blocks(band_ref), _whole_blocks(band_out), window)
+        total += _band_information(*map(_whole_blocks, bands), 2 ** (LEVELS - level) + 1)
+        del bands  # or they would stay in memory while the next are computed
     return total / ref.size
 
 
@@ -70,11 +70,10 @@ def _band_information(ref, out, window):
 def _distortion(ref, out, window):
     """Gain and noise variance of out = gain * ref + noise around each block; (h / 3, w / 3) each."""
     count = window * window
-    sum_ref, sum_out = _window_sums(ref, window), _window_sums(out, window)
-    mean_ref, mean_out = sum_ref / count, sum_out / count
-    covariance = _window_sums(ref * out, window) - count * mean_ref * mean_out
-    power_ref = np.maximum(_window_sums(ref * ref, window) - count * mean_ref**2, 0)
-    power_out = np.maximum(_window_sums(out * out, window) - count * mean_out**2, 0)
+    mean_ref, mean_out = _window_sums(ref, None, window) / count, _window_sums(out, None, window) / count
+    covariance = _window_sums(ref, out, window) - count * mean_ref * mean_out
+    power_ref = np.maximum(_window_sums(ref, ref, window) - count * mean_ref**2, 0)
+    power_out = np.maximum(_window_sums(out, out, window) - count * mean_out**2, 0)
     gain = covariance / (power_ref + _TINY)
     noise = (power_out - gain * covariance) / count
     # the exceptions, in the order of ifcvec.m: each may overrule the one before
@@ -93,14 +92,17 @@ def _distortion(ref, out, window):
 def _scale_mixture(ref):
     """The field of local variances, (h / 3, w / 3), and the 9 eigenvalues of the blocks' covariance."""
     covariance = _block_covariance(ref)
-    blocks = np.stack([ref[i::BLOCK, j::BLOCK] for i, j in _SPOTS]).reshape(len(_SPOTS), -1)  # none overlap
-    field = np.zeros(blocks.shape[1])
+    rows, columns = (length // BLOCK for length in ref.shape)
+    field = np.zeros((rows, columns))
     if covariance.any():  # a flat reference carries no information
         inverse = np.linalg.inv(covariance)
-        for start in range(0, len(field), PORTION):
-            part = blocks[:, start : start + PORTION]
-            field[start : start + PORTION] = ((inverse @ part) * part).sum(axis=0) / len(_SPOTS)
-    return field.reshape(ref.shape[0] // BLOCK, -1), np.linalg.eigvalsh(covariance)
+        step = max(1, PORTION // columns)
+        for top in range(0, rows, step):
+            part = ref[BLOCK * top : BLOCK * (top + step)]
+            blocks = np.stack([part[i::BLOCK, j::BLOCK] for i, j in _SPOTS])  # none overlap
+            flat = blocks.reshape(len(_SPOTS), -1)
+            field[top : top + step] = ((inverse @ flat) * flat).sum(axis=0).reshape(blocks.shape[1:]) / len(_SPOTS)
+    return field, np.linalg.eigvalsh(covariance)
 
 
 def _block_covariance(ref):
@@ -118,14 +120,27 @@ def _block_covariance(ref):
     return moments / (rows * columns) - np.outer(mean, mean)
 
 
-def _window_sums(img, window):
-    """Sums over window x window pixels around the centre of each block, border mirrored; (h / 3, w / 3)."""
-    ones = np.ones(window)
-    # not boxFilter: its running sums carry rounding errors along, and the variances are small differences
-    sums = cv2.sepFilter2D(img, cv2.CV_64F, ones, ones, borderType=cv2.BORDER_REFLECT_101)
-    return sums[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK]
+def _window_sums(one, other, window):
+    """Sums of one * other (of one, when other is None) over the window around each block's centre; (h / 3, w / 3).
+
+    Strip by strip, with the rows above and below that the windows reach into; the image's border is mirrored.
+    """
+    reach, ones = window // 2, np.ones(window)
+    height, width = one.shape
+    result = np.empty((height // BLOCK, width // BLOCK))
+    step = BLOCK * max(1, STRIP // (BLOCK * width))
+    for top in range(0, height, step):
+        rows = slice(max(0, top - reach), min(top + step, height) + reach)
+        product = one[rows] if other is None else one[rows] * other[rows]
+        # not boxFilter: its running sums carry rounding errors along, and the variances are small differences
+        sums = cv2.sepFilter2D(product, cv2.CV_64F, ones, ones, borderType=cv2.BORDER_REFLECT_101)
+        first = top - rows.start + BLOCK // 2
+        part = sums[first : first + step : BLOCK, BLOCK // 2 :: BLOCK]
+        place = result[top // BLOCK : (top + step) // BLOCK]
+        place[:] = part[: len(place)]
+    return result
 
 
 def _whole_blocks(band):
     height, width = (length // BLOCK * BLOCK for length in band.shape)
-    return np.ascontiguousarray(band[:height, :width])
+    return band[:height, :width]

@@ -107,9 +107,7 @@ def _check_scale(scale):
         raise TypeError(f"imresize: scale is {scale!r}; expected a real number or a pair (rows, columns), e.g. 1/3")
     pair = tuple(float(factor) for factor in pair)
     if not all(math.isfinite(factor) and factor > 0 for factor in pair):
-        raise ValueError(
-            f"imresize: scale is {scale!r}; expected positive and finite; use 0.5 to halve, 2 to double"
-        )
+        raise ValueError(f"imresize: scale is {scale!r}; expected positive and finite; use 0.5 to halve, 2 to double")
     return pair
 
 

@@ -2,9 +2,8 @@
 
 import math
 
-import numpy as np
-
 from ._checks import check_pair, check_range
+from .rmse import root_mean_square
 
 
 def psnr(ref, out, *, data_range=255):
@@ -36,6 +35,5 @@ def psnr(ref, out, *, data_range=255):
     Source: compute_psnr.m of the super-resolution test scripts.
     """
     data_range = check_range("psnr", data_range)
-    ref, out = check_pair("psnr", ref, out)
-    error = float(np.sqrt(np.mean((ref - out) ** 2)))
+    error = root_mean_square(*check_pair("psnr", ref, out))
     return math.inf if error == 0 else 20 * math.log10(data_range / error)

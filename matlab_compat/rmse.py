@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._checks import check_pair
+from ._strips import double_strips
 
 
 def rmse(ref, out):
@@ -29,5 +30,10 @@ def rmse(ref, out):
     -----
     Source: the first half of compute_psnr.m of the super-resolution test scripts.
     """
-    ref, out = check_pair("rmse", ref, out)
-    return float(np.sqrt(np.mean((ref - out) ** 2)))
+    return root_mean_square(*check_pair("rmse", ref, out))
+
+
+def root_mean_square(ref, out):
+    """`rmse` of two images that have been checked."""
+    total = sum(float(np.square(a - b).sum()) for a, b in double_strips(ref, out))
+    return float(np.sqrt(total / ref.size))

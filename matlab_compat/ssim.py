@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 
 from ._checks import check_image, check_pair, check_plane, check_range
+from ._strips import double_strips
 
 # 11 taps with sigma 1.5, fspecial's window; two passes with them are the 11x11 Gaussian
 _TAPS = 11
-_GAUSSIAN = np.exp(-(np.arange(_TAPS) - _TAPS // 2) ** 2 / (2 * 1.5**2))
+_GAUSSIAN = np.exp(-((np.arange(_TAPS) - _TAPS // 2) ** 2) / (2 * 1.5**2))
 _GAUSSIAN /= _GAUSSIAN.sum()
 
 
@@ -49,8 +50,12 @@ def ssim(ref, out, *, data_range=255, window=None, K=(0.01, 0.03)):
     check_plane("ssim", ref)
     if window is not None:
         window = _check_window(window)
-    _check_size(ref.shape, (_TAPS, _TAPS) if window is None else window.shape)
-    return float(np.mean(_similarity(ref, out, window, *_constants(K, data_range))))
+    height, width = (_TAPS, _TAPS) if window is None else window.shape
+    _check_size(ref.shape, (height, width))
+    constants = _constants(K, data_range)
+    strips = double_strips(ref, out, overlap=height - 1)
+    total = sum(float(_similarity(a, b, window, *constants).sum()) for a, b in strips)
+    return total / ((ref.shape[0] - height + 1) * (ref.shape[1] - width + 1))
 
 
 def _similarity(ref, out, window, c1, c2):

@@ -50,26 +50,27 @@ def filter_reflected(img, taps):
     return cv2.filter2D(img, cv2.CV_64F, taps, borderType=cv2.BORDER_REFLECT_101)
 
 
-def steerable_bands(img):
-    """Sub-bands of orientations 1 and 4 at four levels.
+def steerable_bands(*images):
+    """Sub-bands of orientations 1 and 4 at four levels, of several images side by side.
 
     Parameters
     ----------
-    img : ndarray, (H, W), float64, at least `SMALLEST_SIDE` pixels a side
+    *images : ndarray, (H, W), one shape, at least `SMALLEST_SIDE` pixels a side
 
-    Returns
-    -------
-    list of (ndarray, ndarray)
-        Finest level first; level k is (ceil(H / 2**k), ceil(W / 2**k)), float64.
+    Yields
+    ------
+    (level, bands)
+        level from 0, the finest, to 3; bands is a tuple of one sub-band for each image, float64,
+        (ceil(H / 2**level), ceil(W / 2**level)). Each level comes twice, for its two orientations. One at a time, so
+        that a large image needs the memory of a few sub-bands, not of all.
 
     Notes
     -----
     Source: buildSpyr(im, 4, 'sp5Filters', 'reflect1') of matlabPyrTools.
     """
-    low = filter_reflected(img, LOW0)
-    levels = []
+    lows = [filter_reflected(img.astype(np.float64, copy=False), LOW0) for img in images]
     for level in range(LEVELS):
-        levels.append(tuple(filter_reflected(low, band) for band in BANDS))
+        for band in BANDS:
+            yield level, tuple(filter_reflected(low, band) for low in lows)
         if level + 1 < LEVELS:
-            low = np.ascontiguousarray(filter_reflected(low, LOW)[::2, ::2])
-    return levels
+            lows = [np.ascontiguousarray(filter_reflected(low, LOW)[::2, ::2]) for low in lows]

@@ -45,9 +45,7 @@ def test_bytes_are_rounded_as_in_rational_arithmetic():
     img = rng.integers(0, 256, (1, 3000, 3), np.uint8)
     rows = [[65481, 128553, 24966], [-37797, -74203, 112000], [112000, -93786, -18214]]
     for channel, (row, offset) in enumerate(zip(rows, (16, 128, 128))):
-        exact = [
-            offset + Fraction(sum(w * int(v) for w, v in zip(row, pixel)), 255000) for pixel in img[0].tolist()
-        ]
+        exact = [offset + Fraction(sum(w * int(v) for w, v in zip(row, pixel)), 255000) for pixel in img[0].tolist()]
         assert not any(value % 1 == Fraction(1, 2) for value in exact)
         expected = [int(value + Fraction(1, 2)) for value in exact]
         np.testing.assert_array_equal(rgb2ycbcr(img)[0, :, channel], expected)

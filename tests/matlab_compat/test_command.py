@@ -35,9 +35,7 @@ def test_imresize_writes_what_the_function_gives(tmp_path, pair):
     np.testing.assert_array_equal(read_image(out), imresize(pair[2], 1 / 3))
     arguments = ["--size", "50x-", "--method", "lanczos3", "--edge", "symmetric", "--no-antialiasing"]
     assert main(["imresize", pair[0], str(out), *arguments]) == 0
-    expected = imresize(
-        pair[2], output_shape=(50, None), method="lanczos3", edge="symmetric", antialiasing=False
-    )
+    expected = imresize(pair[2], output_shape=(50, None), method="lanczos3", edge="symmetric", antialiasing=False)
     np.testing.assert_array_equal(read_image(out), expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "out.png"]  # nothing left over
 

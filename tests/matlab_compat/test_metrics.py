@@ -1,12 +1,15 @@
 """psnr, ssim, ifc and rmse: their definitions and limits; test_oracles.py holds them to the authors' scripts."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from matlab_compat import ifc, psnr, rmse, ssim
+from matlab_compat import _strips, ifc, psnr, rmse, ssim
 from matlab_compat.steerable import BANDS, LOW, LOW0, SMALLEST_SIDE, steerable_bands
+
+matlab_ifc = sys.modules["matlab_compat.ifc"]  # the package's attribute of this name is the function
 
 
 @pytest.fixture
@@ -87,6 +90,17 @@ def test_ssim_without_constants():
     assert ssim(flat, flat / 2, K=(0, 0), window=np.ones((1, 1))) == pytest.approx(2 * 0.5 / 1.25)
 
 
+def test_strips_do_not_show(picture, monkeypatch):
+    ref, out = picture
+    whole = ssim(ref, out), psnr(ref, out), ifc(ref, out)
+    monkeypatch.setattr(_strips, "PIXELS", 1)
+    monkeypatch.setattr(matlab_ifc, "STRIP", 1)
+    monkeypatch.setattr(matlab_ifc, "PORTION", 1)
+    assert (ssim(ref, out), psnr(ref, out), ifc(ref, out)) == pytest.approx(whole, rel=1e-12)
+    rows = [a.shape[0] for a, _ in _strips.double_strips(ref, out, overlap=10)]
+    assert rows == [50, 50, 16]  # 40 + 40 + 6 rows of windows, 10 shared
+
+
 def test_ifc_falls_with_the_noise(picture):
     ref = picture[0].astype(float)
     noise = np.random.default_rng(1).normal(size=ref.shape)
@@ -128,7 +142,8 @@ def test_the_filters_do_what_filters_do():
 def test_bands_have_the_pyramids_sizes_and_find_their_edges():
     img = np.zeros((80, 97))
     img[:, 50:] = 100  # a vertical edge: the first orientation sees it, the one across does not
-    levels = steerable_bands(img)
-    assert [bands[0].shape for bands in levels] == [(80, 97), (40, 49), (20, 25), (10, 13)]
-    for along, across in levels:
+    listed = list(steerable_bands(img))
+    assert [level for level, _ in listed] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [band.shape for _, (band,) in listed[::2]] == [(80, 97), (40, 49), (20, 25), (10, 13)]
+    for (_, (along,)), (_, (across,)) in zip(listed[::2], listed[1::2]):
         assert np.abs(along).max() > 5 and np.abs(across).max() < 1e-10

@@ -82,9 +82,7 @@ def imresize_golden():
     # loadmat gives logicals as uint8
     results = {f"result_{i}": value for i, value in enumerate(answer["results"].ravel())}
     path = HERE / f"imresize_octave-{answer['octave_version'][0]}.npz"
-    np.savez_compressed(
-        path, cases=json.dumps(listed), **results, **{f"image_{k}": v for k, v in images().items()}
-    )
+    np.savez_compressed(path, cases=json.dumps(listed), **results, **{f"image_{k}": v for k, v in images().items()})
     print(f"{path.name}: {len(listed)} cases, {path.stat().st_size} bytes")
 
 
@@ -120,9 +118,7 @@ def plain_band(y, yn, window):
     """One sub-band: the mixture's covariance from all 3x3 blocks, then every whole block by itself."""
     rows, columns = (length // 3 * 3 for length in y.shape)
     y, yn = y[:rows, :columns], yn[:rows, :columns]
-    vectors = np.array(
-        [y[i : i + 3, j : j + 3].T.ravel() for i in range(rows - 2) for j in range(columns - 2)]
-    )
+    vectors = np.array([y[i : i + 3, j : j + 3].T.ravel() for i in range(rows - 2) for j in range(columns - 2)])
     covariance = np.cov(vectors.T, bias=True)
     inverse, eigenvalues = np.linalg.inv(covariance), np.linalg.eigvalsh(covariance)
     reach = window // 2

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Mismatch and time of matlab_compat and of its peers, and the tables of docs/matlab.md.
+
+    tools/bench_matlab_compat.py --shared ../shared                       # what is installed
+    tools/bench_matlab_compat.py --shared ../shared --peers /tmp/peers    # and the packages of that environment
+
+The folder --shared holds oracles/ (MATLAB's output, the authors' metrics) and data/Set14. The peers' environment is
+made with `python3 -m venv /tmp/peers` and
+`/tmp/peers/bin/pip install pillow scikit-image torch resize-right bicubic-pytorch pyiqa basicsr-fixed`.
+
+Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Times are the shortest of --rounds,
+all candidates in turn within each round, so that ratios hold on a machine that does other work too.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import json
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import matlab_compat
+from data_prep.files import write_text
+from tools import bench_page, bench_peers, cli, provenance
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = "matlab_compat imresize"
+DOWN, UP = (1 / 2, 1 / 3, 1 / 4), (2, 3, 4)
+SLOW = 0.1  # seconds of one call
+FRAME = 4  # pixels left out to judge a candidate without its border
+
+
+def parse(argv):
+    """Read the command line."""
+    parser = cli.Parser(__doc__)
+    add = parser.add_argument
+    add("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="holds oracles/ and data/Set14")
+    add("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
+    add("--out", type=Path, default=ROOT / "results" / "matlab_compat", metavar="DIR", help="results/matlab_compat")
+    add("--page", type=Path, default=ROOT / "docs" / "matlab.md", metavar="FILE", help="docs/matlab.md")
+    add("--rounds", type=int, default=7, metavar="N", help="7")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Measure, write the results, renew the page; gives the exit status."""
+    args = parse(argv)
+    if args.rounds < 1:
+        raise cli.UserError(f"--rounds {args.rounds}: expected at least 1")
+    bench_page.check(args.page)
+    if args.peers:
+        bench_peers.add_packages(args.peers)
+    candidates = {OURS: matlab_compat.imresize, **bench_peers.peers()}
+    report = {"meta": meta(args, argv), "resize": resizing(candidates, args), "metrics": metrics(args)}
+    report["memory"] = memory()
+    text = bench_page.markdown(report)
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_text(args.out / "benchmark.json", json.dumps(report, indent=1) + "\n")
+    write_text(args.out / "benchmark.md", text)
+    bench_page.renew(args.page, text)
+    print(text)
+    return 0
+
+
+def meta(args, argv):
+    """Where the figures come from."""
+    return {
+        "date": provenance.now(),
+        "command": provenance.command("tools/bench_matlab_compat.py", argv or _arguments(args)),
+        "device": provenance.processor(),
+        "versions": provenance.versions(),
+        "rounds": args.rounds,
+        "frame": FRAME,
+        "not_installed": bench_peers.absent(),
+    }
+
+
+def _arguments(args):
+    return ["--shared", str(args.shared), *(["--peers", str(args.peers)] if args.peers else [])]
+
+
+def resizing(candidates, args):
+    """A row for each candidate: mismatch against MATLAB's output, and seconds for all of Set14."""
+    mismatch = measure_mismatch(candidates, oracle_pairs(args.shared / "oracles" / "imresize"))
+    images = read_images(args.shared / "data" / "Set14")
+    seconds = {}
+    for label, scales in (("down", DOWN), ("up", UP)):
+        seconds[label] = dict.fromkeys(candidates, 0.0)
+        for img in images:
+            for scale in scales:
+                calls = {name: _bind(function, img, scale) for name, function in candidates.items()}
+                for name, value in shortest(calls, args.rounds).items():
+                    seconds[label][name] += value
+    return [
+        {"name": name, **mismatch[name], "down_s": seconds["down"][name], "up_s": seconds["up"][name]}
+        for name in candidates
+    ]
+
+
+def oracle_pairs(folder):
+    """[(image, MATLAB's imresize of it, scale)] of the oracle folder; B, G, R order, which nothing here depends on."""
+    pairs = []
+    for factor in (2, 3, 4):
+        for path in sorted((folder / f"x{factor}").glob("*_HR.png")):
+            small = path.with_name(path.name.replace("_HR", "_LR"))
+            pairs.append((read_image(path), read_image(small), 1 / factor))
+    if not pairs:
+        raise cli.UserError(f"{folder}: no x2/*_HR.png there; expected MATLAB's output, name its folder with --shared")
+    return pairs
+
+
+def measure_mismatch(candidates, pairs):
+    """Share of values (in %) that differ from MATLAB's, with and without the frame, and the largest difference."""
+    rows = {}
+    for name, function in candidates.items():
+        gaps = [np.abs(function(img, scale).astype(int) - small) for img, small, scale in pairs]
+        inner = [gap[FRAME:-FRAME, FRAME:-FRAME] for gap in gaps]
+        rows[name] = {
+            "mismatch_percent": 100 * _share(gaps),
+            "mismatch_inside_percent": 100 * _share(inner),
+            "largest_difference": max(int(gap.max()) for gap in gaps),
+            "values": sum(gap.size for gap in gaps),
+        }
+    return rows
+
+
+def _share(gaps):
+    return sum(int((gap > 0).sum()) for gap in gaps) / sum(gap.size for gap in gaps)
+
+
+def metrics(args):
+    """Largest difference of psnr, ssim and ifc from the authors' scripts, and seconds on a 512 x 512 image."""
+    folder = args.shared / "oracles" / "metrics"
+    path = folder / "metrics.json"
+    if not path.exists():
+        raise cli.UserError(f"{path}: no such file; expected the authors' metrics, name their folder with --shared")
+    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    rng = np.random.default_rng(0)
+    big = cv2.GaussianBlur(rng.integers(0, 256, (512, 512), np.uint8), (5, 5), 1)
+    other = np.clip(big + rng.normal(0, 5, big.shape), 0, 255).astype(np.uint8)
+    rows = []
+    for name in ("psnr", "ssim", "ifc"):
+        function = getattr(matlab_compat, name)
+        gaps = [abs(function(*_metric_pair(folder, key)) - expected[name]) for key, expected in values.items()]
+        spent = shortest({name: _bind(function, big, other)}, max(args.rounds, 5))[name]
+        rows.append({"name": name, "largest_difference": max(gaps), "images": len(gaps), "seconds": spent})
+    return rows
+
+
+def _metric_pair(folder, key):
+    return [read_image(folder / f"{key}_{part}.png", cv2.IMREAD_GRAYSCALE) for part in ("reference", "bicubic")]
+
+
+def memory():
+    """Peak memory above that before the call, in sizes of the larger image as double; Linux only."""
+    rng = np.random.default_rng(0)
+    color = rng.integers(0, 256, (2400, 3000, 3), np.uint8)
+    gray = rng.random((2400, 3000))
+    cases = {
+        "imresize uint8 RGB to 1/3": (lambda: matlab_compat.imresize(color, 1 / 3), color.size),
+        "imresize uint8 RGB to 0.9": (lambda: matlab_compat.imresize(color, 0.9), color.size),
+        "imresize uint8 RGB by 2": (lambda: matlab_compat.imresize(color, 2), 4 * color.size),
+        "imresize double to 1/3": (lambda: matlab_compat.imresize(gray, 1 / 3), gray.size),
+        "imresize double by 2": (lambda: matlab_compat.imresize(gray, 2), 4 * gray.size),
+        "rgb2ycbcr uint8": (lambda: matlab_compat.rgb2ycbcr(color), color.size),
+        "psnr double": (lambda: matlab_compat.psnr(gray, gray), gray.size),
+        "ssim double": (lambda: matlab_compat.ssim(gray, gray), gray.size),
+        "ifc double": (lambda: matlab_compat.ifc(gray, gray), gray.size),
+    }
+    if not Path("/proc/self/clear_refs").exists():
+        return []
+    return [{"name": name, "double_images": peak(call) / (8 * size)} for name, (call, size) in cases.items()]
+
+
+def peak(call):
+    """Bytes by which the resident memory rises at most during call()."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    before = _status("VmRSS")
+    result = call()
+    after = _status("VmHWM")
+    del result
+    return after - before
+
+
+def _status(field):
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def shortest(calls, rounds):
+    """The shortest time (s) of each of {name: call}, all called in turn in each round; slow ones only once."""
+    best = dict.fromkeys(calls, float("inf"))
+    for turn in range(rounds):
+        for name, call in calls.items():
+            if turn and best[name] > SLOW:
+                continue
+            start = time.perf_counter()
+            call()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def _bind(function, *arguments):
+    return lambda: function(*arguments)
+
+
+def read_images(folder):
+    """All images of a folder, uint8 (H, W, 3)."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not paths:
+        raise cli.UserError(f"{folder}: no images there; expected Set14, name the folder above with --shared")
+    return [read_image(path) for path in paths]
+
+
+def read_image(path, flag=cv2.IMREAD_COLOR):
+    """One image, uint8."""
+    img = cv2.imread(str(path), flag)
+    if img is None:
+        raise cli.UserError(f"{path}: cannot be read as an image; fetch it again")
+    return img
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,61 @@
+"""The tables of tools/bench_matlab_compat.py as Markdown, and their place in docs/matlab.md."""
+
+from data_prep.files import write_text
+from tools import cli
+
+BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+
+
+def markdown(report):
+    """The tables as Markdown."""
+    about, resize = report["meta"], report["resize"]
+    first = resize[0]
+    lines = [
+        f"`{about['command']}`, {about['device']}, {about['date'][:10]}.",
+        f"Mismatch: share of the {first['values']:,} values of MATLAB's own output (replicate edge; Set5 to 1/2, 1/3, "
+        f"1/4) that differ; inside: without the outermost {about['frame']} pixels. Time: all images of Set14 to 1/2, "
+        "1/3, 1/4 (down) and by 2, 3, 4 (up); x: as multiples of matlab_compat's.",
+        "",
+        "| | mismatch | inside | largest | down (ms) | x | up (ms) | x |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [_resize_line(row, first) for row in resize]
+    if about["not_installed"]:
+        lines += ["", f"Not installed, so not measured: {', '.join(about['not_installed'])}."]
+    lines += ["", "| metric | largest difference from the authors' scripts | 512 x 512 (ms) |", "|---|---:|---:|"]
+    for row in report["metrics"]:
+        pairs = f"{row['largest_difference']:.1e} ({row['images']} pairs)"
+        lines.append(f"| {row['name']} | {pairs} | {1000 * row['seconds']:.1f} |")
+    if report["memory"]:
+        lines += ["", "| call, 3000 x 2400 pixels | peak memory / larger image as double |", "|---|---:|"]
+        lines += [f"| {row['name']} | {row['double_images']:.1f} |" for row in report["memory"]]
+    return "\n".join(lines) + "\n"
+
+
+def _resize_line(row, ours):
+    def times(key):
+        return f"{1000 * row[key]:.0f} | {row[key] / ours[key]:.2f}"
+
+    shares = " | ".join(f"{row[key]:.2f} %" for key in ("mismatch_percent", "mismatch_inside_percent"))
+    return f"| {row['name']} | {shares} | {row['largest_difference']} | {times('down_s')} | {times('up_s')} |"
+
+
+def check(page):
+    """Raise UserError unless the page has the marks; before the long measurement rather than after it."""
+    _parts(page)
+
+
+def renew(page, text):
+    """Put the tables between the marks of the page."""
+    before, after = _parts(page)
+    write_text(page, f"{before}{BEGIN}\n{text}{END}{after}")
+
+
+def _parts(page):
+    if not page.exists():
+        raise cli.UserError(f"{page}: no such page; expected one with the lines {BEGIN} and {END}")
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise cli.UserError(f"{page}: no lines {BEGIN} and {END}; put them where the tables belong")
+    return before, after
