@@ -19,6 +19,7 @@ L = caffe.layers
 
 WIDTH, SLOPE = 64, 0.2
 LEVELS = {2: 1, 4: 2, 8: 3}
+DEPTH = {2: 10, 4: 10, 8: 5}  # convolutions a level (paper, section 4; the released files agree)
 HINT = "; x3 is the output of the x4 net, made smaller by imresize, as its authors did: take --scale 4"
 
 RECIPE = Recipe(
@@ -41,7 +42,7 @@ def lapsrn(
     phase="deploy",
     *,
     scale,
-    depth=10,
+    depth=None,
     loss="charbonnier",
     source=None,
     test_source=None,
@@ -55,8 +56,8 @@ def lapsrn(
     ----------
     phase : {"train", "deploy"}
     scale : {2, 4, 8}
-    depth : int
-        Convolutions of a level before its transposed one.
+    depth : int, optional
+        Convolutions of a level before its transposed one. Default: 10, at x8 5.
     loss : {"charbonnier", "l1"}
         The paper's or the released code's.
     source, test_source, batch, data_top
@@ -76,11 +77,13 @@ def lapsrn(
 
     Notes
     -----
-    406,801 parameters a level: 11 (9 64^2 + 64) convolutions and the transposed one, (9 64 + 1) of the residual,
-    16 of the image; with the 640 of input_conv 407,441 at x2 (the paper's 407K), 814,242 at x4, 1,221,043 at x8.
+    Parameters of a level: (depth + 1) (9 64^2 + 64) of the convolutions and the transposed one, 9 64 + 1 of the
+    residual, 16 of the image: 406,801, at x8 222,161. With the 640 of input_conv 407,441 at x2, 814,242 at x4,
+    667,123 at x8.
     """
     if scale not in LEVELS:
         raise NetError(f"scale: got {scale!r}, lapsrn has 2, 4, 8{HINT}")
+    depth = DEPTH[scale] if depth is None else depth
     if not isinstance(depth, int) or depth < 1:
         raise NetError(f"depth: got {depth!r}, expected a whole number of at least 1")
     if loss not in ("charbonnier", "l1"):

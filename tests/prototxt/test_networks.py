@@ -33,7 +33,7 @@ PARAMETERS = {
     "red30": 4_134_785,
     "lapsrn_x2": 407_441,
     "lapsrn_x4": 814_242,
-    "lapsrn_x8": 1_221_043,
+    "lapsrn_x8": 667_123,
     "drrn_b1u25": 297_601,
     "drrn_b1u9": 297_601,
     "memnet_m6r6": 678_209,

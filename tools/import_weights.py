@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Turn MatConvNet weights (.mat) into a .caffemodel for our nets.
+
+    tools/import_weights.py weights/vdsr/VDSR_Official.mat --network vdsr
+    tools/import_weights.py LapSRN_x4.mat --network lapsrn --scale 4 -o weights/lapsrn/LapSRN_x4.caffemodel
+    tools/import_weights.py x3.mat --network srcnn --variant 955
+
+Every array is checked: none may be missing, left over, of another shape or not finite. The report names each
+array, its layer and both shapes. tools/benchmark.py reads .mat files as they are; this is for other programs.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+from pathlib import Path
+
+from data_prep import files
+from tools import cli, matconvnet
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("mat", type=Path, metavar="FILE.mat", help="the authors' weights")
+    p.add_argument("--network", required=True, choices=list(matconvnet.LAYOUTS), help="what the weights are for")
+    p.add_argument("--scale", type=int, help="for a network that has scales: lapsrn 2, 4 or 8")
+    p.add_argument("--variant", help="for a network that has several: srcnn 915 or 955")
+    p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: beside the .mat, with .caffemodel")
+    return p
+
+
+def main(argv=None):
+    """Import one file, print what was mapped; gives the exit status."""
+    args = parser().parse_args(argv)
+    from prototxt.networks import NETWORKS  # here: --help must not need Caffe
+    from tools import caffe_runtime
+
+    message = NETWORKS[args.network].net("deploy", args.scale, args.variant)
+    net = caffe_runtime.build_net(message)
+    report = matconvnet.load_mat(net, args.mat, args.network)
+    output = args.output or args.mat.with_suffix(".caffemodel")
+    with files.atomic_path(output) as temporary:
+        net.save(str(temporary))
+    for layer, source, shape, ours in report:
+        print(f"{layer}: {source} {shape} -> {ours}")
+    print(f"{len(report)} arrays of {args.mat.name} written to {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
