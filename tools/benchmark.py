@@ -5,9 +5,11 @@
     tools/benchmark.py --datasets Set5 --scales 3 --tables 2       # PSNR and SSIM of one set: seconds
     tools/benchmark.py --datasets Set5 --scales 3 --weights runs/x3/idn.caffemodel --save-images
     tools/benchmark.py --gpu 0 --tables 4 --repeats 20             # time only, on the first GPU
+    tools/benchmark.py --tables 4 --random-weights --methods DRRN MemNet   # time without weights
+    tools/benchmark.py --methods VDSR LapSRN --protocol idn        # all by one protocol, not each by its authors'
     tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print again, run nothing
 
-Needs DATA/<set>/ and WEIGHTS/idn/ (`make fetch`). What is missing becomes a gap in the tables; what was asked
+Needs DATA/<set>/ and WEIGHTS/<method>/ (`make fetch`). What is missing becomes a gap in the tables; what was asked
 for by name and is missing is an error before anything is measured. Writes benchmark.json, .csv and .md.
 """
 
@@ -23,9 +25,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import sources
-from tools import cli, evaluation, measure, paper, provenance, tables
+from tools import cli, evaluation, measure, memory, models, paper, provenance, tables
 from tools.cli import UserError
 from tools.methods import METHODS
+from tools.protocols import PROTOCOLS
 
 ROOT = provenance.ROOT
 REPEATS = 3
@@ -42,7 +45,7 @@ def parser():
         help=f"{', '.join(paper.DATASETS)}, or any folder in DATA (default: the four)",
     )
     p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, help="default: 2 3 4")
-    p.add_argument("--methods", nargs="+", choices=list(METHODS), help=f"default: {' '.join(METHODS)}")
+    p.add_argument("--methods", nargs="+", choices=list(METHODS), help=f"default: {' '.join(_printed())}")
     p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
     p.add_argument(
         "--weights-dir",
@@ -66,6 +69,23 @@ def parser():
         help="borders of imresize: older or newer MATLAB",
     )
     p.add_argument(
+        "--protocol",
+        choices=["own", *PROTOCOLS],
+        default="own",
+        help="own: as each method's authors tested it (default); or one for all, see tools/protocols.py",
+    )
+    p.add_argument(
+        "--tile",
+        type=_side,
+        metavar="N",
+        help="side of the tiles of the nets that take the enlarged image (default: each method's)",
+    )
+    p.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="with --tables 4: time nets that have no weights here with random ones",
+    )
+    p.add_argument(
         "--repeats",
         type=_repeats,
         metavar="N",
@@ -76,15 +96,27 @@ def parser():
     return p
 
 
+def _printed():
+    """Methods that the paper's tables have."""
+    return [name for name, method in METHODS.items() if method.printed]
+
+
 def _folder(variable, name):
     return Path(os.environ.get(variable) or ROOT / name)
 
 
 def _repeats(text):
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least 0")
-    return number
+    return _at_least(0, text)
+
+
+def _side(text):
+    return _at_least(16, text)
+
+
+def _at_least(least, text):
+    if not text.lstrip("-").isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least {least}")
+    return int(text)
 
 
 def plan(args):
@@ -95,13 +127,14 @@ def plan(args):
     UserError, DataError
         Something that was asked for by name is not there, or nothing is.
     """
-    named_methods = set(args.methods or ())
-    methods = [METHODS[name] for name in dict.fromkeys(args.methods or METHODS)]
+    # weights of one's own without --methods are IDN's
+    default = ["Bicubic", "IDN"] if args.weights else _printed()
+    methods = [METHODS[name] for name in dict.fromkeys(args.methods or default)]
     scales = list(dict.fromkeys(args.scales or cli.SCALES))
     if args.weights:
         _check_own_weights(args.weights, methods, scales)
     weights = {
-        (method.name, scale): _weights(args, method, scale, method.name in named_methods)
+        (method.name, scale): _weights(args, method, scale, method.name in (args.methods or ()))
         for method in methods
         for scale in scales
     }
@@ -111,7 +144,10 @@ def plan(args):
         for scale in scales:
             for method in methods:
                 file, missing = weights[method.name, scale]
-                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing))
+                protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
+                jobs.append(
+                    measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, _tile(args, method))
+                )
     if all(job.gap for job in jobs):
         raise UserError(
             f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
@@ -120,8 +156,15 @@ def plan(args):
     return jobs
 
 
+def _tile(args, method):
+    """Side and overlap of a method's tiles, None for a net that takes the small image."""
+    if method.tile is None or args.tile is None:
+        return method.tile
+    return args.tile, method.tile[1]
+
+
 def _check_own_weights(path, methods, scales):
-    nets = [method.name for method in methods if method.build]
+    nets = [method.name for method in methods if method.network]
     if len(nets) != 1 or len(scales) != 1:
         raise UserError(
             f"--weights {path}: is for one net at one scale, got {len(nets)} nets and scales "
@@ -132,21 +175,19 @@ def _check_own_weights(path, methods, scales):
 
 
 def _weights(args, method, scale, by_name):
-    """Weight file of a method and scale, and why there is none; one of the two is None."""
-    if method.weights is None:
+    """Weight file of a method and scale, and why there is none; both are None for random weights."""
+    if method.network is None:
         return None, None
     if args.weights:
         return args.weights, None
-    inside = method.weights.format(scale=scale)
-    path = args.weights_dir / inside
-    if path.is_file():
+    path = models.find(args.weights_dir, method.name, scale)
+    if path is not None:
         return path, None
+    if args.random_weights:
+        return None, None
     if by_name:
-        raise UserError(f"{path}: no weights of {method.name} at x{scale}; run `make fetch`, or give --weights FILE")
-    return (
-        None,
-        f"no weights of {method.name} at x{scale} (no {inside} in the weights folder; see `make fetch`)",
-    )
+        raise UserError(f"{args.weights_dir}: {models.gap(method.name, scale)}; or give --weights FILE")
+    return None, models.gap(method.name, scale)
 
 
 def _images(data_dir, dataset, by_name):
@@ -179,7 +220,7 @@ def check(jobs):
             largest[path] = max(job.scale, largest.get(path, 0))
     for path, scale in largest.items():
         evaluation.check_size(sources.read_image(path).shape, scale, path)
-    for method, scale, path in {(job.method, job.scale, job.weights) for job in jobs if job.weights}:
+    for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
         check_weights(method, scale, path)
 
 
@@ -187,10 +228,11 @@ def check_weights(method, scale, path):
     """Raise UserError unless `path` holds weights of `method` (Method) that were made for `scale`."""
     from tools import caffe_runtime  # here: Caffe is needed only where a net is run
 
-    net = method.build(scale)
-    caffe_runtime.build_net(net, path)
+    method.load(scale, path)
+    if path.suffix == ".mat":
+        return
     strides = {layer.name: list(layer.convolution_param.stride) for layer in caffe_runtime.read_caffemodel(path).layer}
-    for layer in net.layer:
+    for layer in method.build(scale).layer:
         # IDN's weights have the same shapes at every scale; only this stride tells them apart
         expected = list(layer.convolution_param.stride)
         found = strides.get(layer.name)
@@ -205,8 +247,12 @@ def run_jobs(jobs, options):
     """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
     rows = []
     for job in jobs:
+        separate = memory.reset_peak()
         scores = [] if job.gap else _run_job(job, options)
-        rows.append(paper.compare(measure.row(job, scores, options.repeats)))
+        row = measure.row(job, scores, options.repeats)
+        # the scores need little beside a net; where the system has no separate peaks, none is given
+        row["peak_memory_mb"] = memory.peak_mb() if separate and job.method.network and not job.gap else None
+        rows.append(paper.compare(row))
     return rows
 
 
@@ -240,6 +286,7 @@ def settings(args, jobs):
     return {
         "tables": args.tables,
         "edge": args.edge,
+        "protocol": args.protocol,
         "clock": evaluation.CLOCK,
         "repeats": args.repeats,
         "image_sets": {
@@ -287,6 +334,8 @@ def main(argv=None):
         report["meta"]["tables"] = args.tables or report["meta"]["tables"]
         return show(report, args.out)
     args.tables = sorted(set(args.tables or paper.TABLES))
+    if args.random_weights and args.tables != [4]:
+        raise UserError("--random-weights: makes no picture worth a score; give it with --tables 4 alone")
     if args.repeats is None:
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"

@@ -4,6 +4,7 @@
     tools/fetch.py                              # 291, Set5, Set14 and the weights
     tools/fetch.py Set5 weights                 # only these
     tools/fetch.py BSD100 Urban100              # not pinned: see below
+    tools/fetch.py --method VDSR LapSRN         # published weights of the compared methods (tools/models.json)
     FETCH_MIRROR=/mnt/idn tools/fetch.py        # the same files from a folder or a web address
     tools/fetch.py --mirror https://example.org/idn
 
@@ -25,8 +26,9 @@ from collections import Counter
 from pathlib import Path
 
 from data_prep.fetch import LOCK, choose, fetch
-from data_prep.mirrors import open_mirror
-from tools import cli
+from data_prep.manifest import Entry
+from data_prep.mirrors import Web, open_mirror
+from tools import cli, models
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +38,7 @@ def parse(argv):
     parser = cli.Parser(__doc__)
     add = parser.add_argument
     add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, weights, BSD100, Urban100")
+    add("--method", nargs="+", metavar="NAME", help="published weights of these methods instead of sets")
     add("--data-dir", default=_folder("DATA", "data"), metavar="DIR", help="DATA, else data")
     add("--weights-dir", default=_folder("WEIGHTS", "weights"), metavar="DIR", help="WEIGHTS, else weights")
     add("--mirror", default=os.environ.get("FETCH_MIRROR"), metavar="WHERE", help="folder or address")
@@ -51,12 +54,53 @@ def _folder(variable, name):
 def main(argv=None):
     """Run the tool; return the exit status."""
     args = parse(argv)
+    if args.method:
+        if args.sets:
+            raise cli.UserError(f"--method: takes no sets beside it, got {' '.join(args.sets)}; run the tool twice")
+        return fetch_models(args)
     mirror = open_mirror(args.mirror, max(0, args.retries))
     outcomes = fetch(choose(args.sets), mirror, args.data_dir, args.weights_dir, force=args.force)
     for name in dict.fromkeys(one.entry.set for one in outcomes):
         print(summary(name, [one for one in outcomes if one.entry.set == name]))
     complain([one for one in outcomes if one.state in ("failed", "differs")], len(outcomes))
     return 0
+
+
+def fetch_models(args):
+    """Fetch the weights of the methods asked for, say where the others are; return the exit status."""
+    chosen = [model for name in args.method for model in models.models(models.named(name))]
+    offered = [model for model in chosen if model.url]
+    for model in chosen:
+        if not model.url:
+            print(f"{model.method}: no address for {model.file}; see {model.page} ({model.note})")
+    outcomes = []
+    for model in offered:
+        mirror = open_mirror(args.mirror, max(0, args.retries)) if args.mirror else _home(model, args.retries)
+        outcomes += fetch([_entry(model)], mirror, args.data_dir, args.weights_dir, force=args.force)
+        check = "SHA-256 as in the registry" if model.sha256 else f"unverified, hash recorded in {LOCK}"
+        print(f"{model.method}: {model.file}: {outcomes[-1].state}; {check}; licence: {model.licence}")
+    for name in dict.fromkeys(model.method for model in chosen):
+        print(f"{name}: cite {models.citation(name)}")
+    complain([one for one in outcomes if one.state in ("failed", "differs")], len(outcomes))
+    if not offered:
+        asked = ", ".join(args.method)
+        raise cli.UserError(f"{asked}: nothing to fetch; put the files named above into the weights folder")
+    return 0
+
+
+def _entry(model):
+    return Entry(model.sha256, model.bytes, _split(model)[1], f"weights/{model.file}")
+
+
+def _home(model, retries):
+    return Web(_split(model)[0], max(0, retries), 1.0)
+
+
+def _split(model):
+    """A model's address as that of its repository's files and the path in it."""
+    base, path = model.url.split("/raw/")
+    commit, inside = path.split("/", 1)
+    return f"{base}/raw/{commit}", inside
 
 
 def summary(name, outcomes):

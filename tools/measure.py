@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 
 from data_prep import files, sources
-from tools import evaluation
+from tools import evaluation, tiles
 from tools.cli import UserError
 from tools.methods import Method
+from tools.protocols import PROTOCOLS, Protocol
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class Job:
     paths : list of Path
         The images; empty when `gap` is set.
     weights : Path or None
-        The method's .caffemodel.
+        The method's .caffemodel or .mat; None for random weights.
     gap : str or None
         Why this row cannot be measured here.
+    protocol : Protocol
+        How to test.
+    tile : (int, int) or None
+        Side and overlap of the tiles, for a net that takes the enlarged image.
     """
 
     dataset: str
@@ -44,6 +49,13 @@ class Job:
     paths: list
     weights: Optional[Path] = None
     gap: Optional[str] = None
+    protocol: Protocol = PROTOCOLS["idn"]
+    tile: Optional[tuple] = None
+
+    @property
+    def random(self):
+        """Whether the net runs with random weights, for its time only."""
+        return self.method.network is not None and self.weights is None and self.gap is None
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,22 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """One image after the first pass: 8-bit ground truth and result (m H, m W), and the clock's readings."""
+    """One image after the first pass.
+
+    Attributes
+    ----------
+    path : Path
+    reference, result : ndarray, (m H, m W)
+        What the protocol compares.
+    sr : ndarray, (m H, m W), uint8
+        The result's Y, for pictures.
+    seconds, seconds_median : float or None
+        The clock's readings.
+    """
 
     path: Path
-    hr: np.ndarray
+    reference: np.ndarray
+    result: np.ndarray
     sr: np.ndarray
     seconds: Optional[float]
     seconds_median: Optional[float]
@@ -87,42 +111,36 @@ def infer(job, options, progress=lambda: None):
     The net is built anew for each job and reshaped for each image. So the first image pays for Caffe's
     first allocation, as it did for the paper's Table 4.
     """
-    net = _net(job)
+    net = job.method.load(job.scale, job.weights) if job.method.network else None
     results = []
     for path in job.paths:
-        sample = evaluation.prepare(sources.read_image(path), job.scale, edge=options.edge, name=path.name)
-        output, first, median = _timed_forward(net, job.method, sample, options.repeats)
-        sr = job.method.finish(output, sample)
-        if not np.isfinite(sr).all():
+        img = sources.read_image(path)
+        sample = job.protocol.prepare(img, job.scale, options.edge, path.name)
+        output, first, median = _timed_forward(net, job, sample, options.repeats)
+        y = sample.base if job.random else job.method.finish(output, sample)
+        if not np.isfinite(y).all():
             raise UserError(
                 f"{job.weights}: gives values that are not finite for {path.name}; these weights have diverged"
             )
-        results.append(Result(path, sample.hr, evaluation.quantise(sr), first, median))
+        reference, result = job.protocol.pair(img, sample, y, options.edge)
+        results.append(Result(path, reference, result, evaluation.quantise(y), first, median))
         progress()
     return results
 
 
-def _net(job):
-    if job.method.build is None:
-        return None
-    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
-
-    return caffe_runtime.build_net(job.method.build(job.scale), job.weights)
-
-
-def _timed_forward(net, method, sample, repeats):
+def _timed_forward(net, job, sample, repeats):
     """Output of the first forward, its seconds, and the median seconds of `repeats` more (None for 0)."""
     if net is None:
         return None, None, None
-    image = method.take(sample)
-    output, first = _clock(net, image, method.output)
-    again = [_clock(net, image, method.output)[1] for _ in range(repeats)]
+    image = job.method.take(sample)
+    output, first = _clock(net, image, job)
+    again = [_clock(net, image, job)[1] for _ in range(repeats)]
     return output, first, statistics.median(again) if again else None
 
 
-def _clock(net, image, blob):
+def _clock(net, image, job):
     start = time.perf_counter()
-    output = evaluation.forward(net, image, blob)
+    output = tiles.forward(net, image, job.method.output, job.tile)
     return output, time.perf_counter() - start
 
 
@@ -144,7 +162,7 @@ def score(job, results, options, progress=lambda: None):
     # threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock
     pool = ThreadPoolExecutor(cores())
     try:
-        for done in pool.map(lambda result: _score_one(result, job.scale, options, folder), results):
+        for done in pool.map(lambda result: _score_one(result, job, options, folder), results):
             scores.append(done)
             progress()
     finally:
@@ -152,10 +170,12 @@ def score(job, results, options, progress=lambda: None):
     return scores
 
 
-def _score_one(result, scale, options, folder):
-    scores = evaluation.score(result.hr, result.sr, scale, options.metrics)
-    if folder is not None:
-        save_picture(result, scale, options.edge, folder)
+def _score_one(result, job, options, folder):
+    scores = {}
+    if not job.random:
+        scores = job.protocol.score(result.reference, result.result, job.scale, options.metrics)
+        if folder is not None:
+            save_picture(result, job.scale, options.edge, folder)
     return {
         "image": result.path.name,
         **scores,
@@ -188,9 +208,10 @@ def row(job, scores, repeats=0):
     -------
     dict
         dataset, scale, method, images, psnr (dB), ssim, ifc, seconds, seconds_median (None where not measured),
-        repeats, gap (None or the reason), notes (list of str), per_image.
+        repeats, gap (None or the reason), protocol, tile (side and overlap or None), random_weights, notes (list of
+        str), per_image.
     """
-    notes = []
+    notes = ["random weights: for the time only"] if job.random and scores else []
     for one in scores:
         if "note" in one:
             notes.append(f"{one['image']}: {one['note']}")
@@ -206,6 +227,9 @@ def row(job, scores, repeats=0):
         **means,
         "repeats": repeats if means["seconds_median"] is not None else 0,
         "gap": job.gap,
+        "protocol": job.protocol.name,
+        "tile": job.tile and list(job.tile),
+        "random_weights": job.random,
         "notes": notes,
         "per_image": scores,
     }

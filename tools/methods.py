@@ -1,12 +1,15 @@
-"""The methods that the benchmark knows: which net, which weight file, what goes in and what comes out.
+"""The methods that the benchmark knows: which net, what goes in and what comes out, how it was tested.
 
-A method is one entry in METHODS; the benchmark, its tables and its errors take everything from there.
+A method is one entry in METHODS; the benchmark, its tables and its errors take everything from there. Where its
+weights come from is in tools/models.json.
 """
 
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+import matlab_compat as matlab
 from tools import evaluation
+from tools.cli import UserError
 
 
 @dataclass(frozen=True)
@@ -19,43 +22,123 @@ class Method:
         As the paper's tables have it.
     finish : callable (net's output or None, Sample) -> ndarray, (m H, m W), float32
         The result of about 0..1 from the net's output.
-    scales : tuple of int
-    weights : str or None
-        Weight file below the weights folder, with `{scale}`; None for a method without a net.
-    build : callable (scale) -> NetParameter, or None
-        The deploy net, with an input blob `data`.
+    network, variant : str or None
+        Generator in prototxt/ and its variant; None for a method without a net.
     take : callable (Sample) -> ndarray, float32
         What the net is given.
     output : str
         The blob that is read.
+    net_scales : dict of int to int
+        Factor of the net where it is not the factor asked for.
+    protocol : str
+        How the authors tested it, see tools/protocols.py.
+    tile : (int, int) or None
+        Side and overlap of the tiles for a net that takes the enlarged image, see tools/tiles.py.
+    printed : bool
+        The paper's tables have it.
     """
 
     name: str
     finish: Callable
-    scales: tuple = (2, 3, 4)
-    weights: Optional[str] = None
-    build: Optional[Callable] = None
+    network: Optional[str] = None
+    variant: Optional[str] = None
     take: Optional[Callable] = None
-    output: str = "upsample"
+    output: str = "sum"
+    net_scales: tuple = ()
+    protocol: str = "idn"
+    tile: Optional[tuple] = None
+    printed: bool = True
+
+    def build(self, scale):
+        """The deploy net (NetParameter) for a factor."""
+        # here, because the generators import Caffe, which re-rendering tables must not need
+        if self.network == "idn":
+            from prototxt.idn import idn
+
+            return idn(scale, "deploy")
+        from prototxt.networks import NETWORKS
+
+        return NETWORKS[self.network].net("deploy", dict(self.net_scales).get(scale, scale), self.variant)
+
+    def load(self, scale, path=None):
+        """The net (caffe.Net) with the weights of `path`, .caffemodel or .mat, or random ones for None."""
+        from tools import caffe_runtime, matconvnet
+
+        if path is None:
+            return _random(caffe_runtime.build_net(self.build(scale)), self.build(scale))
+        if path.suffix != ".mat":
+            return caffe_runtime.build_net(self.build(scale), path)
+        net = caffe_runtime.build_net(self.build(scale))
+        matconvnet.load_mat(net, path, self.network)
+        return net
 
 
-def _idn(scale):
-    # here, because the generators import Caffe, which re-rendering tables must not need
-    from prototxt.idn import idn
+def _random(net, message):
+    """Give BatchNorm layers unit statistics: with Caffe's zeros every one multiplies by 316, until overflow."""
+    for layer in message.layer:
+        if layer.type == "BatchNorm":
+            mean, variance, weight = net.params[layer.name]
+            mean.data[...], variance.data[...], weight.data[...] = 0, 1, 1
+    return net
 
-    return idn(scale, "deploy")
+
+def _base(sample):
+    return sample.base
+
+
+def _lr(sample):
+    return sample.lr
+
+
+def _as_it_is(output, sample):
+    if output.shape != sample.base.shape:
+        raise UserError(
+            f"{sample.name}: the net's output is {output.shape[1]}x{output.shape[0]} pixels, expected "
+            f"{sample.base.shape[1]}x{sample.base.shape[0]} at x{sample.scale}; take the deploy net of this scale"
+        )
+    return output
+
+
+def _resized(output, sample):
+    """LapSRN's way to x3: the x4 result made smaller."""
+    if output.shape == sample.base.shape:
+        return output
+    return matlab.imresize(output, output_shape=sample.base.shape)
+
+
+def _placed(output, sample):
+    """An output of m (n - 1) + 1 pixels from index m - 1 on, as the databases of `make data` are cut."""
+    skip = sample.scale - 1
+    result = sample.base.copy()
+    result[skip:, skip:] = output
+    return result
 
 
 METHODS = {
     method.name: method
     for method in (
         Method("Bicubic", finish=lambda _, sample: sample.base),
+        # radius 20: the tiles change nothing but the memory, 13 GB for 512x512 pixels at once
+        Method("VDSR", _as_it_is, "vdsr", take=_base, tile=(256, 20)),
+        # radius 20, 350 KB of memory a pixel
+        Method("DRCN", _as_it_is, "drcn", take=_base, output="ensemble", tile=(96, 20)),
         Method(
-            "IDN",
-            finish=evaluation.add_base,
-            weights="idn/IDN_x{scale}.caffemodel",
-            build=_idn,
-            take=lambda sample: sample.lr,
+            "LapSRN",
+            _resized,
+            "lapsrn",
+            take=_lr,
+            output="level1_output",
+            net_scales=((3, 4),),
+            protocol="rgb",
         ),
+        # tile and overlap of the released test scripts
+        Method("DRRN", _as_it_is, "drrn", "b1u25", _base, "HR_recovery", tile=(150, 16)),
+        Method("MemNet", _as_it_is, "memnet", "m6r6_released", _base, "HR_recovery", tile=(150, 16)),
+        Method("IDN", evaluation.add_base, "idn", take=_lr, output="upsample"),
+        Method("SRCNN", _as_it_is, "srcnn", "955", _base, "conv3", printed=False),
+        Method("FSRCNN", _placed, "fsrcnn", take=_lr, output="conv8", printed=False),
+        Method("ESPCN", _as_it_is, "espcn", take=_lr, output="shuffle", printed=False),
+        # radius 30
+        Method("RED30", _as_it_is, "red30", take=_base, tile=(128, 30), printed=False),
     )
 }

@@ -73,9 +73,10 @@ def paper_table(rows, table):
     for figure in figures:
         head += [NAMES[figure], "paper", "difference"]
     if table == 4:
-        head.append("median")
+        head += ["median", "n", "times IDN's", "paper", "peak MB", "tile+overlap"]
         rows = [row for row in rows if _timed(row)]
-    return markdown(head, [_cells(row, figures, table) for row in rows], text_columns=3)
+    body = [_cells(row, figures) + (_time_cells(row, rows) if table == 4 else []) for row in rows]
+    return markdown(head, body, text_columns=3)
 
 
 def _timed(row):
@@ -83,15 +84,41 @@ def _timed(row):
     return row["seconds"] is not None or row["paper"]["seconds"] is not None
 
 
-def _cells(row, figures, table):
+def _cells(row, figures):
     cells = [row["dataset"], f"x{row['scale']}", row["method"]]
     for figure in figures:
         digits = paper.decimals(figure)
         cells += [number(row[figure], digits), number(row["paper"][figure], digits)]
         cells.append(number(row["delta"][figure], digits, signed=True))
-    if table == 4:
-        cells.append(number(row["seconds_median"], paper.decimals("seconds")))
     return cells
+
+
+def _time_cells(row, rows):
+    """Median of the warmed-up forwards, their number, the times relative to IDN, memory, tiles."""
+    digits = paper.decimals("seconds")
+    ours, papers = (_relative(row, rows, value) for value in (_warm, lambda one: one["paper"]["seconds"]))
+    tile = row.get("tile")
+    return [
+        number(row["seconds_median"], digits),
+        str(row["repeats"]) if row.get("repeats") else MISSING,
+        number(ours, 1),
+        number(papers, 1),
+        number(row.get("peak_memory_mb"), 0),
+        f"{tile[0]}+{tile[1]}" if tile and row["seconds"] is not None else MISSING,
+    ]
+
+
+def _warm(row):
+    return row["seconds"] if row["seconds_median"] is None else row["seconds_median"]
+
+
+def _relative(row, rows, value):
+    """A row's time over that of IDN on the same set at the same scale, None where one is missing."""
+    wanted = (row["dataset"], row["scale"], "IDN")
+    same = [one for one in rows if (one["dataset"], one["scale"], one["method"]) == wanted]
+    if not same or not value(same[0]) or not value(row):
+        return None
+    return value(row) / value(same[0])
 
 
 def markdown(head, body, text_columns):

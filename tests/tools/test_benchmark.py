@@ -94,7 +94,7 @@ def find(report, dataset, scale, method):
 def test_rows_keep_the_contract(report):
     contract = {"dataset", "scale", "method", "images", "psnr", "ssim", "ifc", "seconds", "paper", "delta"}
     rows = report[0]["rows"]
-    assert len(rows) == 4 * 2 * 2  # sets, scales, methods
+    assert len(rows) == 4 * 2 * 7  # sets, scales, methods
     for row in rows:
         assert contract <= set(row)
         assert set(row["paper"]) == set(row["delta"]) == {"psnr", "ssim", "ifc", "seconds"}
@@ -373,7 +373,8 @@ def test_unknown_scale_method_table(refusal):
 
 def test_weights_asked_for_by_name_and_missing(refusal):
     line = refusal("--datasets", "Set5", "--methods", "IDN", "--scales", 4)
-    assert "IDN_x4.caffemodel: no weights of IDN at x4; run `make fetch`" in line
+    assert "no weights of IDN at x4 (no idn/IDN_x4.caffemodel in the weights folder" in line
+    assert "get it: `make fetch METHOD=IDN`" in line and line.endswith("or give --weights FILE")
 
 
 def test_own_weights_missing(refusal):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tools import cli, fetch
+from tools import cli, fetch, models
 
 
 @pytest.fixture
@@ -79,3 +79,64 @@ def test_set_that_the_mirror_has_not(run, shared, tmp_path):
     status, _, err = run("BSD100", "--mirror", shared, **places(tmp_path))
     assert status == 2
     assert "BSD100: 0 files like test/test_data/B100/*.jpg" in err
+
+
+# --- published weights of the compared methods ----------------------------------------------------------------------
+
+
+def test_weights_of_a_method(run, shared, tmp_path):
+    status, out, err = run("--method", "vdsr", "LapSRN", "--mirror", shared, **places(tmp_path))
+    assert (status, err) == (0, "")
+    assert "VDSR: vdsr/VDSR_Official.mat: fetched; SHA-256 as in the registry; licence: the authors' weights" in out
+    assert "LapSRN: cite Lai, Huang, Ahuja, Yang: Deep Laplacian" in out
+    names = sorted(p.relative_to(tmp_path).as_posix() for p in (tmp_path / "weights").rglob("*.*"))
+    assert names == [
+        *(f"weights/lapsrn/LapSRN_x{scale}.mat" for scale in (2, 4, 8)),
+        "weights/vdsr/VDSR_Adam.caffemodel",
+        "weights/vdsr/VDSR_Official.mat",
+    ]
+    assert "vdsr/VDSR_Official.mat: present" in run("--method", "VDSR", "--mirror", shared, **places(tmp_path))[1]
+
+
+def test_method_whose_weights_are_not_offered_as_files(run, tmp_path):
+    status, out, err = run("--method", "DRCN", **places(tmp_path))
+    assert status == 2
+    assert "DRCN: no address for drcn/DRCN_x2.mat; see https://cv.snu.ac.kr/research/DRCN/" in out
+    assert err == "fetch.py: DRCN: nothing to fetch; put the files named above into the weights folder\n"
+
+
+def test_weights_that_the_mirror_has_not(run, shared, tmp_path):
+    status, out, err = run("--method", "DRRN", "--mirror", shared, **places(tmp_path))
+    assert status == 2 and err.count("\n") == 1
+    assert "has neither model/DRRN_B1U25_52C128_iter_660136.caffemodel nor weights/drrn/DRRN_B1U25" in err
+
+
+def test_weights_that_are_not_the_pinned_ones(run, tmp_path):
+    (tmp_path / "mirror/weights/vdsr").mkdir(parents=True)
+    for name in ("VDSR_Official.mat", "VDSR_Adam.caffemodel"):
+        (tmp_path / "mirror/weights/vdsr" / name).write_bytes(b"mine")
+    status, _, err = run("--method", "VDSR", "--mirror", tmp_path / "mirror", **places(tmp_path))
+    assert status == 2 and "SHA-256" in err and err.count("\n") == 1
+    assert not list((tmp_path / "weights").rglob("*.mat"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "EDSR"], "fetch.py: EDSR: no such method; expected IDN, VDSR, LapSRN, DRCN, DRRN, MemNet, SRCNN"),
+        (["Set5", "--method", "VDSR"], "fetch.py: --method: takes no sets beside it, got Set5; run the tool twice"),
+    ],
+)
+def test_mistaken_methods_are_one_line(run, tmp_path, arguments, message):
+    status, out, err = run(*arguments, **places(tmp_path))
+    assert (status, out) == (2, "")
+    assert err.startswith(message) and err.count("\n") == 1
+
+
+def test_registry_is_complete():
+    for model in models.models():
+        assert model.file.startswith(f"{model.method.lower()}/") and model.licence and models.citation(model.method)
+        assert model.url is None or model.url.startswith(f"{model.page}/raw/")
+        assert model.url or model.note  # without an address there is a word on how to get it
+    known = [model for model in models.models() if model.sha256]
+    assert {len(model.sha256) for model in known} == {64} and len(known) == 8
