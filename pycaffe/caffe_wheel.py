@@ -173,9 +173,12 @@ def check_tools():
 
     CMake would find out too, but late and in many lines.
     """
-    compiler = shutil.which(os.environ.get("CXX", "c++").split()[0]) or shutil.which("g++")
+    # CXX may carry options after the program, or a launcher such as ccache in front of it
+    names = os.environ.get("CXX", "").split()[:1] or ["c++", "g++"]
+    compiler = next(filter(None, map(shutil.which, names)), None)
     if not compiler:
-        raise WheelError(f"no C++ compiler ({os.environ.get('CXX', 'c++, g++')} not found): apt-get install g++")
+        remedy = "set CXX to one that is there" if os.environ.get("CXX") else "apt-get install g++"
+        raise WheelError(f"no C++ compiler ({', '.join(names)} not found): {remedy}")
     version = "{}.{}".format(*sys.version_info)
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         raise WheelError(
@@ -183,7 +186,8 @@ def check_tools():
             f"apt-get install python{version}-dev"
         )
     library = "libboost_python{}{}.so".format(*sys.version_info)
-    found = subprocess.run([compiler, f"-print-file-name={library}"], capture_output=True, text=True).stdout.strip()
+    asked = [compiler, *os.environ.get("CXX", "").split()[1:], f"-print-file-name={library}"]
+    found = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     if not Path(found).is_absolute():
         raise WheelError(
             f"no Boost.Python for Python {version} ({library} not found): apt-get install libboost-python-dev, and "

@@ -170,6 +170,12 @@ def test_no_compiler(monkeypatch):
         caffe_wheel.check_tools()
 
 
+def test_a_wrong_cxx(monkeypatch):
+    monkeypatch.setenv("CXX", "/nowhere/g++-99 -m64")
+    with pytest.raises(caffe_wheel.WheelError, match=r"no C\+\+ compiler \(/nowhere/g\+\+-99 not found\): set CXX"):
+        caffe_wheel.check_tools()
+
+
 def test_no_boost_python_for_this_python(monkeypatch, tmp_path):
     version = "{}.{}".format(*sys.version_info)
     library = "libboost_python{}{}.so".format(*sys.version_info)
