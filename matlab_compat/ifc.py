@@ -92,16 +92,16 @@ def _distortion(ref, out, window):
 def _scale_mixture(ref):
     """The field of local variances, (h / 3, w / 3), and the 9 eigenvalues of the blocks' covariance."""
     covariance = _block_covariance(ref)
+    # ifcvec.m inverts; for natural images that is the same, and for flat or striped ones it divides by zero
+    inverse = np.linalg.pinv(covariance, rcond=1e-14, hermitian=True)
     rows, columns = (length // BLOCK for length in ref.shape)
-    field = np.zeros((rows, columns))
-    if covariance.any():  # a flat reference carries no information
-        inverse = np.linalg.inv(covariance)
-        step = max(1, PORTION // columns)
-        for top in range(0, rows, step):
-            part = ref[BLOCK * top : BLOCK * (top + step)]
-            blocks = np.stack([part[i::BLOCK, j::BLOCK] for i, j in _SPOTS])  # none overlap
-            flat = blocks.reshape(len(_SPOTS), -1)
-            field[top : top + step] = ((inverse @ flat) * flat).sum(axis=0).reshape(blocks.shape[1:]) / len(_SPOTS)
+    field = np.empty((rows, columns))
+    step = max(1, PORTION // columns)
+    for top in range(0, rows, step):
+        part = ref[BLOCK * top : BLOCK * (top + step)]
+        blocks = np.stack([part[i::BLOCK, j::BLOCK] for i, j in _SPOTS])  # none overlap
+        flat = blocks.reshape(len(_SPOTS), -1)
+        field[top : top + step] = ((inverse @ flat) * flat).sum(axis=0).reshape(blocks.shape[1:]) / len(_SPOTS)
     return field, np.linalg.eigvalsh(covariance)
 
 

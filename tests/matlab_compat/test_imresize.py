@@ -30,6 +30,41 @@ def test_both_generations_of_the_border(edge, row):
     np.testing.assert_allclose(imresize(a, 2, edge=edge)[0], row, atol=5.1e-5)
 
 
+@pytest.mark.parametrize(
+    "image, options, expected",
+    [
+        # what users of MATLAB printed, with the title of their question on Stack Overflow and its year
+        (  # "Why does imresize produce values greater than maximal?", 2013
+            [[0, 0, 1, 1, 0]],
+            {"output_shape": (1, 10)},
+            [[0, -0.0234, -0.0703, 0.2031, 0.7969, 1.0938, 1.0938, 0.7969, 0.2031, -0.0703]],
+        ),
+        (
+            [[0, 0, 1, 1, 0]],
+            {"output_shape": (1, 10), "method": "bilinear"},
+            [[0, 0, 0, 0.25, 0.75, 1, 1, 0.75, 0.25, 0]],
+        ),
+        # "How does nearest-neighbor interpolation work in MATLAB?", 2013; [6 6] at the end, not [3 6]
+        ([[1, 4, 7, 4, 3, 6]], {"output_shape": (1, 9), "method": "nearest"}, [[1, 4, 4, 7, 4, 4, 3, 6, 6]]),
+        # "why OpenCV cv2.resize gives different answer than MATLAB imresize?", 2014
+        (
+            [[1, 1.25, 1.75, 2], [1.5, 1.75, 2.25, 2.5], [2.5, 2.75, 3.25, 3.5], [3, 3.25, 3.75, 4]],
+            {"output_shape": (2, 2), "method": "bilinear"},
+            [[1.5625, 2.1875], [2.8125, 3.4375]],
+        ),
+        # "MATLAB vs C++ vs OpenCV - imresize", 2014
+        (np.arange(16).reshape(4, 4), {"scale": 0.5, "method": "bilinear"}, [[3.125, 4.875], [10.125, 11.875]]),
+        (np.arange(16).reshape(4, 4), {"scale": 0.5, "antialiasing": False}, [[2.1875, 4.3125], [10.6875, 12.8125]]),
+        # "How to use Matlab's imresize in python", 2015: the border is still repeated
+        (np.arange(1, 10).reshape(3, 3), {"output_shape": (2, 2)}, [[2.1296, 3.5648], [6.4352, 7.8704]]),
+        # Octave's image package 2.14 quotes MATLAB in its tests: the border is mirrored
+        ([[10, 6]], {"output_shape": (1, 3), "edge": "symmetric"}, [[10.27777777777777, 8, 5.72222222222222]]),
+    ],
+)
+def test_values_that_matlab_printed(image, options, expected):
+    np.testing.assert_allclose(imresize(np.array(image, float), **options), expected, atol=5.1e-5)
+
+
 def _exact_cubic(x):
     a = abs(x)
     if a <= 1:

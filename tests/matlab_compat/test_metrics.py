@@ -108,11 +108,19 @@ def test_ifc_falls_with_the_noise(picture):
     assert values == sorted(values, reverse=True) and values[0] > 2 and values[-1] < 0.5
 
 
-def test_ifc_of_flat_images_is_zero(picture):
-    flat = np.full(picture[0].shape, 7, np.uint8)
+@pytest.mark.parametrize("value", [0, 7, 255, 1e-3])
+def test_ifc_of_flat_images_is_zero(picture, value):
+    flat = np.full(picture[0].shape, float(value))
     assert ifc(flat, picture[1]) == 0
     assert ifc(picture[0], flat) == 0
     assert ifc(flat, flat) == 0
+
+
+def test_ifc_of_stripes_is_finite(picture):
+    # all rows alike: the covariance of 3x3 blocks has rank 3, and its inverse does not exist
+    stripes = np.tile(np.random.default_rng(3).integers(0, 256, 80), (96, 1)).astype(np.uint8)
+    assert 0 < ifc(stripes, picture[1] // 8 + stripes // 2) < 50
+    assert 0 < ifc(stripes.T.copy(), picture[1].T // 8 + stripes.T // 2) < 50
 
 
 def test_ifc_at_its_smallest_size():
