@@ -1,9 +1,9 @@
 """The tables of tools/bench_matlab_compat.py as Markdown, and their place in docs/matlab.md."""
 
 from data_prep.files import write_text
-from tools import cli
+from tools import blocks, cli
 
-BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+BLOCK = "tables"  # of the page
 
 
 def markdown(report):
@@ -16,7 +16,7 @@ def markdown(report):
         f"1/4) that differ; inside: without the outermost {about['frame']} pixels. Time: all images of Set14 to 1/2, "
         "1/3, 1/4 (down) and by 2, 3, 4 (up); x: as multiples of matlab_compat's.",
         "",
-        "| | mismatch | inside | largest | down (ms) | x | up (ms) | x |",
+        "| | mismatch | inside | largest (inside) | down (ms) | x | up (ms) | x |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [_resize_line(row, first) for row in resize]
@@ -37,25 +37,21 @@ def _resize_line(row, ours):
         return f"{1000 * row[key]:.0f} | {row[key] / ours[key]:.2f}"
 
     shares = " | ".join(f"{row[key]:.2f} %" for key in ("mismatch_percent", "mismatch_inside_percent"))
-    return f"| {row['name']} | {shares} | {row['largest_difference']} | {times('down_s')} | {times('up_s')} |"
+    return f"| {row['name']} | {shares} | {row['largest_difference']} ({row['largest_inside']}) | {times('down_s')} | {times('up_s')} |"
 
 
 def check(page):
-    """Raise UserError unless the page has the marks; before the long measurement rather than after it."""
-    _parts(page)
+    """Raise UserError unless the page has the markers; before the long measurement rather than after it."""
+    renewed(page, "")
 
 
 def renew(page, text):
-    """Put the tables between the marks of the page."""
-    before, after = _parts(page)
-    write_text(page, f"{before}{BEGIN}\n{text}{END}{after}")
+    """Put the tables between the markers of the page."""
+    write_text(page, renewed(page, text))
 
 
-def _parts(page):
+def renewed(page, text):
+    """The page's text (str) with `text` between its markers."""
     if not page.exists():
-        raise cli.UserError(f"{page}: no such page; expected one with the lines {BEGIN} and {END}")
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise cli.UserError(f"{page}: no lines {BEGIN} and {END}; put them where the tables belong")
-    return before, after
+        raise cli.UserError(f"{page}: no such page; expected one with the lines {' and '.join(blocks.markers(BLOCK))}")
+    return blocks.with_block(page.read_text(encoding="utf-8"), BLOCK, text, page.name)
