@@ -49,6 +49,11 @@ class Method:
     tile: Optional[tuple] = None
     printed: bool = True
 
+    @property
+    def enlarges_first(self):
+        """Whether the net takes the interpolated image, which is as large as the result."""
+        return self.take is _base
+
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
         # here, because the generators import Caffe, which re-rendering tables must not need

@@ -1,0 +1,92 @@
+"""tools/complexity.py: counts against the literature and against an independent count by hand, refusals."""
+
+import json
+import subprocess
+
+import pytest
+
+from prototxt import builders, vdsr
+from prototxt.engine import caffe
+from tools import cli, complexity
+
+# GMAC for a 1280x720 result, counted by a program independent of this one
+GMAC = {
+    ("IDN", 2): 126.96,
+    ("IDN", 3): 56.43,
+    ("IDN", 4): 31.74,
+    ("VDSR", 3): 612.6,
+    ("DRRN", 3): 6797,
+    ("MemNet", 3): 2665,
+}
+
+
+@pytest.mark.parametrize(("method", "scale"), GMAC)
+def test_known_costs(method, scale):
+    (row,) = complexity.rows([method], [scale], (1280, 720))
+    known = GMAC[method, scale]
+    assert row["gmac"] == pytest.approx(known, abs=0.005 if known < 200 else 0.5)
+
+
+def test_lapsrn_costs_by_hand():
+    """x2: ten convolutions and input_conv and upconv at LR, residual at 4 times as many pixels, 4x4 of the image."""
+    (row,) = complexity.rows(["LapSRN"], [2], (2, 2))
+    assert row["gmac"] * 1e9 == 9 * 64 + 10 * 9 * 64**2 + 9 * 64**2 + 4 * 9 * 64 + 16
+
+
+def test_groups_strides_and_shared_arrays():
+    n = caffe.NetSpec()
+    data = builders.deploy_input(n, (4, 6))
+    x = builders.conv(n, "one", data, 8, shared=("w", "b"))
+    y = builders.conv(n, "two", data, 8, shared=("w", "b"))
+    n.sum = caffe.layers.Eltwise(x, y)
+    n.grouped = caffe.layers.Convolution(n.sum, num_output=8, kernel_size=3, pad=1, stride=2, group=4)
+    message = n.to_proto()
+    found = complexity.count(message)
+    assert (found["parameters"], found["layers"]) == (72 + 8 + 8 * 2 * 9 + 8, 3)
+    assert found["macs"] == (2 * 72 * 24 + 8 * 2 * 9 * 6) / 24  # the last one has (2, 3) output pixels
+
+
+def test_files_and_table(tmp_path, capsys):
+    argv = ["--methods", "IDN", "DRRN", "--scales", "4", "--size", "512", "512", "--out", str(tmp_path)]
+    assert complexity.main(argv) == 0
+    shown = capsys.readouterr().out
+    report = json.loads((tmp_path / "complexity.json").read_text())
+    assert [row["method"] for row in report["rows"]] == ["IDN", "DRRN"]
+    assert shown.strip() in (tmp_path / "complexity.md").read_text()
+    drrn = report["rows"][1]
+    assert (drrn["parameters"], drrn["scale_parameters"], drrn["layers"]) == (297_601, 13_058, 52)
+
+
+def test_a_prototxt_file(root, capsys):
+    assert complexity.main([str(root / "prototxt/generated/vdsr_deploy.prototxt")]) == 0
+    assert "20 layers, 665,921 parameters, 0 of Scale layers, 664,704 multiply-accumulates" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, "no such file, expected a deploy prototxt"),
+        ("layer { nonsense", "not a net that Caffe can read"),
+        (str(vdsr.vdsr("train")), "has no input `data`; expected a deploy net"),
+    ],
+)
+def test_refusals(tmp_path, content, text):
+    path = tmp_path / "net.prototxt"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(cli.UserError, match=text):
+        complexity.main([str(path)])
+
+
+def test_starts_as_a_script(root):
+    done = subprocess.run(
+        [root / "tools/complexity.py", "--size", "0", "720"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "invalid number of pixels value: '0'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_committed_counts_are_fresh(root):
+    report = json.loads((root / "results/complexity/complexity.json").read_text())
+    methods, scales = (list(dict.fromkeys(row[key] for row in report["rows"])) for key in ("method", "scale"))
+    assert complexity.rows(methods, scales, report["size"]) == report["rows"]

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Figure 1 of the paper: PSNR against time, measured here beside the paper's own points.
+
+    tools/plot_tradeoff.py                          # x3 on Set5, from results/benchmark and results/time
+    tools/plot_tradeoff.py --psnr runs/benchmark/benchmark.json --seconds runs/benchmark/benchmark.json --out runs
+    tools/plot_tradeoff.py --dataset Set14 --scale 2
+
+Filled: PSNR and time measured here. Hollow: time measured here with random weights, PSNR the paper's. Crosses: both
+the paper's. Times are the median of warmed-up forwards where there is one. Writes tradeoff.png and tradeoff.svg.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+from pathlib import Path
+
+from data_prep import files
+from tools import cli, paper, tables
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+METADATA = {"png": {"Software": None}, "svg": {"Date": None}}  # the same input gives the same bytes
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    default = RESULTS / "benchmark/benchmark.json", RESULTS / "time/benchmark.json"
+    p.add_argument("--psnr", type=Path, metavar="FILE", default=default[0], help="benchmark.json with Table 2")
+    p.add_argument(
+        "--seconds", nargs="+", type=Path, metavar="FILE", default=default[1:], help="benchmark.json files with Table 4"
+    )
+    p.add_argument("--dataset", default="Set5", help="default: Set5")
+    p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
+    p.add_argument("--out", type=Path, metavar="DIR", default=RESULTS / "tradeoff", help="default: results/tradeoff")
+    return p
+
+
+def points(psnr_report, seconds_reports, dataset, scale):
+    """What is plotted.
+
+    Parameters
+    ----------
+    psnr_report : dict
+        Of tables.read_report.
+    seconds_reports : list of dict
+        Likewise; a method's time is that of the last report that has one.
+    dataset : str
+    scale : int
+
+    Returns
+    -------
+    dict of str to list of (str, float, float)
+        "measured", "timed", "paper": method, seconds an image, PSNR in dB.
+    """
+    psnr, seconds = _by_method(psnr_report, dataset, scale), {}
+    for report in seconds_reports:
+        rows = _by_method(report, dataset, scale)
+        seconds.update({method: row for method, row in rows.items() if row["seconds"] is not None})
+    found = {"measured": [], "timed": [], "paper": []}
+    for method in dict.fromkeys([*psnr, *seconds]):
+        printed = paper.figures(dataset, scale, method)
+        if printed["psnr"] is not None and printed["seconds"] is not None:
+            found["paper"].append((method, printed["seconds"], printed["psnr"]))
+        time = _time(seconds.get(method))
+        ours = psnr.get(method, {}).get("psnr")
+        if time is not None and ours is not None:
+            found["measured"].append((method, time, ours))
+        elif time is not None and printed["psnr"] is not None:
+            found["timed"].append((method, time, printed["psnr"]))
+    return found
+
+
+def _by_method(report, dataset, scale):
+    return {row["method"]: row for row in report["rows"] if (row["dataset"], row["scale"]) == (dataset, scale)}
+
+
+def _time(row):
+    if row is None:
+        return None
+    return row["seconds"] if row.get("seconds_median") is None else row["seconds_median"]
+
+
+def plot(found, title, device, folder):
+    """Draw `points` into `folder`/tradeoff.png and .svg (Path); gives their paths."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    styles = {
+        "measured": dict(marker="o", color="tab:blue", label="measured here"),
+        "timed": dict(marker="o", color="tab:blue", facecolor="none", label="time here, PSNR of the paper"),
+        "paper": dict(marker="x", color="tab:red", label="paper"),
+    }
+    with plt.rc_context({"svg.hashsalt": "tradeoff", "svg.fonttype": "none"}):
+        figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+        for kind, style in styles.items():
+            if found[kind]:
+                axes.scatter(*zip(*[(time, psnr) for _, time, psnr in found[kind]]), s=50, **style)
+            for name, time, psnr in found[kind]:
+                axes.annotate(name, (time, psnr), (5, 5), textcoords="offset points", fontsize=8, color=style["color"])
+        axes.set_xscale("log")
+        axes.set(xlabel=f"seconds an image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
+        written = [_save(figure, folder / f"tradeoff.{kind}", kind) for kind in METADATA]
+        plt.close(figure)
+    return written
+
+
+def _save(figure, path, kind):
+    with files.atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=120, metadata=METADATA[kind])
+    return path
+
+
+def main(argv=None):
+    """Plot; gives the exit status."""
+    args = parser().parse_args(argv)
+    reports = [tables.read_report(path) for path in args.seconds]
+    found = points(tables.read_report(args.psnr), reports, args.dataset, args.scale)
+    if not found["measured"] + found["timed"]:
+        raise cli.UserError(
+            f"{args.seconds[0]}: has no times for {args.dataset} at x{args.scale}; run tools/benchmark.py --tables 4 "
+            f"--datasets {args.dataset} --scales {args.scale}"
+        )
+    title = f"PSNR against time, x{args.scale} on {args.dataset}"
+    written = plot(found, title, reports[0]["meta"]["device"], args.out)
+    print(f"written: {', '.join(map(str, written))}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
