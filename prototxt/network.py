@@ -125,6 +125,7 @@ def parser(network, description):
     p.add_argument("--batch", type=int, help=f"training pairs in an iteration (default: {network.recipe.batch})")
     p.add_argument("--source", help="list of the training HDF5 files")
     p.add_argument("--test-source", help="list of the validation HDF5 files")
+    p.add_argument("--data-top", metavar="NAME", help="dataset of the input (default: data; bic fits `make data`)")
     p.add_argument("--lr-step", type=int, help="solver: only this step of the learning rate, from 0")
     p.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     return p

@@ -108,8 +108,9 @@ def test_training_pass(net, variant, scale, tmp_path):
     assert [train.include[0].phase, test.include[0].phase] == [caffe.TRAIN, caffe.TEST]
 
 
-def test_databases_of_make_data_train_an_interpolated_net():
-    message = vdsr.vdsr("train", data_top="bic")
+def test_databases_of_make_data_train_an_interpolated_net(capsys):
+    vdsr.main(["--phase", "train", "--data-top", "bic"])
+    message = text_format.Parse(capsys.readouterr().out, caffe.proto.caffe_pb2.NetParameter())
     assert list(message.layer[0].top) == ["bic", "label"]
     assert list(by_name(message)["conv1"].bottom) == ["bic"] and by_name(message)["sum"].bottom[0] == "bic"
 
