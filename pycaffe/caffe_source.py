@@ -98,7 +98,8 @@ def read(path):
     try:
         files = _read_folder(path) if path.is_dir() else _read_tar(path.read_bytes())
     except UNREADABLE as error:
-        raise SourceError(f"{path}: not a tarball that can be read ({error}); get it again, or {REMEDY}") from None
+        reason = _reason(error)
+        raise SourceError(f"{path}: not a tarball that can be read ({reason}); get it again, or {REMEDY}") from None
     if LANDMARK not in files:
         raise SourceError(f"{path}: no Caffe source, {LANDMARK} is not in it; {REMEDY}")
     return files
@@ -239,8 +240,9 @@ def _downloads(github, pool):
 
 
 def _reason(error):
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-    return " ".join(str(reason).split())
+    """Why a source could not be read, in a few words; tarfile's own text lists every format it tried."""
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error).split("\n")[0]
+    return " ".join(str(reason).split()).rstrip(":")
 
 
 def _download(url):

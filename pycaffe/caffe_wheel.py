@@ -134,6 +134,9 @@ def obtain(cache=None, say=None):
     cache = cache or cache_folder()
     parts = key_parts()
     key = key_of(parts)
+    source = os.environ.get("CAFFE_SOURCE")
+    if source:  # a wrong one must not pass unnoticed, not even where a wheel is there
+        caffe_source.obtain(source, cache)
     wheel = cached(key, cache)
     if wheel:
         say(f"Caffe wheel: from the cache, {wheel}")
@@ -150,8 +153,8 @@ def _build_into(cache, key, parts, say):
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".build-"))
     say(f"Caffe wheel: building, 3 to 6 minutes on 2 cores (log: {log})")
     try:
-        # CMake fetches it too; here a wrong or absent source costs a second instead of a minute
-        caffe_source.obtain(os.environ.get("CAFFE_SOURCE"), cache, say=say)
+        if not os.environ.get("CAFFE_SOURCE"):  # CMake fetches it too, but a failure there costs a minute
+            caffe_source.obtain(cache=cache, say=say)
         started = time.monotonic()
         build(temporary, log)
         seconds = round(time.monotonic() - started)

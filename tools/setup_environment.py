@@ -68,8 +68,20 @@ class SetupError(Exception):
 
 
 def own_caffe():
-    """The user's CAFFE_PYTHONPATH, or None."""
-    return os.environ.get("CAFFE_PYTHONPATH") or None
+    """The user's CAFFE_PYTHONPATH, or None.
+
+    Raises
+    ------
+    SetupError
+        When no caffe package lies there: Python would silently import another one.
+    """
+    folder = os.environ.get("CAFFE_PYTHONPATH") or None
+    if folder and not (Path(folder) / "caffe" / "__init__.py").is_file():
+        raise SetupError(
+            f"CAFFE_PYTHONPATH={folder} holds no caffe package; expected the folder above caffe/__init__.py, as in "
+            "<your caffe>/python"
+        )
+    return folder
 
 
 # system packages --------------------------------------------------------------------------------------------
@@ -225,12 +237,24 @@ def caffe_key():
     return json.loads(done.stdout)["key"]
 
 
+def check_source():
+    """Verify the user's CAFFE_SOURCE, even when nothing has to be built: a wrong one must not pass unnoticed."""
+    source = os.environ.get("CAFFE_SOURCE")
+    if source and not own_caffe():
+        _tool(sys.executable, "caffe_source.py", "--check", source)
+
+
 def _wheel_tool(*arguments):
-    """Run pycaffe/caffe_wheel.py by the environment's Python; its progress goes straight to the terminal."""
-    command = [str(VENV / "bin" / "python"), str(ROOT / "pycaffe" / "caffe_wheel.py"), *arguments]
+    """Run pycaffe/caffe_wheel.py by the environment's Python."""
+    return _tool(VENV / "bin" / "python", "caffe_wheel.py", *arguments)
+
+
+def _tool(python, name, *arguments):
+    """Run a program of pycaffe/; its progress goes straight to the terminal, and its error, which is one line."""
+    command = [str(python), str(ROOT / "pycaffe" / name), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        raise SetupError("")  # the tool has said why, in one line
+        raise SetupError("")
     return done
 
 
@@ -256,11 +280,10 @@ def probe_caffe():
     SetupError
         With the reason, and what to do about it.
     """
+    own = own_caffe()
     done = _run([str(VENV / "bin" / "python"), "-c", PROBE])
     if done.returncode:
-        remedy = "is CAFFE_PYTHONPATH the folder above caffe/, built for this Python?" if own_caffe() else (
-            "remove .venv and run this again"
-        )
+        remedy = "is the caffe in CAFFE_PYTHONPATH built for this Python?" if own else "remove .venv and run this again"
         raise SetupError(f"caffe cannot be imported in {VENV}: {_last_line(done.stderr)}; {remedy}")
     return done.stdout.strip()
 
@@ -306,6 +329,7 @@ def step(name, action, *arguments):
 
 def set_up():
     """Do what is missing. When nothing is, one line is printed."""
+    check_source()
     if is_complete():
         print(f"environment: ready, caffe {probe_caffe()}")
         return

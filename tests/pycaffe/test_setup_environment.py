@@ -136,8 +136,23 @@ def test_an_own_caffe_is_started(real_venv, monkeypatch, tmp_path):
     assert setup.probe_caffe() == f"1.0.0-rc5 {package}"
     assert setup.caffe_key() == str(tmp_path / "python")
     (package / "__init__.py").write_text("import _no_such_module\n")
-    with pytest.raises(setup.SetupError, match="cannot be imported in .*_no_such_module.*CAFFE_PYTHONPATH the folder"):
+    with pytest.raises(setup.SetupError, match="cannot be imported in .*_no_such_module.*built for this Python"):
         setup.probe_caffe()
+
+
+def test_an_own_caffe_that_is_none(real_venv, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAFFE_PYTHONPATH", str(tmp_path))
+    with pytest.raises(setup.SetupError, match=r"CAFFE_PYTHONPATH=.* holds no caffe package; expected"):
+        setup.probe_caffe()
+
+
+def test_a_wrong_source_is_an_error_even_when_all_is_there(root, tmp_path):
+    (tmp_path / "caffe.tar.gz").write_text("no tarball")
+    environment = dict(os.environ, CAFFE_SOURCE=str(tmp_path / "caffe.tar.gz"))
+    run = [sys.executable, root / "tools" / "setup_environment.py"]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "caffe.tar.gz: not a tarball that can be read" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_failed_wheel_has_said_why_itself(venv, monkeypatch, capfd):
