@@ -9,7 +9,8 @@ made with `python3 -m venv /tmp/peers` and
 `/tmp/peers/bin/pip install pillow scikit-image torch resize-right bicubic-pytorch pyiqa basicsr-fixed`.
 
 Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Times are the shortest of --rounds,
-all candidates in turn within each round, so that ratios hold on a machine that does other work too.
+all candidates in turn within each round, so that ratios hold on a machine that does other work too; very slow ones
+take part in fewer rounds.
 """
 
 if __name__ == "__main__":
@@ -29,7 +30,7 @@ from tools import bench_page, bench_peers, cli, provenance
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "matlab_compat imresize"
 DOWN, UP = (1 / 2, 1 / 3, 1 / 4), (2, 3, 4)
-SLOW = 25  # times as long as the fastest: such a candidate is called once
+BUDGET = 0.5  # seconds that a candidate may spend on one image and scale before it is called no more
 FRAME = 4  # pixels left out to judge a candidate without its border
 
 
@@ -192,15 +193,15 @@ def _status(field):
 
 
 def shortest(calls, rounds):
-    """The shortest time (s) of each of {name: call}, all called in turn in each round; very slow ones only once."""
-    best = dict.fromkeys(calls, float("inf"))
-    for turn in range(rounds):
+    """The shortest time (s) of each of {name: call}, all called in turn in each round, slow ones in fewer rounds."""
+    best, spent = dict.fromkeys(calls, float("inf")), dict.fromkeys(calls, 0.0)
+    for _ in range(rounds):
         for name, call in calls.items():
-            if turn and best[name] > SLOW * min(best.values()):
-                continue
-            start = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - start)
+            if spent[name] < BUDGET:
+                start = time.perf_counter()
+                call()
+                took = time.perf_counter() - start
+                best[name], spent[name] = min(best[name], took), spent[name] + took
     return best
 
 

@@ -37,7 +37,8 @@ def _resize_line(row, ours):
         return f"{1000 * row[key]:.0f} | {row[key] / ours[key]:.2f}"
 
     shares = " | ".join(f"{row[key]:.2f} %" for key in ("mismatch_percent", "mismatch_inside_percent"))
-    return f"| {row['name']} | {shares} | {row['largest_difference']} ({row['largest_inside']}) | {times('down_s')} | {times('up_s')} |"
+    largest = f"{row['largest_difference']} ({row['largest_inside']})"
+    return f"| {row['name']} | {shares} | {largest} | {times('down_s')} | {times('up_s')} |"
 
 
 def check(page):

@@ -62,16 +62,17 @@ def test_mismatch_is_counted(reference):
     assert rows["mismatch_inside_percent"] == pytest.approx(100 * 3 / inside)
 
 
-def test_very_slow_candidates_are_called_once(monkeypatch):
+def test_the_shortest_time_counts_and_slow_candidates_stop_early(monkeypatch):
     clock, called = [0.0], []
 
     def work(name, seconds):
         called.append(name)
-        clock[0] += seconds
+        clock[0] += seconds / (2 if called.count(name) == 2 else 1)  # the second call is the shortest
 
     monkeypatch.setattr(bench_matlab_compat.time, "perf_counter", lambda: clock[0])
-    calls = {"fast": lambda: work("fast", 1), "slow": lambda: work("slow", bench_matlab_compat.SLOW + 1)}
-    assert bench_matlab_compat.shortest(calls, 3) == {"fast": 1, "slow": bench_matlab_compat.SLOW + 1}
+    slow = 2 * bench_matlab_compat.BUDGET
+    calls = {"fast": lambda: work("fast", slow / 16), "slow": lambda: work("slow", slow)}
+    assert bench_matlab_compat.shortest(calls, 3) == {"fast": slow / 32, "slow": slow}
     assert called == ["fast", "slow", "fast", "fast"]
 
 
