@@ -92,6 +92,12 @@ def parser():
         help=f"forwards behind the median of Table 4 (default: {REPEATS}; 0: none)",
     )
     p.add_argument("--save-images", action="store_true", help="write colour pictures to DIR/images")
+    p.add_argument(
+        "--update",
+        type=Path,
+        metavar="FILE",
+        help="take the rows that are not measured now from an earlier benchmark.json",
+    )
     p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
     return p
 
@@ -338,6 +344,32 @@ def measured(args, argv):
     return {"meta": meta, "rows": rows}
 
 
+def updated(report, earlier):
+    """`report` (dict) with the rows of an `earlier` one that it does not have, in the order of the paper's tables.
+
+    Figures that `report` left out (no Table 4, no IFC) are not taken over from the earlier row of the same method.
+    The commands behind the earlier rows are kept in meta["earlier"].
+    """
+
+    def key(row):
+        return row["dataset"], row["scale"], row["method"]
+
+    new = {key(row) for row in report["rows"]}
+    rows = [row for row in earlier["rows"] if key(row) not in new] + report["rows"]
+    orders = [list(paper.DATASETS), list(cli.SCALES), list(METHODS)]
+
+    def place(row):
+        return [order.index(one) if one in order else len(order) for order, one in zip(orders, key(row))]
+
+    meta, old = report["meta"], earlier["meta"]
+    for name in ("image_sets", "weights"):
+        meta[name] = {**old[name], **meta[name]}
+    meta["tables"] = sorted({*old["tables"], *meta["tables"]})
+    said = {name: old[name] for name in ("command", "date", "device", "load_average", "repeats")}
+    meta["earlier"] = [*old.get("earlier", []), said]
+    return {"meta": meta, "rows": sorted(rows, key=place)}
+
+
 def main(argv=None):
     """Measure, print the tables and write them; gives the exit status."""
     args = parser().parse_args(argv)
@@ -352,7 +384,9 @@ def main(argv=None):
     if args.repeats is None:
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"
-    return show(measured(args, argv), args.out)
+    earlier = tables.read_report(args.update) if args.update else None
+    report = measured(args, argv)
+    return show(updated(report, earlier) if earlier else report, args.out)
 
 
 def show(report, folder):

@@ -124,9 +124,9 @@ METHODS = {
     for method in (
         Method("Bicubic", finish=lambda _, sample: sample.base),
         # radius 20: the tiles change nothing but the memory, 13 GB for 512x512 pixels at once
-        Method("VDSR", _as_it_is, "vdsr", take=_base, tile=(256, 20)),
+        Method("VDSR", _as_it_is, "vdsr", take=_base, protocol="clamp", tile=(256, 20)),
         # radius 20, 350 KB of memory a pixel
-        Method("DRCN", _as_it_is, "drcn", take=_base, output="ensemble", tile=(96, 20)),
+        Method("DRCN", _as_it_is, "drcn", take=_base, output="ensemble", protocol="clamp", tile=(96, 20)),
         Method(
             "LapSRN",
             _resized,

@@ -1,7 +1,10 @@
 """The ways in which the compared methods were tested: from an image to what a net is given, and to its scores.
 
 - idn: the IDN authors' script, tools/evaluation.py. Everything on Y, the LR image is not rounded.
-- lr8: the same with the LR image rounded to 8 bits, as a file on disk would be (public VDSR test scripts).
+- clamp: the same with the interpolated image limited to 16/255..235/255, the range of Y of a colour image, before it
+  goes into a net: how VDSR's authors tested (their public code for DRCN, of the same year, prepares images so). It
+  matters for gray images and for overshoots at sharp edges.
+- lr8: the first with the LR image rounded to 8 bits, as a file on disk would be (public VDSR test scripts).
 - rgb: LapSRN's release. The RGB image is made smaller in double precision, Y goes through the net, bicubic Cb and
   Cr are put back, the RGB result is rounded to 8 bits, and Y of both 8-bit RGB images is compared as 0..1 doubles,
   with MATLAB's own ssim and IFC on 0..1.
@@ -45,6 +48,11 @@ def _prepare_idn(img, scale, edge, name):
 
 def _pair_8_bit(img, sample, result, edge):
     return sample.hr, evaluation.quantise(result)
+
+
+def _prepare_clamp(img, scale, edge, name):
+    sample = evaluation.prepare(img, scale, edge=edge, name=name)
+    return replace(sample, base=np.clip(sample.base, np.float32(16 / 255), np.float32(235 / 255)))
 
 
 def _prepare_lr8(img, scale, edge, name):
@@ -99,6 +107,7 @@ PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         Protocol("idn", _prepare_idn, _pair_8_bit, evaluation.score),
+        Protocol("clamp", _prepare_clamp, _pair_8_bit, evaluation.score),
         Protocol("lr8", _prepare_lr8, _pair_8_bit, evaluation.score),
         Protocol("rgb", _prepare_rgb, _pair_rgb, _score_rgb),
     )

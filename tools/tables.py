@@ -168,6 +168,8 @@ def to_markdown(report):
         "",
         f"`{meta['command']}`, {meta['date']}, {meta['device']}, edge {meta['edge']}.",
         "",
+        *[f"Rows of earlier runs: `{e['command']}`, {e['date']}, {e['device']}, repeats {e['repeats']}, load average "
+          f"{e['load_average']:.1f}.\n" for e in meta.get("earlier", ())],
         f"Clock: {meta['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
         f"The paper's seconds: {paper.load()['seconds_device']}.",
         "",

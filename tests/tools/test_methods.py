@@ -90,6 +90,14 @@ def test_lr8_rounds_the_small_image():
     np.testing.assert_array_equal(rounded.base, matlab.imresize(rounded.lr, 3))
 
 
+def test_clamp_limits_what_the_net_gets():
+    gray = np.where(np.arange(60) % 20 < 10, 0, 255).astype(np.uint8) * np.ones((60, 1), np.uint8)
+    plain, limited = (PROTOCOLS[name].prepare(gray, 2, "replicate", "a") for name in ("idn", "clamp"))
+    assert plain.base.min() < 0 and plain.base.max() > 1
+    assert limited.base.min() == np.float32(16 / 255) and limited.base.max() == np.float32(235 / 255)
+    np.testing.assert_array_equal(limited.lr, plain.lr)
+
+
 def test_rgb_protocol_of_a_perfect_result():
     """A result that is the truth leaves the error of Cb and Cr and of 8-bit RGB only: Y is nearly the truth's."""
     img = picture(60, 66)
@@ -203,8 +211,21 @@ def test_protocol_for_all(bench):
     caffe_runtime.build_net(method.build(2)).save(str(bench.weights / "espcn/ESPCN_x2.caffemodel"))
     asked = ("--tables", 2, "--scales", 2, "--methods", "ESPCN")
     rows = [bench(*asked, "--protocol", name)["rows"][0] for name in ("own", "idn", "lr8", "rgb")]
+    assert METHODS["VDSR"].protocol == "clamp" and METHODS["LapSRN"].protocol == "rgb"
     assert [row["protocol"] for row in rows] == ["idn", "idn", "lr8", "rgb"]
     assert rows[0]["psnr"] == rows[1]["psnr"] and len({row["psnr"] for row in rows}) == 3
+
+
+def test_an_update_keeps_the_other_rows(bench, tmp_path):
+    first = bench("--tables", 2, "--scales", 2)
+    old = tmp_path / "old.json"
+    old.write_text((tmp_path / "out/benchmark.json").read_text())
+    asked = ("--tables", 4, "--scales", 2, "--methods", "VDSR", "IDN", "--random-weights", "--repeats", 0)
+    both = bench(*asked, "--update", old)
+    assert [row["method"] for row in both["rows"]] == paper.load()["methods"]
+    assert both["rows"][0] == first["rows"][0] and both["rows"][1]["seconds"] > 0 and both["rows"][1]["gap"] is None
+    assert both["meta"]["tables"] == [2, 4] and both["meta"]["earlier"][0]["command"] == first["meta"]["command"]
+    assert first["meta"]["command"] in (tmp_path / "out/benchmark.md").read_text()
 
 
 def refused(bench, capsys, *arguments):
