@@ -233,10 +233,11 @@ def results_block(report):
         body.append(cells + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
     meta = report["meta"]
+    commands = ", ".join(f"`{run['command']}`" for run in (*meta.get("earlier", ()), meta))
     parts = [
         "Each cell: ours / the paper's / difference.",
         markdown(head, body, text_columns=3),
-        f"Measured by `{meta['command']}` ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
+        f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
         *_remarks_block(report["rows"]),
     ]
     return "\n\n".join(parts)
