@@ -4,6 +4,7 @@ SCALE ?=
 STAGE ?=
 GPU ?=
 ITERS ?=
+METHOD ?=
 DATA ?= data
 WEIGHTS ?= weights
 HDF5 ?= data/hdf5
@@ -25,16 +26,16 @@ out := $(if $(OUT),--out $(OUT))
 
 ## help: this list
 help:
-	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
+	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
 	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 ## setup: install what is missing, build Caffe (or take it from the cache), make .venv
 setup:
 	@$(PYTHON) tools/setup_environment.py
 
-## fetch: images and released weights from the authors' repository, checked by SHA-256
+## fetch: images and released weights from the authors' repository, checked by SHA-256; METHOD=VDSR: that method's weights
 fetch: setup
-	@tools/fetch.py --data-dir $(DATA) --weights-dir $(WEIGHTS)
+	@tools/fetch.py --data-dir $(DATA) --weights-dir $(WEIGHTS) $(if $(METHOD),--method $(METHOD))
 
 ## prototxt: write prototxt/generated/ anew
 prototxt: setup
@@ -67,7 +68,7 @@ readme: setup
 test: setup lint
 	@$(VENV) -m pytest
 
-## test-caffe: upstream Caffe's own Python and C++ tests against this build (about half an hour the first time)
+## test-caffe: upstream Caffe's own Python and C++ tests against this build (5 minutes the first time)
 test-caffe: setup
 	@$(VENV) pycaffe/run_upstream_tests.py --out results/caffe_tests.md
 
