@@ -18,7 +18,7 @@ def _import():
     chosen = os.environ.get("CAFFE_PYTHONPATH")
     if chosen:
         if not (Path(chosen) / "caffe" / "__init__.py").is_file():
-            raise NetError(
+            _fail(
                 f"CAFFE_PYTHONPATH={chosen} holds no caffe package; expected the folder above caffe/__init__.py, "
                 "as in <your caffe>/python"
             )
@@ -26,10 +26,26 @@ def _import():
     try:
         import caffe
     except ImportError as error:
-        raise NetError(
-            f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe"
-        ) from error
+        _fail(f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe")
     return caffe
+
+
+def _fail(text):
+    """Raise NetError(text); where nothing catches it, the program ends with that one line and status 2.
+
+    It happens while modules are imported, before any tool can set up its own way to end.
+    """
+    usual = sys.excepthook
+
+    def end(kind, error, trace):
+        if kind is not NetError:
+            usual(kind, error, trace)
+            return
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr, flush=True)
+        os._exit(2)  # a hook cannot set the status otherwise
+
+    sys.excepthook = end
+    raise NetError(text)
 
 
 caffe = _import()

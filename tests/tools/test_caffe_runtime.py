@@ -1,5 +1,9 @@
 """Checks before Caffe sees a file or a device: Caffe itself would end the process."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -87,12 +91,10 @@ def test_a_gpu_must_be_one_number(gpu):
         caffe_runtime.use_device(gpu)
 
 
-def test_a_missing_caffe_says_what_to_do(tmp_path):
-    import subprocess
-    import sys
-
-    code = "from tools import cli\ndef main():\n    import prototxt.engine\ncli.run(main)"
-    environment = {"CAFFE_PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.returncode == 2
+@pytest.mark.parametrize("command", [["tools/train.py", "--scale", "3"], ["-m", "prototxt.idn", "--scale", "3"]])
+def test_a_missing_caffe_says_what_to_do(command, root, tmp_path):
+    """The import fails before the tool's own error handling is there."""
+    environment = {**os.environ, "CAFFE_PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, *command], cwd=root, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2, done.stderr
     assert f"CAFFE_PYTHONPATH={tmp_path} holds no caffe package" in done.stderr and done.stderr.count("\n") == 1
