@@ -103,7 +103,8 @@ def plot(found, title, device, folder):
         axes.set_xscale("log")
         axes.set(xlabel=f"seconds an image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        axes.margins(0.12)  # room for the names
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncol=3, frameon=False)
         written = [_save(figure, folder / f"tradeoff.{kind}", kind) for kind in METADATA]
         plt.close(figure)
     return written

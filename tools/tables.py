@@ -73,7 +73,7 @@ def paper_table(rows, table):
     for figure in figures:
         head += [NAMES[figure], "paper", "difference"]
     if table == 4:
-        head += ["median", "n", "times IDN's", "paper", "peak MB", "tile+overlap"]
+        head += ["median", "runs", "times IDN's", "paper", "peak MB", "tile+overlap"]
         rows = [row for row in rows if _timed(row)]
     body = [_cells(row, figures) + (_time_cells(row, rows) if table == 4 else []) for row in rows]
     return markdown(head, body, text_columns=3)

@@ -301,3 +301,21 @@ def test_one_image_with_the_released_weights(shared, name, scale):
         for y in (result, sample.base)
     ]
     assert scores[0] - scores[1] > 3
+
+
+def test_committed_results_by_the_idn_protocol(root):
+    """Measured by a program independent of this one with the same weights: PSNR and IFC on Set5."""
+    report = tables.read_report(root / "results/protocols/idn/benchmark.json")
+    rows = {(r["method"], r["scale"]): r for r in report["rows"]}
+    independent = {
+        ("VDSR", 2): (37.532, 0.9587, 8.584),
+        ("VDSR", 3): (33.671, 0.9214, 5.206),
+        ("VDSR", 4): (31.349, 0.8838, 3.543),
+        ("LapSRN", 2): (37.462, 0.9584, 8.786),
+        ("LapSRN", 4): (31.523, 0.8856, 3.548),
+    }
+    for key, (psnr, ssim, ifc) in independent.items():
+        row = rows[key]
+        assert row["protocol"] == "idn"
+        assert row["psnr"] == pytest.approx(psnr, abs=0.002)
+        assert row["ssim"] == pytest.approx(ssim, abs=1e-4) and row["ifc"] == pytest.approx(ifc, abs=2e-3)
