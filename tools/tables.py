@@ -219,7 +219,7 @@ def write_report(report, folder):
 def results_block(report):
     """The README's table of results: one line a measured row, each cell `ours / paper's / difference`.
 
-    Gaps are in the remarks below the table, where one line stands for a whole set.
+    Sets and methods that were not measured at all are named in one line; benchmark.md says why.
 
     Parameters
     ----------
@@ -238,9 +238,18 @@ def results_block(report):
         "Each cell: ours / the paper's / difference.",
         markdown(head, body, text_columns=3),
         f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
-        *_remarks_block(report["rows"]),
     ]
+    missing = _never_measured(report["rows"], "dataset") + _never_measured(report["rows"], "method")
+    if missing:
+        reasons = "[why, and where to get what is missing](results/benchmark/benchmark.md)"
+        parts.append(f"Not measured: {', '.join(missing)}; {reasons}.")
     return "\n\n".join(parts)
+
+
+def _never_measured(rows, column):
+    """Values of `column` whose rows are all gaps, in the order of the table."""
+    measured = {row[column] for row in rows if not row.get("gap")}
+    return [name for name in dict.fromkeys(row[column] for row in rows) if name not in measured]
 
 
 def _triple(row, figure):
