@@ -120,8 +120,8 @@ def main(argv=None):
         "--val-images", data / TEST_SET, "--out", run, *device,
     )  # fmt: skip
     step(
-        benchmark, "--tables", 2, 3, "--datasets", TEST_SET, "--scales", 3, "--data-dir", data,
-        "--weights-dir", run, "--out", args.out / "benchmark", *device,
+        benchmark, "--tables", 2, 3, "--datasets", TEST_SET, "--scales", 3, "--methods", "Bicubic", "IDN",
+        "--data-dir", data, "--weights-dir", run, "--out", args.out / "benchmark", *device,
     )  # fmt: skip
     picture(data / TEST_SET / SHOWN, run / "idn" / "IDN_x3.caffemodel", args.out / "comparison.png")
     rows = json.loads((args.out / "benchmark" / "benchmark.json").read_text())["rows"]
