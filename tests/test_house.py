@@ -36,6 +36,16 @@ def test_tools_start_from_any_folder_with_the_system_python(root, tool, tmp_path
     assert f"tools/{tool}.py" in done.stdout
 
 
+def test_every_tool_is_a_program(root):
+    """What has a command line of its own is executable and names its interpreter; nothing else is."""
+    tools = {path: path.read_text().splitlines() for path in sorted((root / "tools").glob("*.py"))}
+    programs = [path for path, lines in tools.items() if 'if __name__ == "__main__":' in lines]
+    assert len(programs) >= 10
+    for path, lines in tools.items():
+        assert (path.stat().st_mode & 0o111 != 0) == (path in programs), path.name
+        assert (lines[0] == "#!/usr/bin/env python3") == (path in programs), path.name
+
+
 def test_a_tool_without_environment_says_make_setup(root, tmp_path):
     (tmp_path / "tools").mkdir()
     for name in ("train.py", "_environment.py"):

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The log of a training run (log.csv) and its picture.
 
     tools/learning_log.py runs/x3/log.csv -o curve.png
@@ -116,7 +117,8 @@ def plot(rows, path, *, title, bicubic=None):
     psnrs.set(xlabel="iteration", ylabel="validation PSNR (dB)")
     for axes in (losses, psnrs):
         axes.grid(True, which="both", linewidth=0.3)
-        axes.legend()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
 

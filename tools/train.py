@@ -15,17 +15,19 @@ OUT serves as a weights folder for tools/benchmark.py; OUT/summary.json says how
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
+import fcntl
 import hashlib
 import json
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from data_prep import hdf5, sources
 from data_prep.files import atomic_path, write_text
 from prototxt import idn, solver
-from tools import caffe_runtime, cli, evaluation, learning_log, provenance, training
+from tools import caffe_runtime, cli, evaluation, learning_log, memory, provenance, training
 from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +92,9 @@ def check_databases(args, stages):
     found = {}
     for name in sorted(needed):
         list_file = args.hdf5_dir / f"x{args.scale}" / f"{name}.txt"
-        found[name] = training.Source(list_file, hdf5.check_database(list_file, args.scale, name).pairs)
+        database = hdf5.check_database(list_file, args.scale, name)
+        made_of = {key: database.attributes[key] for key in ("source_sha256", "seed", "lr_stride")}
+        found[name] = training.Source(list_file, database.pairs, made_of)
     return found
 
 
@@ -106,8 +110,10 @@ def validation_samples(folder, scale):
     return samples, sum(scores) / len(scores)
 
 
-def record(folder, settings, start):
+def record(folder, settings, start, data):
     """Keep what the stage was started with; refuse to go on with something else.
+
+    `start` (str) is the SHA-256 of the first weights or "random", `data` (dict) what the training pairs are made of.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def record(folder, settings, start):
         The folder holds a stage that was started with other options or weights; the text names them.
     """
     path = Path(folder) / "settings.json"
-    wanted = {**asdict(settings), "start": start}
+    wanted = {**asdict(settings), "start": start, "data": data}
     if path.exists():
         found = json.loads(path.read_text())
         changed = [k for k in wanted if found.get(k) != wanted[k]]
@@ -126,6 +132,29 @@ def record(folder, settings, start):
             )
         return
     write_text(path, json.dumps(wanted, indent=1) + "\n")
+
+
+@contextmanager
+def claimed(folder):
+    """Hold the run's folder (Path; made when missing) for this process; ends with the process, however it ends.
+
+    Raises
+    ------
+    UserError
+        Another training holds it: two would mix their snapshots and logs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder}: another training is at work in this folder; wait for it, or give another --out"
+            ) from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def start_of(stage, args, out):
@@ -173,6 +202,7 @@ def summary(args, argv, device, bicubic, databases, rows):
         "validation": {
             "name": args.val_images.name, "images": len(images), "sha256": sources.image_set_hash(images)
         },
+        "peak_memory_mb": memory.peak_mb(),
         "pairs": {name: source.pairs for name, source in databases.items()},
         "weights_sha256": sha256(args.out / "idn" / f"IDN_x{args.scale}.caffemodel"),
     }  # fmt: skip
@@ -225,8 +255,14 @@ def main(argv=None):
     plan = ", ".join(f"{stage} {n:,}" for stage, n in lengths.items())
     print(f"IDN x{args.scale} on {device}: {plan} iterations; validation on {len(samples)} images of "
           f"{args.val_images}, bicubic {bicubic:.3f} dB", flush=True)  # fmt: skip
+    with claimed(args.out):
+        return run_stages(args, argv, lengths, device, databases, samples, bicubic)
 
+
+def run_stages(args, argv, lengths, device, databases, samples, bicubic):
+    """Run what is not finished of `lengths` ({stage: iterations}); gives the exit status."""
     log = learning_log.Log(args.out / "log.csv")
+    ran = False
     for stage, iterations in lengths.items():
         settings = settings_of(args, stage, iterations)
         train, val = databases[solver.PHASE_OF_STAGE[stage]], databases["val"]
@@ -237,10 +273,11 @@ def main(argv=None):
             train, val, samples, log,
         )  # fmt: skip
         weights, start = start_of(stage, args, args.out)
-        record(args.out / stage, settings, start)
+        record(args.out / stage, settings, start, train.made_of)
         if step.final.exists():
             print(f"{stage}: finished before, {step.final}", flush=True)
             continue
+        ran = True
         try:
             step.run(weights, say=lambda line: print(line, flush=True))
         except training.Interrupted as stop:
@@ -254,8 +291,9 @@ def main(argv=None):
     result = args.out / "idn" / f"IDN_x{args.scale}.caffemodel"
     with atomic_path(result) as temporary:
         temporary.write_bytes(step.final.read_bytes())
-    report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows)
-    write_text(args.out / "summary.json", json.dumps(report, indent=1) + "\n")
+    if ran:  # a later call that finds all finished leaves date and versions of the run as they are
+        report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows)
+        write_text(args.out / "summary.json", json.dumps(report, indent=1) + "\n")
     print(f"finished: {result}", flush=True)
     return 0
 

@@ -71,10 +71,11 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class Source:
-    """A checked HDF5 database: the list file that Caffe's `source` names, and its number of pairs."""
+    """A checked HDF5 database: the list that Caffe's `source` names, its number of pairs, what they are made of."""
 
     list_path: Path
     pairs: int
+    made_of: dict
 
 
 class Stage:
@@ -129,6 +130,8 @@ class Stage:
             self._loop(stop, say)
         with atomic_path(self.final) as temporary:
             shutil.copyfile(snapshots.model_path(self.folder, self.settings.iterations), temporary)
+        if stop.requested:  # in the very last iteration: the next stage must not begin
+            raise Interrupted(f"{self.settings.stage}: finished, and stopped as asked")
 
     def _make_solver(self):
         s = self.settings

@@ -101,6 +101,7 @@ def test_summary_says_what_was_run(finished):
         "pretrain": 5, "train": 37, "finetune": 1
     }  # fmt: skip
     assert report["command"].startswith("tools/train.py --scale 3 ") and "/tmp" not in report["command"]
+    assert report["peak_memory_mb"] > 100
     assert report["weights_sha256"] == train.sha256(finished / "idn" / "IDN_x3.caffemodel")
 
 
@@ -139,8 +140,10 @@ def test_logged_psnr_is_the_benchmark_tools(data, finished, tmp_path):
 def test_a_finished_run_is_not_run_again(data, finished, capsys):
     files = sorted(p for p in finished.rglob("*.caffemodel") if p.parent.name != "idn")
     before = [p.stat().st_mtime_ns for p in files]
+    summary = (finished / "summary.json").read_bytes()
     assert train.main(arguments(data, finished, "--iters", "43")) == 0
     assert capsys.readouterr().out.count("finished before") == 3
+    assert (finished / "summary.json").read_bytes() == summary
     assert [p.stat().st_mtime_ns for p in files] == before
 
 
@@ -246,6 +249,37 @@ def test_without_the_stage_before_there_is_nothing_to_start_from(data, tmp_path)
 def test_other_settings_do_not_go_on(data, finished):
     with pytest.raises(UserError, match=r"other settings \(beta1 0.0 then, 0.9 now\); give the same ones"):
         train.main(arguments(data, finished, "--iters", "43", "--beta1", "0.9"))
+
+
+def test_other_data_do_not_go_on(data, finished, tmp_path):
+    """The pairs in another order: the place in the database would mean nothing."""
+    for stage in ("train", "finetune", "val"):
+        argv = ["--scale", "3", "--stage", stage, "--data-dir", data, "--out", tmp_path, "--seed", "7"]
+        assert prepare_data.main([str(a) for a in argv]) == 0
+    with pytest.raises(UserError, match=r"other settings \(data \{.*'seed': 0.*then.*'seed': 7.* now\)"):
+        train.main(arguments(data, finished, "--iters", "43", "--hdf5-dir", str(tmp_path)))
+
+
+def test_a_stop_in_the_last_iteration_begins_no_other_stage(data, tmp_path, monkeypatch, capsys):
+    """The signal arrives while the last snapshot of the first stage is written."""
+    save = snapshots.save
+
+    def interrupted_save(solver, folder):
+        if solver.iter == 1 and folder.name == "pretrain":
+            os.kill(os.getpid(), signal.SIGINT)
+        return save(solver, folder)
+
+    monkeypatch.setattr(snapshots, "save", interrupted_save)
+    argv = arguments(data, tmp_path, "--iters", "8")
+    assert train.main(argv) == 130
+    assert "pretrain: finished, and stopped as asked; run the same command to go on" in capsys.readouterr().out
+    assert (tmp_path / "pretrain" / "final.caffemodel").exists() and not (tmp_path / "train").exists()
+    assert train.main(argv) == 0
+
+
+def test_two_runs_in_one_folder_are_refused(data, tmp_path):
+    with train.claimed(tmp_path / "run"), pytest.raises(UserError, match="another training is at work in this folder"):
+        train.main(arguments(data, tmp_path / "run", "--iters", "3"))
 
 
 def test_a_diverged_training_says_so(data, tmp_path):
