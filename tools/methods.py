@@ -19,7 +19,7 @@ class Method:
     Attributes
     ----------
     name : str
-        As the paper's tables have it.
+        As the paper's tables have it; other configurations of a method follow a dash: "DRRN-B1U9".
     finish : callable (net's output or None, Sample) -> ndarray, (m H, m W), float32
         The result of about 0..1 from the net's output.
     network, variant : str or None
@@ -65,15 +65,24 @@ class Method:
 
         return NETWORKS[self.network].net("deploy", dict(self.net_scales).get(scale, scale), self.variant)
 
-    def load(self, scale, path=None):
-        """The net (caffe.Net) with the weights of `path`, .caffemodel or .mat, or random ones for None."""
+    def load(self, scale, path=None, engine="caffe"):
+        """The net with the weights of `path`, .caffemodel or .mat, or random ones for None.
+
+        A caffe.Net, or the same net in another of engines.ENGINES; evaluation.forward takes both.
+        """
+        from tools import engines
+
+        message = self.build(scale)
+        return engines.convert(self._load(message, path), message, engine)
+
+    def _load(self, message, path):
         from tools import caffe_runtime, matconvnet
 
         if path is None:
-            return _random(caffe_runtime.build_net(self.build(scale)), self.build(scale))
+            return _random(caffe_runtime.build_net(message), message)
         if path.suffix != ".mat":
-            return caffe_runtime.build_net(self.build(scale), path)
-        net = caffe_runtime.build_net(self.build(scale))
+            return caffe_runtime.build_net(message, path)
+        net = caffe_runtime.build_net(message)
         matconvnet.load_mat(net, path, self.network)
         return net
 
@@ -140,7 +149,12 @@ METHODS = {
         Method("DRRN", _as_it_is, "drrn", "b1u25", _base, "HR_recovery", tile=(150, 16)),
         Method("MemNet", _as_it_is, "memnet", "m6r6_released", _base, "HR_recovery", tile=(150, 16)),
         Method("IDN", evaluation.add_base, "idn", take=_lr, output="upsample"),
+        # the other published configurations; DRRN above is B1U25, MemNet M6R6 as released
+        Method("DRRN-B1U9", _as_it_is, "drrn", "b1u9", _base, "HR_recovery", tile=(150, 16), printed=False),
+        Method("MemNet-M6R6", _as_it_is, "memnet", "m6r6", _base, "HR_recovery", tile=(150, 16), printed=False),
+        Method("MemNet-M10R10", _as_it_is, "memnet", "m10r10", _base, "HR_recovery", tile=(150, 16), printed=False),
         Method("SRCNN", _as_it_is, "srcnn", "955", _base, "conv3", printed=False),
+        Method("SRCNN-9-1-5", _as_it_is, "srcnn", "915", _base, "conv3", printed=False),
         Method("FSRCNN", _placed, "fsrcnn", take=_lr, output="conv8", printed=False),
         Method("ESPCN", _as_it_is, "espcn", take=_lr, output="shuffle", printed=False),
         # radius 30

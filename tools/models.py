@@ -61,8 +61,8 @@ def models(method=None):
 
 
 def citation(method):
-    """The paper (str) to cite for a method."""
-    return _registry()["citations"][method]
+    """The paper (str) to cite for a method, whatever its configuration ("DRRN-B1U9" is DRRN's)."""
+    return _registry()["citations"][method.split("-", 1)[0]]
 
 
 def methods():

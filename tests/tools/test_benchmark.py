@@ -366,7 +366,8 @@ def test_unknown_set(refusal):
 
 def test_unknown_scale_method_table(refusal):
     assert "--scales: invalid choice: 5 (choose from" in refusal("--scales", 5)
-    assert "--methods: invalid choice: 'EDSR'" in refusal("--methods", "EDSR")
+    line = refusal("--methods", "EDSR")
+    assert "--methods: invalid choice: 'EDSR'" in line and "MemNet-M10R10" in line
     assert "--tables: invalid choice: 1" in refusal("--tables", 1)
     assert "--repeats: got -1, expected a whole number of at least 0" in refusal("--repeats", "-1")
 

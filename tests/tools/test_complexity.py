@@ -27,6 +27,21 @@ def test_known_costs(method, scale):
     assert row["gmac"] == pytest.approx(known, abs=0.005 if known < 200 else 0.5)
 
 
+@pytest.mark.parametrize(
+    ("method", "parameters", "layers"),
+    [
+        ("DRRN-B1U9", 297_601, 20),  # the same weights as B1U25, used less often
+        ("MemNet-M6R6", 678_209, 85),  # the paper's 677K
+        ("MemNet", 2_911_177 - 17_288, 85),  # as released, less the Scale layers
+        ("MemNet-M10R10", 1_375_297, 221),
+        ("SRCNN-9-1-5", 8_129, 3),
+    ],
+)
+def test_every_configuration_has_its_row(method, parameters, layers):
+    (row,) = complexity.rows([method], [3], (1280, 720))
+    assert (row["parameters"], row["layers"]) == (parameters, layers)
+
+
 def test_lapsrn_costs_by_hand():
     """x2: ten convolutions and input_conv and upconv at LR, residual at 4 times as many pixels, 4x4 of the image."""
     (row,) = complexity.rows(["LapSRN"], [2], (2, 2))

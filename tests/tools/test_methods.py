@@ -141,6 +141,14 @@ def test_printed_methods_are_the_papers():
     assert [name for name, method in METHODS.items() if method.printed] == paper.load()["methods"]
 
 
+def test_every_network_and_variant_is_a_method():
+    """What prototxt/ can generate, the benchmark can time."""
+    from prototxt.networks import NETWORKS
+
+    made = {(m.network, m.variant) for m in METHODS.values() if m.network not in (None, "idn")}
+    assert made == {(n.name, variant or None) for n in NETWORKS.values() for variant in n.variants}
+
+
 def test_weights_are_found_by_name(tmp_path):
     assert models.find(tmp_path, "VDSR", 3) is None
     assert "no vdsr/VDSR_Official.mat in the weights folder; get it: `make fetch METHOD=VDSR`" in models.gap("VDSR", 3)
