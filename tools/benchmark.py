@@ -25,7 +25,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import sources
-from tools import cli, evaluation, measure, memory, models, paper, provenance, tables
+from tools import cli, engines, evaluation, measure, memory, models, paper, provenance, tables
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -61,6 +61,12 @@ def parser():
         help="a .caffemodel of your own, for the one net and the one scale asked for",
     )
     p.add_argument("--gpu", metavar="N", help="number of the GPU (default: the CPU)")
+    p.add_argument(
+        "--engine",
+        choices=list(engines.ENGINES),
+        default="caffe",
+        help="what runs the nets: caffe (default), or on the CPU opencv, onnxruntime (pip install onnx onnxruntime)",
+    )
     p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/benchmark; with --from-json: nowhere")
     p.add_argument(
         "--edge",
@@ -294,8 +300,13 @@ def surroundings(args, argv):
         "device": device,
         # other work on the machine makes every second of Table 4 longer: say how much there was
         "load_average": round(os.getloadavg()[0], 2),
-        "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
+        "versions": {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)},
     }
+
+
+def _engine_version(engine):
+    found = engines.version(engine)
+    return {engine: found} if found else {}
 
 
 def settings(args, jobs):
@@ -306,6 +317,7 @@ def settings(args, jobs):
         "tables": args.tables,
         "edge": args.edge,
         "protocol": args.protocol,
+        "engine": args.engine,
         "clock": evaluation.CLOCK,
         "repeats": args.repeats,
         "image_sets": {
@@ -338,7 +350,7 @@ def measured(args, argv):
     meta = {**surroundings(args, argv), **settings(args, jobs)}
     check(jobs)
     pictures = args.out / "images" if args.save_images else None
-    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures)
+    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine)
     rows = run_jobs(jobs, options)
     meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"meta": meta, "rows": rows}
@@ -379,6 +391,9 @@ def main(argv=None):
         report["meta"]["tables"] = args.tables or report["meta"]["tables"]
         return show(report, args.out)
     args.tables = sorted(set(args.tables or paper.TABLES))
+    if args.gpu and args.engine != "caffe":
+        raise UserError(f"--engine {args.engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
+    engines.check(args.engine)
     if args.random_weights and args.tables != [4]:
         raise UserError("--random-weights: makes no picture worth a score; give it with --tables 4 alone")
     if args.repeats is None:

@@ -127,8 +127,8 @@ def forward(net, image, output="upsample"):
 
     Parameters
     ----------
-    net : caffe.Net
-        With an input blob `data`.
+    net : caffe.Net or callable
+        With an input blob `data`; or another engine's net, see tools/engines.py.
     image : ndarray, (H, W), float32
     output : str
         Name of the blob to read.
@@ -138,6 +138,8 @@ def forward(net, image, output="upsample"):
     ndarray, (H', W'), float32
         A copy, so that the next forward cannot change it.
     """
+    if callable(net):
+        return net(image, output)
     blob = net.blobs["data"]
     blob.reshape(1, 1, *image.shape)
     blob.data[0, 0] = image

@@ -66,6 +66,7 @@ class Options:
     metrics: tuple = evaluation.METRICS
     repeats: int = 0
     pictures: Optional[Path] = None
+    engine: str = "caffe"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def infer(job, options, progress=lambda: None):
     The net is built anew for each job and reshaped for each image. So the first image pays for Caffe's
     first allocation, as it did for the paper's Table 4.
     """
-    net = job.method.load(job.scale, job.weights) if job.method.network else None
+    net = job.method.load(job.scale, job.weights, options.engine) if job.method.network else None
     results = []
     for path in job.paths:
         img = sources.read_image(path)

@@ -24,8 +24,8 @@ def forward(net, image, output, tile=None):
 
     Parameters
     ----------
-    net : caffe.Net
-        With an input blob `data`.
+    net : caffe.Net or callable
+        See evaluation.forward.
     image : ndarray, (H, W), float32
     output : str
         Blob to read.

@@ -1,0 +1,134 @@
+"""Run a deploy net in Caffe or, with the same prototxt and weights, in another engine: OpenCV, ONNX Runtime.
+
+Caffe itself is a caffe.Net. Every other engine is a callable (image, blob to read) -> output, which
+evaluation.forward takes wherever it takes a net. Either way the net is built and its weights are checked by Caffe
+first, so that the same mistakes end with the same words.
+"""
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tools.cli import UserError
+
+
+def convert(net, message, engine):
+    """A net for another engine.
+
+    Parameters
+    ----------
+    net : caffe.Net
+        Deploy net with its weights; it is not needed afterwards.
+    message : NetParameter
+        What `net` was built from.
+    engine : {"caffe", "opencv", "onnxruntime"}
+
+    Returns
+    -------
+    caffe.Net or callable (ndarray (H, W) float32, str) -> ndarray (H', W') float32
+        For evaluation.forward and tiles.forward. Any H and W, from call to call.
+
+    Raises
+    ------
+    UserError
+        An engine that is not known, not installed, or cannot run this net.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine: got {engine!r}, expected one of {', '.join(ENGINES)}")
+    make = ENGINES[engine]
+    return net if make is None else make(net, message)
+
+
+def check(engine):
+    """Raise UserError unless `engine` is installed; before a long job, rather than in the middle of it."""
+    if engine == "onnxruntime":
+        _onnxruntime()
+
+
+def _onnxruntime():
+    from tools import onnx_graph
+
+    onnx_graph.onnx_module()
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(
+            "engine onnxruntime: not installed; run: .venv/bin/pip install onnx onnxruntime, or use --engine caffe"
+        ) from None
+    return onnxruntime
+
+
+def version(engine):
+    """Version (str) of what runs the nets, None for Caffe, which reports its own."""
+    module = {"opencv": "cv2", "onnxruntime": "onnxruntime"}.get(engine)
+    return module and importlib.import_module(module).__version__
+
+
+def threads():
+    """Number of threads that a forward may use: OMP_NUM_THREADS, but no more than the process has cores."""
+    cores = len(os.sched_getaffinity(0))
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(int(asked), cores) if asked.isdigit() and int(asked) > 0 else cores
+
+
+class OpenCV:
+    """A net in OpenCV's dnn module, which reads Caffe's own files."""
+
+    def __init__(self, net, message):
+        import cv2
+
+        cv2.setNumThreads(threads())
+        self.name = message.name
+        # OpenCV asks for layers, not for blobs: the last layer that writes a blob
+        self.writers = {top: layer.name for layer in message.layer for top in layer.top}
+        with tempfile.TemporaryDirectory() as folder:
+            files = Path(folder) / "net.prototxt", Path(folder) / "net.caffemodel"
+            files[0].write_text(str(message), encoding="utf-8")
+            net.save(str(files[1]))
+            self.net = self._try(cv2.dnn.readNetFromCaffe, *map(str, files))
+
+    def __call__(self, image, output):
+        self.net.setInput(np.ascontiguousarray(image, np.float32)[None, None])
+        return self._try(self.net.forward, self.writers[output])[0, 0].copy()
+
+    def _try(self, function, *args):
+        import cv2
+
+        logging = cv2.utils.logging
+        level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would print a page before it raises
+        try:
+            return function(*args)
+        except cv2.error as error:
+            said = " ".join(error.err.split()) or error.func
+            raise UserError(f"engine opencv: cannot run {self.name} ({said}); use --engine caffe") from None
+        finally:
+            logging.setLogLevel(level)
+
+
+class OnnxRuntime:
+    """A net in ONNX Runtime, on the CPU, translated by tools/onnx_graph.py."""
+
+    def __init__(self, net, message):
+        self.runtime, self.net, self.message, self.sessions = _onnxruntime(), net, message, {}
+
+    def session(self, output):
+        """The session that gives blob `output`, made at first use."""
+        from tools import onnx_graph
+
+        if output not in self.sessions:
+            options = self.runtime.SessionOptions()
+            options.intra_op_num_threads, options.log_severity_level = threads(), 3
+            model = onnx_graph.model(self.message, self.net, output).SerializeToString()
+            self.sessions[output] = self.runtime.InferenceSession(model, options, ["CPUExecutionProvider"])
+        return self.sessions[output]
+
+    def __call__(self, image, output):
+        session = self.session(output)
+        name = session.get_inputs()[0].name
+        return session.run(None, {name: np.ascontiguousarray(image, np.float32)[None, None]})[0][0, 0]
+
+
+ENGINES = {"caffe": None, "opencv": OpenCV, "onnxruntime": OnnxRuntime}
