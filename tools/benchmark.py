@@ -25,7 +25,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import sources
-from tools import cli, engines, evaluation, measure, memory, models, paper, provenance, tables
+from tools import cli, engines, evaluation, measure, memory, models, nvidia, paper, provenance, tables
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -275,10 +275,16 @@ def run_jobs(jobs, options):
         separate = memory.reset_peak()
         scores = [] if job.gap else _run_job(job, options)
         row = measure.row(job, scores, options.repeats)
-        # the scores need little beside a net; where the system has no separate peaks, none is given
-        row["peak_memory_mb"] = memory.peak_mb() if separate and job.method.network and not job.gap else None
+        row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
         rows.append(paper.compare(row))
     return rows
+
+
+def _peak_mb(gpu, separate):
+    if gpu:
+        return gpu.held_mb
+    # the scores need little beside a net; where the system has no separate peaks, none is given
+    return memory.peak_mb() if separate else None
 
 
 def _run_job(job, options):
@@ -294,13 +300,16 @@ def surroundings(args, argv):
 
     caffe_runtime.use_device(args.gpu)
     device = provenance.gpu_name(args.gpu) if args.gpu else f"{provenance.processor()}, {measure.cores()} cores"
+    versions = {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)}
+    if args.gpu:
+        versions["NVIDIA driver"] = nvidia.driver(args.gpu)
     return {
         "date": provenance.now(),
         "command": provenance.command("tools/benchmark.py", argv),
         "device": device,
         # other work on the machine makes every second of Table 4 longer: say how much there was
         "load_average": round(os.getloadavg()[0], 2),
-        "versions": {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)},
+        "versions": versions,
     }
 
 
@@ -319,6 +328,8 @@ def settings(args, jobs):
         "protocol": args.protocol,
         "engine": args.engine,
         "clock": evaluation.CLOCK,
+        "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
+        "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
         "repeats": args.repeats,
         "image_sets": {
             name: {"images": len(paths), "sha256": sources.image_set_hash(paths)} for name, paths in sets.items()
@@ -347,10 +358,11 @@ def measured(args, argv):
     """The report (dict with meta and rows) that the command line asks for."""
     jobs = plan(args)
     check_writable(args.out)
+    gpu = memory.GpuMemory(args.gpu) if args.gpu else None  # before Caffe takes the GPU
     meta = {**surroundings(args, argv), **settings(args, jobs)}
     check(jobs)
     pictures = args.out / "images" if args.save_images else None
-    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine)
+    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu)
     rows = run_jobs(jobs, options)
     meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"meta": meta, "rows": rows}

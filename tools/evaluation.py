@@ -22,8 +22,8 @@ from tools.cli import UserError
 EDGES = ("replicate", "symmetric")
 METRICS = ("psnr", "ssim", "ifc")
 CLOCK = (
-    "seconds: mean over the images of one forward each (reshape, copy in, forward, copy out) without warm-up, the "
-    "bicubic base excluded, as the paper's Table 4; seconds_median: mean over the images of the median of "
+    "seconds: mean over the images of one forward each without warm-up, copies in and out included, the bicubic "
+    "base excluded, as the paper's Table 4; seconds_median: mean over the images of the median of "
     "`repeats` further forwards of the same image"
 )
 # SSIM's window: a smaller compared region has no SSIM at all

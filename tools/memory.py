@@ -1,7 +1,15 @@
-"""Peak memory of a part of this process's life, on Linux."""
+"""Peak memory of a part of this process's life, on Linux, and what it holds on a GPU."""
 
+import os
 from pathlib import Path
 
+from tools import nvidia
+
+# what the figures in a table are
+MEANING = {
+    "cpu": "largest resident memory of the process while the row was measured",
+    "gpu": "memory that the process holds on the GPU at the end of the row, CUDA's own share included",
+}
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -22,3 +30,32 @@ def peak_mb():
         return None
     found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
     return int(found[0]) // 1024 if found else None
+
+
+class GpuMemory:
+    """What this process holds on one GPU, CUDA's own share included.
+
+    Make it before Caffe takes the GPU: where the driver does not list processes by the numbers they have here, as in
+    most containers, the memory in use is compared with what was in use then.
+
+    Attributes
+    ----------
+    held_mb : int or None
+        The last reading, MB of 2^20 bytes; None before the first one and where nothing can be told.
+
+    Notes
+    -----
+    Caffe gives no buffer back before its net goes, so that a reading while the net is there is the peak.
+    """
+
+    def __init__(self, number):
+        self.number = number
+        self.held_mb = None
+        self._before = nvidia.used_mb(number)
+
+    def read(self):
+        """Renew `held_mb`."""
+        self.held_mb = nvidia.process_mb(self.number, os.getpid())
+        now = nvidia.used_mb(self.number)
+        if self.held_mb is None and None not in (now, self._before):
+            self.held_mb = max(now - self._before, 0)

@@ -7,6 +7,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from tools import nvidia
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"numpy": "numpy", "scipy": "scipy", "opencv": "opencv-python-headless", "project": "idn-caffe"}
 
@@ -80,8 +82,4 @@ def processor():
 
 def gpu_name(number):
     """Name (str) of GPU `number` as nvidia-smi has it."""
-    query = ["nvidia-smi", f"--id={number}", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return f"GPU {number}"
+    return nvidia.name(number) or f"GPU {number}"

@@ -172,6 +172,7 @@ def to_markdown(report):
           f"{e['load_average']:.1f}.\n" for e in meta.get("earlier", ())],
         f"Clock: {meta['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
         f"The paper's seconds: {paper.load()['seconds_device']}.",
+        *[f"\n{title}: {meta[key]}." for title, key in (("Timed", "timed"), ("Peak MB", "memory")) if key in meta],
         "",
         tables_text(report, meta["tables"]),
         "Versions: " + ", ".join(f"{name} {value}" for name, value in meta["versions"].items()) + ".",
