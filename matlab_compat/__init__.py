@@ -15,6 +15,7 @@ from .im2single import im2single
 from .im2uint8 import im2uint8
 from .im2uint16 import im2uint16
 from .imresize import imresize
+from .imresize_strips import ImresizeStrips
 from .imrotate import imrotate
 from .modcrop import modcrop
 from .psnr import psnr
@@ -26,6 +27,7 @@ from .ssim import ssim
 from .ycbcr2rgb import ycbcr2rgb
 
 __all__ = [
+    "ImresizeStrips",
     "flip",
     "ifc",
     "im2double",
