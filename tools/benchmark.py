@@ -6,6 +6,7 @@
     tools/benchmark.py --datasets Set5 --scales 3 --weights runs/x3/idn.caffemodel --save-images
     tools/benchmark.py --gpu 0 --tables 4 --repeats 20             # time only, on the first GPU
     tools/benchmark.py --tables 4 --random-weights --methods DRRN MemNet   # time without weights
+    tools/benchmark.py --resume --tables 4 --random-weights --methods all --datasets Set5   # long: goes on after a stop
     tools/benchmark.py --methods VDSR LapSRN --protocol idn        # all by one protocol, not each by its authors'
     tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print again, run nothing
 
@@ -25,7 +26,20 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep import sources
-from tools import cli, engines, evaluation, measure, memory, models, nvidia, paper, provenance, tables
+from tools import (
+    cli,
+    engines,
+    evaluation,
+    measure,
+    memory,
+    models,
+    nvidia,
+    paper,
+    provenance,
+    reports,
+    resume,
+    tables,
+)
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -45,7 +59,13 @@ def parser():
         help=f"{', '.join(paper.DATASETS)}, or any folder in DATA (default: the four)",
     )
     p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, help="default: 2 3 4")
-    p.add_argument("--methods", nargs="+", choices=list(METHODS), help=f"default: {' '.join(_printed())}")
+    p.add_argument(
+        "--methods",
+        nargs="+",
+        choices=[*METHODS, "all"],
+        metavar="METHOD",
+        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(_printed())})",
+    )
     p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
     p.add_argument(
         "--weights-dir",
@@ -104,6 +124,12 @@ def parser():
         metavar="FILE",
         help="take the rows that are not measured now from an earlier benchmark.json",
     )
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="each row in a process of its own, cheapest first, OUT written after each; rows that OUT has are kept, "
+        "one that dies is a gap",
+    )
     p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
     return p
 
@@ -141,12 +167,13 @@ def plan(args):
     """
     # weights of one's own without --methods are IDN's
     default = ["Bicubic", "IDN"] if args.weights else _printed()
-    methods = [METHODS[name] for name in dict.fromkeys(args.methods or default)]
+    by_name = [] if "all" in (args.methods or ()) else args.methods or []
+    methods = [METHODS[name] for name in dict.fromkeys(by_name or (METHODS if args.methods else default))]
     scales = list(dict.fromkeys(args.scales or cli.SCALES))
     if args.weights:
         _check_own_weights(args.weights, methods, scales)
     weights = {
-        (method.name, scale): _weights(args, method, scale, method.name in (args.methods or ()))
+        (method.name, scale): _weights(args, method, scale, method.name in by_name)
         for method in methods
         for scale in scales
     }
@@ -368,30 +395,21 @@ def measured(args, argv):
     return {"meta": meta, "rows": rows}
 
 
-def updated(report, earlier):
-    """`report` (dict) with the rows of an `earlier` one that it does not have, in the order of the paper's tables.
-
-    Figures that `report` left out (no Table 4, no IFC) are not taken over from the earlier row of the same method.
-    The commands behind the earlier rows are kept in meta["earlier"].
-    """
-
-    def key(row):
-        return row["dataset"], row["scale"], row["method"]
-
-    new = {key(row) for row in report["rows"]}
-    rows = [row for row in earlier["rows"] if key(row) not in new] + report["rows"]
-    orders = [list(paper.DATASETS), list(cli.SCALES), list(METHODS)]
-
-    def place(row):
-        return [order.index(one) if one in order else len(order) for order, one in zip(orders, key(row))]
-
-    meta, old = report["meta"], earlier["meta"]
-    for name in ("image_sets", "weights"):
-        meta[name] = {**old[name], **meta[name]}
-    meta["tables"] = sorted({*old["tables"], *meta["tables"]})
-    said = {name: old[name] for name in ("command", "date", "device", "load_average", "repeats")}
-    meta["earlier"] = [*old.get("earlier", []), said]
-    return {"meta": meta, "rows": sorted(rows, key=place)}
+def resumed(args, argv):
+    """Measure row by row into args.out; gives the exit status, 1 when a row failed."""
+    given = {"--save-images": args.save_images, "--update": args.update}
+    for option in (name for name, value in given.items() if value):
+        raise UserError(f"--resume: does not go with {option}; run it without one of them")
+    jobs = plan(args)
+    check_writable(args.out)
+    meta = {**surroundings(args, argv), **settings(args, jobs)}
+    check(jobs)
+    report, failed = resume.run(jobs, meta, args, metrics(args.tables))
+    show(report, None)
+    print(f"written: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)
+    if failed:
+        print(f"rows that failed, which the same command tries again: {'; '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def main(argv=None):
@@ -411,9 +429,11 @@ def main(argv=None):
     if args.repeats is None:
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"
+    if args.resume:
+        return resumed(args, argv)
     earlier = tables.read_report(args.update) if args.update else None
     report = measured(args, argv)
-    return show(updated(report, earlier) if earlier else report, args.out)
+    return show(reports.updated(report, earlier) if earlier else report, args.out)
 
 
 def show(report, folder):
