@@ -80,7 +80,7 @@ def _earlier(folder, meta):
         return None
     report = tables.read_report(path)
     for name in SAME:
-        found, expected = report["meta"].get(name), meta[name]
+        found, expected = report["meta"].get(name), meta.get(name)
         if found is not None and found != expected:
             raise UserError(
                 f"{path}: was measured with {name} {found}, this run has {expected}; choose another folder with --out"
