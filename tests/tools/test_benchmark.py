@@ -107,9 +107,11 @@ def test_rows_keep_the_contract(report):
 
 def test_meta_says_how_it_was_measured(report, data, weights):
     meta = report[0]["meta"]
-    for key in ("date", "versions", "device", "image_sets", "weights", "edge", "clock", "command"):
+    for key in ("date", "versions", "device", "image_sets", "weights", "edge", "clock", "command", "memory"):
         assert meta[key]
     assert meta["edge"] == "replicate"
+    assert meta["timed"] == "reshape of the net, copy of one image in, forward, copy of the result out"
+    assert f"Timed: {meta['timed']}." in (report[1] / "benchmark.md").read_text(encoding="utf-8")
     assert meta["weights"]["IDN x3"]["file"] == "IDN_x3.caffemodel"
     assert len(meta["weights"]["IDN x3"]["sha256"]) == len(meta["image_sets"]["Set5"]["sha256"]) == 64
     assert meta["image_sets"]["Set5"]["images"] == 3

@@ -3,9 +3,12 @@
 import os
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
-from tools import memory, nvidia, provenance
+from tools import measure, memory, nvidia, provenance
+from tools.methods import METHODS
 
 
 @pytest.fixture
@@ -68,6 +71,21 @@ def test_without_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert nvidia.used_mb(0) is None and nvidia.name(0) is None
     assert provenance.gpu_name(3) == "GPU 3"
+
+
+def test_a_row_is_read_at_its_end(smi, tmp_path):
+    """The nets here run on the CPU: what is checked is when the GPU is asked, after the last image."""
+    smi(pid=[f"{os.getpid()}, {mb}" for mb in (700, 800)], **{"memory.used": "0"})
+    rng = np.random.default_rng(0)
+    for name in ("one.png", "two.png"):
+        cv2.imwrite(str(tmp_path / name), rng.integers(0, 255, (48, 48), np.uint8))
+    gpu = memory.GpuMemory(0)
+    options = measure.Options(metrics=("psnr",), repeats=1, gpu=gpu)
+    job = measure.Job("Mine", 3, METHODS["ESPCN"], sorted(tmp_path.glob("*.png")))
+    results = measure.infer(job, options)
+    assert [one.seconds_median > 0 for one in results] == [True, True] and gpu.held_mb == 700
+    measure.infer(job, options)
+    assert gpu.held_mb == 800
 
 
 def test_names_and_numbers(smi, monkeypatch):
