@@ -143,7 +143,8 @@ def _write(meta, rows, earlier, folder):
 def _said(row):
     if row["gap"]:
         return row["gap"]
-    figures = [("seconds_median", "{:.4f} s"), ("psnr", "{:.2f} dB"), ("peak_memory_mb", "{:,.0f} MB")]
+    seconds = "seconds" if row["seconds_median"] is None else "seconds_median"
+    figures = [(seconds, "{:.4f} s"), ("psnr", "{:.2f} dB"), ("peak_memory_mb", "{:,.0f} MB")]
     return ", ".join(text.format(row[name]) for name, text in figures if row.get(name) is not None)
 
 
