@@ -97,14 +97,19 @@ def test_cheapest_first(place):
     assert order == ["Bicubic", "FSRCNN", "VDSR", "MemNet"]
 
 
-def run(root, arguments, limit=None, **more):
-    """Start the tool as a user does, with `limit` bytes of memory."""
-    limited = limit and (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+# bytes of memory, then the program and its arguments
+LIMITED = (
+    "import os, resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
+def run(root, arguments, limit=resource.RLIM_INFINITY):
+    """Start the tool as a user does, with at most `limit` bytes of memory."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, root / "tools/benchmark.py", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=limited, **more,
-    )  # fmt: skip
+    command = [sys.executable, "-c", LIMITED, str(limit), root / "tools/benchmark.py", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def test_a_row_that_dies_is_a_gap(root, place):
