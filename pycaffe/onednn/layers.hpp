@@ -1,0 +1,30 @@
+// Makers of the fast layers and solver, for install.cpp.
+#ifndef CAFFE_ONEDNN_LAYERS_HPP_
+#define CAFFE_ONEDNN_LAYERS_HPP_
+
+#include "caffe/layer.hpp"
+#include "caffe/solver.hpp"
+
+namespace caffe_onednn {
+
+// oneDNN has no double precision: these two are for float only
+caffe::Layer<float>* new_convolution(const caffe::LayerParameter& param);
+caffe::Layer<float>* new_deconvolution(const caffe::LayerParameter& param);
+
+template <typename Dtype>
+caffe::Layer<Dtype>* new_relu(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_eltwise(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_split(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_concat(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_slice(const caffe::LayerParameter& param);
+
+template <typename Dtype>
+caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param);
+
+}  // namespace caffe_onednn
+
+#endif  // CAFFE_ONEDNN_LAYERS_HPP_
