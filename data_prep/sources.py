@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
 )
 # Pillow's names for a file that stores one channel; LA is gray with alpha, which OpenCV spreads over four
 _GRAY_MODES = frozenset(("1", "L", "LA", "La", "I", "F"))
+Image.MAX_IMAGE_PIXELS = None  # a panorama is no attack: size alone is no reason to refuse
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,32 @@ def read_image(path):
     return _to_8bit(_decode(path, content), gray=mode in _GRAY_MODES)
 
 
+def read_stored(path):
+    """Read an image file as it is stored, refusing one that is not whole.
+
+    Parameters
+    ----------
+    path : str or Path
+        An image file in a format that OpenCV reads.
+
+    Returns
+    -------
+    pixels : ndarray, (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16
+    gray : bool
+        The file stores one channel besides alpha, even where OpenCV spreads it over three.
+
+    Raises
+    ------
+    DataError
+        As `read_image`.
+    """
+    path = Path(path)
+    content = _bytes(path)
+    mode = _vouch(path, content)
+    pixels = _decode(path, content)
+    return pixels, pixels.ndim == 2 or mode in _GRAY_MODES
+
+
 def read_pixels(info):
     """Read the pixels of an image that `inspect` has vouched for, without checking it again.
 
@@ -242,13 +269,13 @@ def _vouch(path, content):
     """Decode all of `content` with Pillow; return its mode, or "" for a format that only OpenCV knows."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata and sheer size are no reason to refuse
+            warnings.simplefilter("ignore")  # odd metadata is no reason to refuse
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
                 return image.mode
     except UnidentifiedImageError:
         return ""
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = str(error).split(" (")[0].rstrip(".") or type(error).__name__
         raise DataError(f"{path}: truncated or damaged image ({reason}); fetch or copy it again") from error
 
@@ -256,7 +283,12 @@ def _vouch(path, content):
 def _decode(path, content):
     pixels = None
     if content:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        try:
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            raise DataError(
+                f"{path}: more pixels than OpenCV takes (2^30); cut it, or set OPENCV_IO_MAX_IMAGE_PIXELS"
+            ) from None
     if pixels is None:
         raise DataError(
             f"{path}: not an image that OpenCV reads ({len(content)} bytes); fetch or copy it again"

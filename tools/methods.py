@@ -54,6 +54,16 @@ class Method:
         """Whether the net takes the interpolated image, which is as large as the result."""
         return self.take is _base
 
+    @property
+    def starts_late(self):
+        """Whether the net's output begins at pixel m - 1 of the result, as that of a transposed convolution does."""
+        return self.finish in (_placed, evaluation.add_base)
+
+    @property
+    def adds_base(self):
+        """Whether the net's output is the residual that the bicubic enlargement is added to."""
+        return self.finish is evaluation.add_base
+
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
         # here, because the generators import Caffe, which re-rendering tables must not need

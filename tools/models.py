@@ -13,6 +13,7 @@ from typing import Optional
 from tools.cli import UserError
 
 REGISTRY = Path(__file__).with_name("models.json")
+OURS = Path(__file__).resolve().parent.parent / "results" / "models"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,12 @@ def find(folder, method, scale):
                 if candidate.is_file():
                     return candidate
     return None
+
+
+def find_ours(method, scale):
+    """The weight file (Path) of a method and factor that was trained here, in results/models, or None."""
+    path = OURS / f"{method.lower()}_x{scale}.caffemodel"
+    return path if path.is_file() else None
 
 
 def gap(method, scale):

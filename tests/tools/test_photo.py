@@ -1,0 +1,152 @@
+"""Reading and writing photographs: depth, alpha, EXIF orientation, the PNG writer against Pillow and OpenCV."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps, PngImagePlugin
+
+from data_prep.errors import DataError
+from tools import photo
+from tools.cli import UserError
+from tools.png import PngWriter
+
+RANDOM = np.random.default_rng(4)
+RGB = RANDOM.integers(0, 256, (7, 5, 3), np.uint8)
+
+
+def written(img, **options):
+    stream = io.BytesIO()
+    writer = PngWriter(stream, img.shape, img.dtype, **options)
+    for start in range(0, len(img), 3):
+        writer.write(img[start : start + 3])
+    writer.close()
+    return stream.getvalue()
+
+
+@given(
+    st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2, 3, 4]), st.sampled_from([np.uint8, np.uint16]),
+    st.booleans(),
+)  # fmt: skip
+def test_png_is_read_back_by_opencv(height, width, channels, kind, smooth):
+    random = np.random.default_rng(height + 10 * width)
+    img = random.integers(0, np.iinfo(kind).max, (height, width, channels), kind, endpoint=True)
+    img = np.sort(img, axis=0) if smooth else img  # all filters get their turn
+    back = cv2.imdecode(np.frombuffer(written(img), np.uint8), cv2.IMREAD_UNCHANGED)
+    back = back.reshape(height, width, -1)
+    if channels == 2:  # OpenCV spreads gray with alpha over four
+        assert np.array_equal(back[..., [0, 3]], img)
+    else:
+        order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+        assert np.array_equal(back[..., order], img)
+
+
+def test_png_notes_profile_and_many_chunks():
+    img = RANDOM.integers(0, 256, (300, 1500, 3), np.uint8)
+    content = written(img, texts={"Model": "IDN", "Scale": "3"}, profile=b"a profile")
+    assert content.count(b"IDAT") > 1
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()  # checks every CRC
+        assert np.array_equal(np.asarray(image), img)
+        assert image.text == {"Model": "IDN", "Scale": "3"} and image.info["icc_profile"] == b"a profile"
+
+
+def test_png_refuses_other_rows():
+    writer = PngWriter(io.BytesIO(), (4, 5, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"rows of shape \(1, 6, 3\), expected up to 4 of 5 pixels"):
+        writer.write(np.zeros((1, 6, 3), np.uint8))
+    writer.write(RGB[:3])
+    with pytest.raises(ValueError, match="1 rows are missing"):
+        writer.close()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_exif_orientation_is_followed(tmp_path, orientation, suffix):
+    """The file as Pillow turns it, which follows the EXIF standard; lossless pixels are compared exactly."""
+    image = Image.fromarray(np.kron(RGB, np.ones((8, 8, 1), np.uint8)))
+    exif = image.getexif()
+    exif[photo.ORIENTATION] = orientation
+    path = tmp_path / f"a{suffix}"
+    image.save(path, exif=exif, **({"lossless": True} if suffix == ".webp" else {}))
+    with Image.open(path) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    found = photo.read(path).pixels
+    assert found.shape == expected.shape
+    # two decoders of JPEG may differ by rounding of the colour conversion
+    assert np.abs(found.astype(int) - expected).max() <= (4 if suffix == ".jpg" else 0)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_depth_and_channels_are_kept(tmp_path, kind, channels, suffix):
+    img = RANDOM.integers(0, np.iinfo(kind).max, (6, 7, channels), kind, endpoint=True)
+    path = tmp_path / f"a{suffix}"
+    assert cv2.imwrite(str(path), img)
+    found = photo.read(path)
+    assert found.pixels.dtype == kind and found.channels == channels
+    colours = found.pixels if channels == 1 else found.pixels[..., ::-1]
+    assert np.array_equal(colours.reshape(6, 7, -1), img[..., :3])
+    if channels == 4:
+        assert np.array_equal(found.alpha, img[..., 3])
+    made = tmp_path / f"b{suffix}"
+    rows = found.pixels.reshape(6, 7, -1)
+    rows = rows if found.alpha is None else np.dstack([rows, found.alpha])
+    photo.write(made, [rows[:4], rows[4:]], rows.shape, found, {})
+    assert np.array_equal(cv2.imread(str(made), cv2.IMREAD_UNCHANGED).reshape(img.shape), img)
+
+
+def test_gray_with_alpha_and_palettes(tmp_path):
+    gray = np.dstack([RGB[..., 0], RGB[..., 1]])
+    Image.frombytes("LA", (5, 7), gray.tobytes()).save(tmp_path / "la.png")
+    found = photo.read(tmp_path / "la.png")
+    assert np.array_equal(found.pixels, gray[..., 0]) and np.array_equal(found.alpha, gray[..., 1])
+    assert found.channels == 2
+    Image.fromarray(RGB).quantize(16).save(tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as palette:
+        assert np.array_equal(photo.read(tmp_path / "p.png").pixels, np.asarray(palette.convert("RGB")))
+
+
+def test_luma_is_the_protocols_for_gray_and_unrounded_for_colour():
+    gray = photo.Photo(None, RGB[..., 0])
+    assert np.array_equal(gray.luma(2, 5), RGB[2:5, :, 0] / np.float32(255))
+    # MATLAB: rgb2ycbcr([1 1 1]) and ([1 0 0]) in double: 235/255; (65.481 + 16) / 255
+    colours = photo.Photo(None, np.array([[[255, 255, 255], [255, 0, 0]]], np.uint8))
+    np.testing.assert_allclose(colours.luma(0, 1), [[235 / 255, 81.481 / 255]], rtol=1e-6)
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("no picture")
+    with pytest.raises(DataError, match="a.txt: not an image that OpenCV reads"):
+        photo.read(tmp_path / "a.txt")
+    Image.fromarray(np.kron(RGB, np.ones((20, 20, 1), np.uint8))).save(tmp_path / "b.jpg")
+    content = (tmp_path / "b.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="b.jpg: truncated or damaged image"):
+        photo.read(tmp_path / "b.jpg")
+    with pytest.raises(DataError, match="none.png: cannot be read"):
+        photo.read(tmp_path / "none.png")
+
+
+def test_formats_that_cannot_hold_the_picture_are_refused(tmp_path):
+    deep = photo.Photo(tmp_path / "in.png", RGB.astype(np.uint16))
+    clear = photo.Photo(tmp_path / "in.png", RGB, RGB[..., 0])
+    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; take .png or .tif"):
+        photo.check_format(tmp_path / "out.jpg", deep)
+    with pytest.raises(UserError, match="out.bmp: .bmp holds no alpha channel, in.png has one"):
+        photo.check_format(tmp_path / "out.bmp", clear)
+    with pytest.raises(UserError, match="out.gif: expected a name that ends in .png, .jpg"):
+        photo.check_format(tmp_path / "out.gif", clear)
+
+
+def test_notes_of_what_is_there(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Model", "IDN")
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
+    assert photo.notes(tmp_path / "a.png") == {"Model": "IDN"}
+    (tmp_path / "b.png").write_bytes(b"no png")
+    assert photo.notes(tmp_path / "b.png") == photo.notes(tmp_path / "c.png") == {}

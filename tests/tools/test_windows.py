@@ -1,0 +1,126 @@
+"""Window by window equals the whole image, on real Caffe; the windows themselves; the memory they are said to take."""
+
+import ctypes
+import ctypes.util
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prototxt.idn import idn
+from prototxt.receptive import receptive_field
+from tools import caffe_runtime, cli, evaluation, memory, net_memory, windows
+from tools.methods import METHODS
+
+NETS = {"IDN": 3, "LapSRN": 2, "VDSR": 2, "FSRCNN": 2, "ESPCN": 3, "SRCNN": 2}
+
+
+def sums_by_place():
+    """Whether OpenBLAS has kernels here whose sums depend on a column's place in the matrix, see tools/windows.py."""
+    name = ctypes.util.find_library("openblas")
+    if name is None:
+        return True
+    library = ctypes.CDLL(name)
+    library.openblas_get_corename.restype = ctypes.c_char_p
+    return library.openblas_get_corename() not in (b"SkylakeX", b"Cooperlake", b"SapphireRapids")
+
+
+@pytest.fixture(scope="module", params=NETS)
+def tiled(request):
+    caffe_runtime.use_device(None)
+    method = METHODS[request.param]
+    message = method.build(NETS[request.param])
+    net = method.load(NETS[request.param])
+    return windows.Tiled(net, method.output, receptive_field(message, method.output))
+
+
+@pytest.mark.parametrize("shape", [(80, 100), (5, 1500), (1, 1)])
+def test_windows_give_the_whole_to_the_last_bit(tiled, shape):
+    image = np.random.default_rng(2).random(shape, np.float32)
+    whole = evaluation.forward(tiled.net, image, tiled.output)
+    assert whole.shape == tiled.outputs(shape) and (whole.size == 1 or whole.std() > 0)
+    least = [min(n, windows.least(field)) for n, field in zip(shape, tiled.fields)]
+    smallest = max(windows.FEWEST, least[0] * least[1])
+    for pixels in (smallest + 10 * max(least), shape[0] * shape[1]):
+        found = tiled.plan(shape, pixels)
+        taken = found[0].size * found[1].size
+        assert min(windows.FEWEST, image.size) <= taken <= pixels
+        bands = list(tiled.bands(lambda a, b: image[a:b], found))
+        result = np.concatenate([band for _, band in bands])
+        assert [top for top, _ in bands] == np.cumsum([0, *[len(band) for _, band in bands[:-1]]]).tolist()
+        if sums_by_place():
+            # measured with OpenBLAS' kernels for Haswell and Zen: 3e-7
+            assert np.abs(result - whole).max() <= 1e-6 * max(1, np.abs(whole).max())
+        else:
+            assert np.array_equal(result, whole)
+
+
+def test_a_large_image_is_really_cut(tiled):
+    assert len(tiled.plan((63, 65), windows.FEWEST)[1].windows) in (1, 2)
+    found = tiled.plan((300, 400), 100 * 100)
+    assert len(found[0].windows) * len(found[1].windows) >= 12
+
+
+def test_less_overlap_than_the_field_would_be_wrong():
+    """The test above can fail: with a field one pixel too small the result is another."""
+    message = idn(3)
+    net = METHODS["IDN"].load(3)
+    rows, columns = receptive_field(message, "upsample")
+    smaller = [type(field)(field.step, field.first + 1, field.last - 1) for field in (rows, columns)]
+    image = np.random.default_rng(2).random((83, 90), np.float32)
+    whole = evaluation.forward(net, image, "upsample")
+    tiled = windows.Tiled(net, "upsample", smaller)
+    found = tiled.plan(image.shape, 70 * 70)
+    result = np.concatenate([band for _, band in tiled.bands(lambda a, b: image[a:b], found)])
+    assert result.shape == whole.shape and not np.array_equal(result, whole)
+
+
+FIELDS = {scale: receptive_field(idn(scale), "upsample")[0] for scale in (2, 3, 4)}
+
+
+@given(st.sampled_from([2, 3, 4]), st.integers(1, 3000), st.integers(58, 400))
+def test_windows_cover_every_pixel_once_and_stay_inside(scale, length, size):
+    field = FIELDS[scale]
+    size = max(size, windows.least(field))
+    total = scale * (length - 1) + 1
+    axis = windows.cut(length, size, field, total)
+    done = 0
+    for begin, start, stop in axis.windows:
+        assert start == done < stop and 0 <= begin <= length - axis.size
+        done = stop
+        first, last = field.inputs(start)[0], field.inputs(stop - 1)[1]
+        assert first >= begin or begin == 0
+        assert last < begin + axis.size or begin + axis.size == length
+    assert done == total
+    if length > 2 * size:  # no window could begin later
+        assert all(field.inputs(start)[0] == begin for begin, start, _ in axis.windows[1:-1])
+
+
+def test_what_cannot_be_cut_is_refused():
+    field = FIELDS[3]
+    least = windows.least(field)
+    narrow = FIELDS[4].after(1, 0, 0)
+    assert windows.plan((500, 500), (field, field), windows.FEWEST - 1, (1498, 1498)) is None
+    assert windows.plan((500, 90), (narrow, narrow), least * least - 500, (1997, 357)) is None
+    with pytest.raises(ValueError, match=f"windows: {least - 1} pixels are too few, expected at least {least}"):
+        windows.cut(500, least - 1, field, 1498)
+    message = idn(3)
+    fields = [type(field)(field.step * 6, field.first, field.last)] * 2
+    with pytest.raises(cli.UserError, match="this net makes images smaller"):
+        windows.Tiled(caffe_runtime.build_net(message), "upsample", fields)
+
+
+@pytest.mark.parametrize("name", ["IDN", "DRRN", "ESPCN"])
+def test_memory_is_what_the_blobs_say(name):
+    """The derived memory of a forward against what the process really grows by, with stock Caffe on the CPU."""
+    method = METHODS[name]
+    message, net = method.build(2), method.load(2)
+    expected = net_memory.bytes_per_pixel(net, message)
+    side = int((400e6 / expected) ** 0.5)
+    if not memory.reset_peak():
+        pytest.skip("this system does not tell the peak of memory of a part of a process")
+    before = memory.peak_mb()
+    evaluation.forward(net, np.zeros((side, side), np.float32), method.output)
+    grown = memory.peak_mb() - before
+    assert expected * side**2 / 2**20 > 300 and grown < 1.1 * expected * side**2 / 2**20
