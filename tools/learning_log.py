@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The log of a training run (log.csv) and its picture.
+"""The log of a training run (log.csv), and the learning curves of one or several runs.
 
-    tools/learning_log.py runs/x3/log.csv -o curve.png
+    tools/learning_log.py runs/x3 -o curve.png                 # one run, a curve a stage
+    tools/learning_log.py runs/x3 runs/x3_beta -o curves.png   # runs over each other
 """
 
 if __name__ == "__main__":
@@ -9,10 +10,11 @@ if __name__ == "__main__":
 
 import csv
 import io
+import json
 from pathlib import Path
 
-from data_prep.files import atomic_path, write_text
-from tools import cli
+from data_prep.files import write_text
+from tools import cli, style
 
 COLUMNS = ("stage", "iteration", "loss", "learning_rate", "iterations_per_second", "test_loss", "psnr")
 STAGE_ORDER = ("pretrain", "train", "finetune")
@@ -86,7 +88,7 @@ def _typed(row):
 
 
 def plot(rows, path, *, title, bicubic=None):
-    """Draw loss and validation PSNR over the iterations of all stages.
+    """Draw loss and validation PSNR of one run over the iterations of all its stages.
 
     Parameters
     ----------
@@ -98,44 +100,107 @@ def plot(rows, path, *, title, bicubic=None):
     bicubic : float, optional
         PSNR of bicubic interpolation on the same images, drawn as a line.
     """
-    from matplotlib.figure import Figure
+    with style.figure(6.4, 5.2) as figure:
+        _draw(figure, _stages(rows), title, bicubic)
+        style.save(figure, path)
 
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    losses, psnrs = figure.subplots(2, 1, sharex=True)
-    offset = 0
-    for number, stage in enumerate(s for s in STAGE_ORDER if any(r["stage"] == s for r in rows)):
+
+def plot_runs(runs, folder, stem, *, title, bicubic=None):
+    """Draw several runs over each other into `folder`/`stem`.png and .svg; gives their paths.
+
+    Parameters
+    ----------
+    runs : dict of str to list of dict
+        Name of each run and its rows, see `read`; at least one row each.
+    folder : Path
+    stem, title : str
+    bicubic : float, optional
+        As of `plot`.
+    """
+    curves = []
+    for name, rows in runs.items():
+        x, joined = [], []
+        for _, places, part in _stages(rows):
+            x += [*places, places[-1]]
+            joined += [*part, {"loss": float("nan")}]  # a gap: the next stage has another loss
+        curves.append((name, x, joined))
+    with style.figure(6.4, 5.2) as figure:
+        _draw(figure, curves, title, bicubic)
+        return style.save_both(figure, folder, stem)
+
+
+def _stages(rows):
+    """[(stage, iterations counted from the start of the run, its rows)] in the order of training."""
+    found, offset = [], 0
+    for stage in (s for s in STAGE_ORDER if any(r["stage"] == s for r in rows)):
         part = [r for r in rows if r["stage"] == stage]
         x = [offset + r["iteration"] for r in part]
-        colour = f"C{number}"
-        losses.plot(x, [r["loss"] for r in part], color=colour, label=stage, linewidth=1)
-        tested = [(at, r["psnr"]) for at, r in zip(x, part) if "psnr" in r]
-        psnrs.plot(*zip(*tested), "o-", color=colour, markersize=3, linewidth=1, label=stage) if tested else None
+        found.append((stage, x, part))
         offset = x[-1]
+    return found
+
+
+def _draw(figure, curves, title, bicubic):
+    losses, psnrs = figure.subplots(2, 1, sharex=True)
+    for number, (name, x, rows) in enumerate(curves):
+        look = style.curve(number)
+        losses.plot(x, [r["loss"] for r in rows], label=name, linewidth=1, **{**look, "marker": None})
+        tested = [(at, r["psnr"]) for at, r in zip(x, rows) if "psnr" in r]
+        if tested:
+            psnrs.plot(*zip(*tested), markersize=3, label=name, **look)
     if bicubic is not None:
-        psnrs.axhline(bicubic, color="0.4", linestyle="--", linewidth=1, label=f"bicubic, {bicubic:.2f} dB")
+        psnrs.axhline(bicubic, color=style.GRAY, linestyle=":", label=f"bicubic, {bicubic:.2f} dB")
     losses.set(yscale="log", ylabel="training loss (of the stage)", title=title)
     psnrs.set(xlabel="iteration", ylabel="validation PSNR (dB)")
+    losses.grid(True, which="both")
     for axes in (losses, psnrs):
-        axes.grid(True, which="both", linewidth=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+
+
+def run_of(path):
+    """Name, rows and bicubic PSNR (None where it is not known) of a run's folder or log.csv.
+
+    Raises
+    ------
+    UserError
+        There is no log, it has no rows, or it is none.
+    """
+    path = Path(path)
+    log = path / "log.csv" if path.is_dir() else path
+    if not log.is_file():
+        raise cli.UserError(f"{log}: no such file, expected the log.csv of tools/train.py or the folder of a run")
+    rows = read(log)
+    if not rows:
+        raise cli.UserError(f"{log}: has no rows yet; expected the log of a run that has begun")
+    summary = log.with_name("summary.json")
+    known = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    return log.resolve().parent.name, rows, known.get("bicubic")
 
 
 def main(argv=None):
-    """Draw the curve of a log that exists."""
+    """Draw the curves of the runs that are named; gives the exit status."""
     parser = cli.Parser(__doc__)
-    parser.add_argument("log", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"))
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="log.csv of a run, or its folder")
+    parser.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"), help="PNG, and SVG beside")
     parser.add_argument("--title", default="IDN")
     parser.add_argument("--bicubic", type=float, help="PSNR of bicubic interpolation, for a line (dB)")
     args = parser.parse_args(argv)
-    rows = read(args.log)
-    if not rows:
-        raise cli.UserError(f"{args.log}: has no rows yet")
-    plot(rows, args.output, title=args.title, bicubic=args.bicubic)
-    print(args.output)
+    runs, known = {}, args.bicubic
+    for path in args.runs:
+        name, rows, bicubic = run_of(path)
+        if name in runs:
+            raise cli.UserError(f"{path}: there is another run called {name}; rename one of the folders")
+        runs[name] = rows
+        known = bicubic if known is None else known
+    folder, stem = args.output.parent, args.output.stem
+    if len(runs) == 1:
+        rows = next(iter(runs.values()))
+        for kind in style.FORMATS:
+            plot(rows, folder / f"{stem}.{kind}", title=args.title, bicubic=known)
+    else:
+        plot_runs(runs, folder, stem, title=args.title, bicubic=known)
+    print(args.output.with_suffix(".png"))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Pictures of several results of one image side by side, as in the paper's figures 6 to 8."""
 
-from data_prep.files import atomic_path
+from tools import style
 
 
 def side_by_side(pictures, path, *, title=""):
@@ -15,15 +15,15 @@ def side_by_side(pictures, path, *, title=""):
         A PNG or SVG; written atomically.
     title : str
         Above all of them.
-    """
-    from matplotlib.figure import Figure
 
+    Returns
+    -------
+    Path
+        `path`.
+    """
     height, width = pictures[-1][1].shape[:2]
-    figure = Figure(figsize=(4 * len(pictures), 4 * height / width + 0.8), layout="constrained")
-    for axes, (caption, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(caption, fontsize=11)
-        axes.set_axis_off()
-    figure.suptitle(title)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with style.figure(2.4 * len(pictures), 2.4 * height / width + 0.6) as figure:
+        for axes, (caption, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures):
+            style.show(axes, picture).set_title(caption)
+        figure.suptitle(title)
+        return style.save(figure, path)

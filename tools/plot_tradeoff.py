@@ -14,12 +14,10 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
-from data_prep import files
-from tools import cli, paper, tables
+from tools import cli, paper, style, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-METADATA = {"png": {"Software": None}, "svg": {"Date": None}}  # the same input gives the same bytes
 
 
 def parser():
@@ -83,37 +81,27 @@ def _time(row):
 
 def plot(found, title, device, folder):
     """Draw `points` into `folder`/tradeoff.png and .svg (Path); gives their paths."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    styles = {
-        "measured": dict(marker="o", color="tab:blue", label="measured here"),
-        "timed": dict(marker="o", color="tab:blue", facecolor="none", label="time here, PSNR of the paper"),
-        "paper": dict(marker="x", color="tab:red", label="paper"),
+    looks = {
+        "measured": dict(marker="o", color=style.OURS, label="measured here"),
+        "timed": dict(marker="o", color=style.OURS, facecolor="none", label="time here, PSNR of the paper"),
+        "paper": dict(marker="x", color=style.PAPERS, label="paper"),
     }
-    with plt.rc_context({"svg.hashsalt": "tradeoff", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-        for kind, style in styles.items():
+    # ours above its point, the paper's below: the two stay apart where the points meet
+    places = {"measured": (5, 5), "timed": (5, 5), "paper": (5, -11)}
+    with style.figure(6.4, 4) as figure:
+        axes = figure.subplots()
+        for kind, look in looks.items():
             if found[kind]:
-                axes.scatter(*zip(*[(time, psnr) for _, time, psnr in found[kind]]), s=50, **style)
+                axes.scatter(*zip(*[(time, psnr) for _, time, psnr in found[kind]]), s=45, **look)
             for name, time, psnr in found[kind]:
-                axes.annotate(name, (time, psnr), (5, 5), textcoords="offset points", fontsize=8, color=style["color"])
+                axes.annotate(
+                    name, (time, psnr), places[kind], textcoords="offset points", fontsize=8, color=look["color"]
+                )
         axes.set_xscale("log")
         axes.set(xlabel=f"seconds an image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
-        axes.grid(alpha=0.3)
         axes.margins(0.12)  # room for the names
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncol=3, frameon=False)
-        written = [_save(figure, folder / f"tradeoff.{kind}", kind) for kind in METADATA]
-        plt.close(figure)
-    return written
-
-
-def _save(figure, path, kind):
-    with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=120, metadata=METADATA[kind])
-    return path
+        figure.legend(loc="outside lower center", ncol=3)
+        return style.save_both(figure, folder, "tradeoff")
 
 
 def main(argv=None):

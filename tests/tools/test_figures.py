@@ -1,0 +1,201 @@
+"""Figures 4 to 8, learning curves, style: the numbers behind them, and files that are pictures and stay the same."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+
+import matlab_compat as matlab
+from tools import evaluation, learning_log, plot_comparison, plot_features, plot_residual, style
+from tools.cli import UserError
+from tools.methods import METHODS
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    """A part of a photograph that scikit-image ships, 96 x 108 pixels."""
+    path = tmp_path_factory.mktemp("photo") / "chelsea.png"
+    img = cv2.imread(str(Path(skimage.__file__).parent / "data" / "chelsea.png"))
+    cv2.imwrite(str(path), img[60:156, 100:208])
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """IDN x3 as Caffe's filler makes it."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "idn").mkdir()
+    METHODS["IDN"].load(3).save(str(folder / "idn" / "IDN_x3.caffemodel"))
+    return folder
+
+
+def options(weights, out):
+    return ["--scale", "3", "--weights-dir", str(weights), "--out", str(out)]
+
+
+def check_pictures(folder, stem, words):
+    """Both files are there, the PNG shows something, the SVG has the words as text."""
+    assert cv2.imread(str(folder / f"{stem}.png")).std() > 5
+    svg = (folder / f"{stem}.svg").read_text()
+    for word in words:
+        assert word in svg, word
+
+
+def test_residual_is_truth_less_bicubic(photo, weights):
+    img = cv2.imread(str(photo))[..., ::-1]
+    found = plot_residual.residuals(img, 3, weights / "idn/IDN_x3.caffemodel")
+    y = matlab.rgb2ycbcr(img)[..., 0]
+    base = matlab.imresize(matlab.imresize(matlab.im2single(y), 1 / 3), 3)
+    expected = matlab.shave(y / 255 - base.astype(np.float64), 3)
+    assert np.array_equal(found["ground truth"], expected)
+    # what IDN adds is what its net gives
+    net = METHODS["IDN"].load(3, weights / "idn/IDN_x3.caffemodel")
+    lr = matlab.imresize(matlab.im2single(y), 1 / 3)
+    given = evaluation.forward(net, lr)[1:-3, 1:-3]  # from pixel 2 of the image on; the border of 3 is cut
+    np.testing.assert_allclose(found["IDN"], given, atol=1e-6)
+
+
+def test_numbers_of_a_residual():
+    values = np.array([[-0.4, -0.01, 0.0], [0.01, 0.02, 0.5]])
+    assert plot_residual.numbers(values) == {
+        "lowest": -0.4, "highest": 0.5, "mean": pytest.approx(0.02), "share_positive": 0.5,
+        "share_negative": pytest.approx(1 / 3), "share_within_0.02": pytest.approx(4 / 6),
+    }  # fmt: skip
+
+
+def test_figure_4_is_written_the_same_every_time(photo, weights, tmp_path):
+    for name in ("one", "two"):
+        assert plot_residual.main([str(photo), *options(weights, tmp_path / name)]) == 0
+    assert plot_residual.main([str(photo), "--graph-only", *options(weights, tmp_path / "graph")]) == 0
+    check_pictures(tmp_path / "one", "residual_chelsea_x3", ["chelsea, x3", "ground truth", "IDN", "residual image"])
+    for kind in style.FORMATS:
+        name = f"residual_chelsea_x3.{kind}"
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert "<image" not in (tmp_path / "graph/residual_chelsea_x3.svg").read_text()
+    assert json.loads((tmp_path / "one/residual_chelsea_x3.json").read_text())["ground truth"]["highest"] > 0
+
+
+def test_the_paper_s_butterfly(shared):
+    """Section 4.3: values from about -0.4 to 0.5, as many positive as negative ones, most near zero."""
+    img = cv2.imread(str(shared / "data/Set5/butterfly_GT.bmp"))[..., ::-1]
+    numbers = plot_residual.numbers(plot_residual.residuals(img, 3)["ground truth"])
+    assert -0.5 < numbers["lowest"] < -0.35 and 0.35 < numbers["highest"] < 0.55
+    assert abs(numbers["share_positive"] - numbers["share_negative"]) < 0.05
+    assert numbers["share_within_0.02"] > 0.5
+    # the first three enhancement units lower the values, the fourth surpasses all
+    maps = plot_features.mean_maps(img, 3, shared / "weights/idn/IDN_x3.caffemodel")
+    first, second, third, fourth = (unit.mean() for unit in maps["enhancement"])
+    assert first > second > third and fourth > first
+    assert all(c.mean() < e.mean() for c, e in zip(maps["compression"], maps["enhancement"]))
+
+
+def test_mean_maps_are_the_means_of_the_units_blobs(photo, weights):
+    """Equation 14 against sum<k>, down<k> of a net that is run here."""
+    path = weights / "idn/IDN_x3.caffemodel"
+    img = cv2.imread(str(photo))[..., ::-1]
+    maps = plot_features.mean_maps(img, 3, path)
+    net = METHODS["IDN"].load(3, path)
+    evaluation.forward(net, evaluation.prepare(img, 3).lr)
+    for k in range(4):
+        for unit, blob, channels in (("enhancement", "sum", 80), ("compression", "down", 64)):
+            features = net.blobs[f"{blob}{k + 1}"].data[0].astype(np.float64)
+            assert features.shape == (channels, 32, 36)
+            np.testing.assert_allclose(maps[unit][k], sum(features) / channels, rtol=1e-12, atol=1e-12)
+    assert np.array_equal(plot_features.t_mean(np.array([[[1.0]], [[2.0]], [[6.0]]])), [[3.0]])
+
+
+def test_figure_5_is_written(photo, weights, tmp_path):
+    assert plot_features.main([str(photo), *options(weights, tmp_path)]) == 0
+    check_pictures(tmp_path, "features_chelsea_x3", ["enhancement unit 4", "compression unit 1"])
+    report = json.loads((tmp_path / "features_chelsea_x3.json").read_text())
+    assert len(report["enhancement"]) == len(report["compression"]) == 4
+    with pytest.raises(UserError, match="no weights of IDN at x2"):
+        plot_features.main([str(photo), "--scale", "2", *options(tmp_path, tmp_path)[2:]])
+
+
+def test_figures_6_to_8_crop_the_same_part_of_every_picture(photo, weights, tmp_path, monkeypatch):
+    """The crops that are drawn, against the ground truth by eye of PSNR: a shifted one would score far lower."""
+    drawn = {}
+    monkeypatch.setattr(style, "show", lambda axes, picture: drawn.setdefault(len(drawn), picture) is None or axes)
+    argv = [str(photo), "--box", "20", "30", "40", "36", "--methods", "Bicubic", "IDN", *options(weights, tmp_path)]
+    assert plot_comparison.main(argv) == 0
+    whole, truth, bicubic, ours = drawn.values()
+    assert whole.shape == (96, 108, 3) and truth.shape == bicubic.shape == ours.shape == (36, 40, 3)
+    assert np.array_equal(truth, cv2.imread(str(photo))[30:66, 20:60, ::-1])
+    assert matlab.psnr(truth, bicubic) > 25
+    shifted = [matlab.psnr(truth[1:], bicubic[:-1]), matlab.psnr(truth[:, 1:], bicubic[:, :-1])]
+    assert max(shifted) < matlab.psnr(truth, bicubic)
+
+
+def test_figure_6_is_written_with_scores_and_gaps(photo, weights, tmp_path, capsys):
+    argv = [str(photo), *options(weights, tmp_path)]
+    assert plot_comparison.main(argv) == 0
+    assert "left out: no weights of VDSR at x3" in capsys.readouterr().out
+    report = json.loads((tmp_path / "comparison_chelsea_x3.json").read_text())
+    assert list(report["scores"]) == ["Bicubic", "IDN"] and len(report["missing"]) == 5
+    bicubic = report["scores"]["Bicubic"]
+    text = f"{bicubic['psnr']:.2f} / {bicubic['ssim']:.4f} / {bicubic['ifc']:.3f}"
+    check_pictures(tmp_path, "comparison_chelsea_x3", ["ground truth", "Bicubic", "PSNR (dB) / SSIM / IFC", text])
+    assert plot_comparison.main([*argv, "--methods", "Bicubic", "IDN", "--strip"]) == 0
+    check_pictures(tmp_path, "strip_chelsea_x3", ["LR, 1/3", "HR", f"Bicubic, {bicubic['psnr']:.2f} dB"])
+
+
+def test_refusals(photo, weights, tmp_path):
+    argv = options(weights, tmp_path / "out")
+    with pytest.raises(UserError, match="expected an image or --figure 6, 7 or 8, and not both"):
+        plot_comparison.main(argv)
+    with pytest.raises(UserError, match=r"--box 0 30 40 40: expected at least 8x8 .*, from 3 3 on and up to 105 93"):
+        plot_comparison.main([str(photo), "--box", "0", "30", "40", "40", *argv])
+    with pytest.raises(UserError, match="--box 20 30 4 40"):
+        plot_comparison.main([str(photo), "--box", "20", "30", "4", "40", *argv])
+    with pytest.raises(UserError, match="--methods: no weights of VDSR"):
+        plot_comparison.main([str(photo), "--methods", "VDSR", *argv])
+    with pytest.raises(UserError, match="Urban100: has no image img085; run `make fetch`, or tools/fetch.py Urban100"):
+        plot_comparison.main(["--figure", "8", "--data-dir", str(tmp_path), *argv])
+    with pytest.raises(UserError, match="Set5: has no image butterfly"):
+        plot_residual.main(["--data-dir", str(tmp_path), *argv])
+    assert not (tmp_path / "out").exists()
+
+
+def log(folder, psnr):
+    rows = learning_log.Log(folder / "log.csv")
+    folder.mkdir()
+    for stage, iteration in (("train", 10), ("train", 20), ("finetune", 5)):
+        psnr += 0.5
+        rows.add({"stage": stage, "iteration": iteration, "loss": 30.0 / iteration, "psnr": psnr})
+    return folder
+
+
+def test_learning_curves_over_each_other(tmp_path):
+    one, two = log(tmp_path / "one", 30), log(tmp_path / "two", 31)
+    (one / "summary.json").write_text('{"bicubic": 30.39}')
+    assert learning_log.main([str(one), str(two / "log.csv"), "-o", str(tmp_path / "both.png")]) == 0
+    check_pictures(tmp_path, "both", ["one", "two", "bicubic, 30.39 dB", "validation PSNR (dB)", "iteration"])
+    assert learning_log.main([str(one), "-o", str(tmp_path / "single.png")]) == 0
+    check_pictures(tmp_path, "single", ["train", "finetune", "training loss"])
+    assert "two" not in (tmp_path / "single.svg").read_text()
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(UserError, match="there is another run called one"):
+        learning_log.main([str(one), str(log(tmp_path / "deep" / "one", 3)), "-o", str(tmp_path / "c.png")])
+    with pytest.raises(UserError, match="log.csv: no such file, expected the log.csv of tools/train.py"):
+        learning_log.main([str(tmp_path / "deep"), "-o", str(tmp_path / "c.png")])
+
+
+def lightness(colour):
+    """CIE lightness of a #rrggbb colour, 0 to 100."""
+    linear = [(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+              for c in (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))]  # fmt: skip
+    y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def test_curves_differ_without_colour():
+    """Neighbours differ in lightness, and any two of the first 28 in more than colour or lie far apart in lightness."""
+    looks = [style.curve(number) for number in range(28)]
+    assert len({tuple(sorted(look.items())) for look in looks}) == 28
+    assert len({(look["linestyle"], look["marker"]) for look in looks}) == 28
+    assert abs(lightness(style.OURS) - lightness(style.PAPERS)) > 5
+    assert len(set(style.COLOURS)) == 7
