@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""One HTML file with everything: tables, figures, learning curves, comparisons with a slider, how it was measured.
+
+    tools/html_report.py                                 # from results/, into runs/report/report.html
+    tools/html_report.py --out runs/mine --benchmark runs/benchmark/benchmark.json --runs runs/x3
+    tools/html_report.py --images photo.png --scale 2    # compare bicubic and IDN on pictures of your own
+
+The file needs no network and nothing beside it. Figures are taken from --figures (tools/plot_*.py write them there).
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import base64
+import io
+import json
+import string
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from data_prep import sources
+from data_prep.files import write_text
+from tools import cli, evaluation, learning_log, models, paper, plot_residual, plot_tradeoff, provenance, tables
+from tools.cli import UserError
+
+ROOT = provenance.ROOT
+RESULTS = ROOT / "results"
+TEMPLATE = Path(__file__).with_name("report_template.html")
+TITLE = "IDN on real Caffe: what was measured here"
+# figures of better is less
+LOWER_IS_BETTER = ("seconds",)
+FIGURES = {
+    "residual": "Figure 4: the residual image and the distribution of its values",
+    "features": "Figure 5: mean feature maps of the enhancement and compression units",
+    "comparison": "Figures 6 to 8: one part by all methods",
+}
+PHOTOGRAPHS = ("astronaut.png", "chelsea.png")  # of scikit-image, free to show
+TEST_IMAGES = (("Set5", "butterfly"), ("Set14", "barbara"))  # shown where the user has them
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument(
+        "--benchmark", type=Path, metavar="FILE", default=RESULTS / "benchmark" / "benchmark.json", help="Tables 2, 3"
+    )
+    p.add_argument("--time", type=Path, metavar="FILE", default=RESULTS / "time" / "benchmark.json", help="Table 4")
+    p.add_argument("--runs", nargs="+", type=Path, metavar="RUN", help="training runs (default: results/training/*)")
+    p.add_argument("--figures", type=Path, metavar="DIR", default=RESULTS / "figures", help="default: results/figures")
+    p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE", help="pictures for the slider")
+    p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="of the slider's pictures (default: 3)")
+    plot_residual.add_folders(p)
+    p.set_defaults(out=ROOT / "runs" / "report")
+    return p
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def ranks(values, figure):
+    """"best", "second" or "" for each value (float or None) of one line, compared as printed; equal ones share."""
+    digits = paper.decimals(figure)
+    printed = [None if value is None else round(value, digits) for value in values]
+    order = sorted({v for v in printed if v is not None}, reverse=figure not in LOWER_IS_BETTER)
+    names = dict(zip(order[:2], ("best", "second")))
+    return [names.get(value, "") if value is not None else "" for value in printed]
+
+
+def table(rows, number):
+    """One table of the paper as HTML: sets and scales down, methods across, ours above the paper's and the difference.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Benchmark rows with "paper" and "delta".
+    number : {2, 3, 4}
+    """
+    figures = paper.TABLES[number]
+    has = [row for row in rows if any(row[f] is not None for f in figures)]
+    methods = list(dict.fromkeys([*paper.load()["methods"], *(row["method"] for row in has)]))
+    if figures == ("seconds",):
+        methods.remove("Bicubic")  # the clock leaves it out
+    lines = []
+    for dataset, scale in dict.fromkeys([*_printed(figures), *((row["dataset"], row["scale"]) for row in has)]):
+        cells = {name: _row(has, dataset, scale, name) for name in methods}
+        marks = {
+            f: {
+                side: dict(zip(cells, ranks([_value(row, f, side) for row in cells.values()], f)))
+                for side in ("ours", "paper")
+            }
+            for f in figures
+        }
+        body = "".join(f"<td>{_cell(row, name, figures, marks)}</td>" for name, row in cells.items())
+        lines.append(f'<tr><th scope="row">{escape(dataset)}</th><td>x{scale}</td>{body}</tr>')
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in methods)
+    head = f'<tr><th scope="col">Set</th><th scope="col">Scale</th>{heads}</tr>'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _printed(figures):
+    """Sets and scales that the paper's table of these figures has."""
+    return [
+        (dataset, scale)
+        for dataset in paper.DATASETS
+        for scale in cli.SCALES
+        if any(paper.figures(dataset, scale, "IDN")[figure] is not None for figure in figures)
+    ]
+
+
+def _row(rows, dataset, scale, method):
+    """The measured row, or one with nothing but the paper's figures."""
+    for row in rows:
+        if (row["dataset"], row["scale"], row["method"]) == (dataset, scale, method):
+            return row
+    empty = {"dataset": dataset, "scale": scale, "method": method}
+    return paper.compare({**empty, **dict.fromkeys(paper.FIGURES)})
+
+
+def _value(row, figure, side):
+    """A figure of a row: ours (the median of the times, where there is one), or the paper's."""
+    if side == "paper":
+        return row["paper"][figure]
+    if figure == "seconds" and row.get("seconds_median") is not None:
+        return row["seconds_median"]
+    return row[figure]
+
+
+def _cell(row, name, figures, marks):
+    """Ours, below it the paper's and the difference, each figure marked when it is among the best two."""
+    parts = []
+    for side in ("ours", "paper"):
+        values = {f: _value(row, f, side) for f in figures}
+        texts = [_marked(tables.number(values[f], paper.decimals(f)), marks[f][side].get(name, "")) for f in figures]
+        parts.append(tables.MISSING if not any(v is not None for v in values.values()) else "/".join(texts))
+    ours, papers = parts
+    has_delta = figures != ("seconds",) and any(row["delta"][f] is not None for f in figures)
+    delta = "/".join(tables.number(row["delta"][f], paper.decimals(f), signed=True) for f in figures)
+    below = f'<span class="delta">{delta}</span>' if has_delta else ""
+    return f'{ours}<span class="paper">{papers}</span>{below}'
+
+
+def _marked(text, mark):
+    return f'<span class="{mark}">{text}</span>' if mark else text
+
+
+def tables_section(report, timing):
+    """Tables 2 to 4 (str of HTML)."""
+    parts = [
+        '<p>Each cell: ours, below it the paper\'s figure and the difference. <span class="best">Best</span> and '
+        '<span class="second">second best</span> of a line are marked as in the paper, ours among what was measured '
+        "here, the paper's among its own. "
+        f"{tables.MISSING}: not measured, or not printed in the paper.</p>"
+    ]
+    for number, source in ((2, report), (3, report), (4, timing)):
+        parts.append(f"<h3>Table {number}: {escape(tables.TITLES[number])}</h3>{table(source['rows'], number)}")
+    meta = timing["meta"]
+    parts.append(
+        f'<p class="faint">Seconds here on {escape(meta["device"])}, the median of warmed-up forwards where there is '
+        f"one; the paper's on {escape(paper.load()['seconds_device'])}.</p>"
+    )
+    remarks = [f"<li>{escape(line)}</li>" for line in tables.remarks([*report["rows"], *timing["rows"]])]
+    return "".join(parts) + (f"<details><summary>Remarks</summary><ul>{''.join(remarks)}</ul></details>")
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+def data_uri(content, kind):
+    """The bytes of a picture as an address that needs no network."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _figure(path, text):
+    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
+    return (
+        f'<figure><img src="{data_uri(path.read_bytes(), kind)}" alt="{escape(text)}">'
+        f"<figcaption>{escape(text)}</figcaption></figure>"
+    )
+
+
+def figures_section(folder, report, timing):
+    """Figure 1, drawn now from the tables' data, and Figures 4 to 8 from `folder` (str of HTML)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = plot_tradeoff.points(report, [timing], "Set5", 3)
+        parts = []
+        if any(found.values()):
+            written = plot_tradeoff.plot(
+                found, "PSNR against time, x3 on Set5", timing["meta"]["device"], Path(scratch)
+            )
+            parts.append(_figure(written[1], "Figure 1: PSNR against time"))
+    for kind, text in FIGURES.items():
+        files = sorted(Path(folder).glob(f"{kind}_*.svg"))
+        parts += [_figure(path, f"{text} ({path.stem.split('_', 1)[1].replace('_', ', ')})") for path in files]
+        if not files:
+            parts.append(f"<p>{escape(text)}: not in {escape(folder.name)}/; tools/plot_{kind}.py draws it.</p>")
+    return "".join(parts)
+
+
+def curves_section(runs):
+    """Learning curves of each run, and of all over each other where there are several (str of HTML)."""
+    if not runs:
+        return "<p>No training run was given; tools/train.py makes one.</p>"
+    parts, every = [], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in runs:
+            name, rows, bicubic = learning_log.run_of(path)
+            every[name] = rows
+            drawn = Path(scratch) / "one.svg"
+            learning_log.plot(rows, drawn, title=name, bicubic=bicubic)
+            parts.append(_figure(drawn, f"{name}: loss and validation PSNR"))
+        if len(every) > 1:
+            both = learning_log.plot_runs(every, Path(scratch), "all", title="all runs")
+            parts.insert(0, _figure(both[1], "All runs over each other"))
+    return "".join(parts)
+
+
+def pictures(args):
+    """Images for the slider: those asked for, else photographs of scikit-image and what is there of the paper's."""
+    if args.images:
+        return args.images
+    import skimage
+
+    free = [Path(skimage.__file__).parent / "data" / name for name in PHOTOGRAPHS]
+    found = [path for path in free if path.is_file()]
+    for dataset, stem in TEST_IMAGES:
+        if (args.data_dir / dataset).is_dir():
+            found.append(plot_residual.in_set(args.data_dir, dataset, stem))
+    return found
+
+
+def sliders_section(paths, scale, weights_dir):
+    """Bicubic and IDN over each other, with a slider between them (str of HTML)."""
+    weights = plot_residual.idn_weights(weights_dir, scale)
+    if weights is None:
+        return f"<p>{escape(models.gap('IDN', scale))}, so that there is nothing to compare.</p>"
+    from tools.methods import METHODS  # here: a page without pictures needs no Caffe
+
+    net = METHODS["IDN"].load(scale, weights)
+    return f'<div class="pairs">{"".join(_slider(path, scale, net) for path in paths)}</div>'
+
+
+def _slider(path, scale, net):
+    img = sources.read_image(path)
+    sample = evaluation.prepare(img, scale, name=path.name)
+    drawn, psnr = {}, {}
+    for name, result in (("bicubic", sample.base), ("IDN", evaluation.super_resolve(net, sample))):
+        sr = evaluation.quantise(result)
+        psnr[name] = evaluation.score(sample.hr, sr, scale, ("psnr",))["psnr"]
+        drawn[name] = _png(evaluation.colour(img, sr, scale))
+    tags = [f"{name}, {psnr[name]:.2f} dB" for name in drawn]
+    name = escape(path.stem)
+    return (
+        f'<figure><div class="slider"><img src="{drawn["bicubic"]}" alt="{name}, bicubic">'
+        f'<img class="after" src="{drawn["IDN"]}" alt="{name}, IDN"><span class="handle"></span>'
+        f'<span class="tag left">{tags[0]}</span><span class="tag right">{tags[1]}</span>'
+        f'<input type="range" min="0" max="100" step="0.5" value="50" aria-label="{name}: bicubic left, IDN right">'
+        f"</div><figcaption>{name}, x{scale}</figcaption></figure>"
+    )
+
+
+def _png(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", optimize=True)
+    return data_uri(stream.getvalue(), "png")
+
+
+# --- how it was measured ------------------------------------------------------------------------------------------
+
+
+def provenance_section(reports, runs, folder, command):
+    """Machine, versions, hashes and commands (str of HTML)."""
+    commands, hashes = [("this page", command)], []
+    for name, report in reports.items():
+        meta = report["meta"]
+        commands += [(name, one["command"]) for one in (*meta.get("earlier", ()), meta)]
+        hashes += [(f"images of {key}", one["sha256"]) for key, one in meta.get("image_sets", {}).items()]
+        hashes += [(f"{key}, {one['file']}", one["sha256"]) for key, one in meta.get("weights", {}).items()]
+    for path in runs:
+        summary = (path if path.is_dir() else path.parent) / "summary.json"
+        if summary.is_file():
+            run = json.loads(summary.read_text(encoding="utf-8"))
+            commands.append((f"run {summary.parent.name}", run["command"]))
+            hashes.append((f"run {summary.parent.name}, weights", run.get("weights_sha256", tables.MISSING)))
+    for file in sorted(Path(folder).glob("*.json")):
+        commands.append((file.stem, json.loads(file.read_text(encoding="utf-8"))["command"]))
+    machines = [(name, f"{r['meta']['device']}, {r['meta']['date']}") for name, r in reports.items()]
+    versions = {}
+    for report in reports.values():
+        versions.update(report["meta"].get("versions", {}))
+    return "".join(
+        f"<h3>{title}</h3>{_pairs(pairs)}"
+        for title, pairs in (
+            ("Machine", [("this page", f"{provenance.processor()}, {provenance.now()}"), *machines]),
+            ("Versions", list(versions.items())),
+            ("SHA-256", list(dict.fromkeys(hashes))),
+            ("Commands", list(dict.fromkeys(commands))),
+        )
+    )
+
+
+def _pairs(pairs):
+    lines = "".join(
+        f'<tr><th scope="row">{escape(str(key))}</th><td class="text"><code>{escape(str(value))}</code></td></tr>'
+        for key, value in pairs
+    )
+    return f"<table><tbody>{lines}</tbody></table>"
+
+
+def page(sections, subtitle):
+    """The whole page (str) from {title: HTML of the section}."""
+    ids = {title: title.lower().replace(" ", "-") for title in sections}
+    body = "".join(f'<section id="{ids[t]}"><h2>{escape(t)}</h2>{html}</section>' for t, html in sections.items())
+    links = "".join(f'<a href="#{ids[t]}">{escape(t)}</a>' for t in sections)
+    template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(title=escape(TITLE), subtitle=escape(subtitle), links=links, sections=body)
+
+
+def main(argv=None):
+    """Write the report; gives the exit status."""
+    args = parser().parse_args(argv)
+    for path in args.images or ():
+        if not path.is_file():
+            raise UserError(f"{path}: no such image; expected one that OpenCV reads")
+    report, timing = tables.read_report(args.benchmark), tables.read_report(args.time)
+    runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
+    command = provenance.command("tools/html_report.py", sys.argv[1:] if argv is None else argv)
+    sections = {
+        "Tables": tables_section(report, timing),
+        "Comparisons": sliders_section(pictures(args), args.scale, args.weights_dir),
+        "Figures": figures_section(args.figures, report, timing),
+        "Learning curves": curves_section(runs),
+        "How it was measured": provenance_section(
+            {"Tables 2 and 3": report, "Table 4": timing}, runs, args.figures, command
+        ),
+    }
+    versions = provenance.versions()
+    out = args.out / "report.html"
+    write_text(out, page(sections, f"{provenance.now()}, commit {versions['commit'] or 'unknown'}"))
+    print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
