@@ -22,7 +22,7 @@ stage := $(if $(STAGE),--stage $(STAGE))
 out := $(if $(OUT),--out $(OUT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo readme test test-caffe lint clean images weights
+.PHONY: help setup fetch prototxt data train benchmark demo report readme test test-caffe lint clean images weights
 
 ## help: this list
 help:
@@ -59,6 +59,10 @@ benchmark: setup images weights
 ## demo: the whole job in some minutes on photographs that scikit-image ships
 demo: setup
 	@tools/demo.py $(gpu) $(out)
+
+## report: one HTML file with tables, figures, curves and comparisons from results/, into OUT (default runs/report)
+report: setup
+	@tools/html_report.py --data-dir $(DATA) --weights-dir $(WEIGHTS) $(if $(SCALE),--scale $(SCALE)) $(out)
 
 ## readme: renew the README's tables from results/
 readme: setup
