@@ -49,6 +49,8 @@ caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param) {
   return new FastAdam<Dtype>(param);
 }
 
+const std::type_info& adam_type() { return typeid(FastAdam<float>); }
+
 template caffe::Solver<float>* new_adam<float>(const caffe::SolverParameter&);
 template caffe::Solver<double>* new_adam<double>(const caffe::SolverParameter&);
 

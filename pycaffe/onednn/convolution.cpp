@@ -88,6 +88,7 @@ class Argument {
     }
   }
 
+  bool same_layout(const Argument& other) const { return wanted_ == other.wanted_; }
   std::size_t count() const { return plain_.get_size() / sizeof(float); }
 
  private:
@@ -160,10 +161,16 @@ class Convolution::Implementation {
   const int threads;
 
   Forward* forward() {
-    return forward_.get([this] {
-      return first_fast<Forward>([this](const Description& d) { return describe_forward(cpu(), attributes(), d); },
-                                 [](const auto& pd) { return std::make_pair(pd.src_desc(), pd.dst_desc()); },
-                                 [](const auto& pd) { return pd.weights_desc(); });
+    return forward_.get([this] { return forward_with(attributes()); });
+  }
+
+  Forward* forward_relu(float slope) {
+    return forward_relu_.get([this, slope] {
+      dnnl::post_ops operations;
+      append_relu(operations, slope);
+      dnnl::primitive_attr with_relu = attributes();
+      with_relu.set_post_ops(operations);
+      return forward_with(with_relu);
     });
   }
 
@@ -199,6 +206,12 @@ class Convolution::Implementation {
       return {g.groups, out, in, g.kernel_height, g.kernel_width};
     }
     return {out, in, g.kernel_height, g.kernel_width};
+  }
+
+  std::unique_ptr<Forward> forward_with(const dnnl::primitive_attr& attributes) const {
+    return first_fast<Forward>([&](const Description& d) { return describe_forward(cpu(), attributes, d); },
+                               [](const auto& pd) { return std::make_pair(pd.src_desc(), pd.dst_desc()); },
+                               [](const auto& pd) { return pd.weights_desc(); });
   }
 
   // Blocks of 16 channels are oneDNN's best layout, but groups that are no multiple of it are computed with gaps
@@ -255,7 +268,7 @@ class Convolution::Implementation {
   }
 
   Layout in_plain_, out_plain_, weights_plain_, bias_plain_;
-  Lazy<Forward> forward_;
+  Lazy<Forward> forward_, forward_relu_;
   Lazy<BackwardData> backward_data_;
   Lazy<BackwardWeights> backward_weights_;
 };
@@ -266,12 +279,14 @@ Convolution::~Convolution() = default;
 const Geometry& Convolution::geometry() const { return implementation_->geometry; }
 int Convolution::threads() const { return implementation_->threads; }
 bool Convolution::has_forward() { return implementation_->forward() != nullptr; }
+bool Convolution::has_forward_relu(float slope) { return implementation_->forward_relu(slope) != nullptr; }
 bool Convolution::has_backward_data() { return implementation_->backward_data() != nullptr; }
 bool Convolution::has_backward_weights() { return implementation_->backward_weights() != nullptr; }
 
-void Convolution::forward(const float* in, const float* weights, const float* bias, float* out) {
-  Forward& kernel = *implementation_->forward();
-  const Layout& bias_layout = implementation_->bias_layout();
+namespace {
+
+void run_forward(const Forward& kernel, const Layout& bias_layout, const float* in, const float* weights,
+                 const float* bias, float* out) {
   memory bias_memory = bias ? wrap(bias_layout, bias) : working(RESULT_OF_BIAS, bias_layout);
   if (!bias) {
     std::memset(bias_memory.get_data_handle(), 0, bias_layout.get_size());
@@ -285,20 +300,31 @@ void Convolution::forward(const float* in, const float* weights, const float* bi
   kernel.out.deliver(target, out);
 }
 
-void Convolution::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
-  BackwardData& kernel = *implementation_->backward_data();
+}  // namespace
+
+void Convolution::forward(const float* in, const float* weights, const float* bias, float* out) {
+  run_forward(*implementation_->forward(), implementation_->bias_layout(), in, weights, bias, out);
+}
+
+void Convolution::forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) {
+  run_forward(*implementation_->forward_relu(slope), implementation_->bias_layout(), in, weights, bias, out);
+}
+
+namespace {
+
+// `out_gradient` is in the kernel's layout already.
+void run_backward_data(const BackwardData& kernel, const memory& out_gradient, const float* weights,
+                       float* in_gradient) {
   const memory target = kernel.in.target(in_gradient, SOURCE);
   execute(kernel.primitive, kernel.scratchpad,
-          {{DNNL_ARG_DIFF_DST, kernel.out.read(out_gradient, RESULT)},
+          {{DNNL_ARG_DIFF_DST, out_gradient},
            {DNNL_ARG_WEIGHTS, kernel.weights.read(weights, WEIGHTS)},
            {DNNL_ARG_DIFF_SRC, target}});
   kernel.in.deliver(target, in_gradient);
 }
 
-void Convolution::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
-                                   float* bias_gradient) {
-  BackwardWeights& kernel = *implementation_->backward_weights();
-  const Layout& bias_layout = implementation_->bias_layout();
+void run_backward_weights(const BackwardWeights& kernel, const Layout& bias_layout, const float* in,
+                          const memory& out_gradient, float* weight_gradient, float* bias_gradient) {
   const std::size_t count = kernel.weights.count();
   // Caffe adds up gradients (iter_size, shared weights), oneDNN overwrites: so into memory of our own first
   float* plain = static_cast<float*>(working_memory(RESULT_OF_WEIGHTS, count * sizeof(float)));
@@ -306,7 +332,7 @@ void Convolution::backward_weights(const float* in, const float* out_gradient, f
   const memory bias = working(RESULT_OF_BIAS, bias_layout);
   execute(kernel.primitive, kernel.scratchpad,
           {{DNNL_ARG_SRC, kernel.in.read(in, SOURCE)},
-           {DNNL_ARG_DIFF_DST, kernel.out.read(out_gradient, RESULT)},
+           {DNNL_ARG_DIFF_DST, out_gradient},
            {DNNL_ARG_DIFF_WEIGHTS, target},
            {DNNL_ARG_DIFF_BIAS, bias}});
   kernel.weights.deliver(target, plain);
@@ -314,6 +340,31 @@ void Convolution::backward_weights(const float* in, const float* out_gradient, f
   if (bias_gradient) {
     add(bias_layout.get_size() / sizeof(float), static_cast<const float*>(bias.get_data_handle()), bias_gradient);
   }
+}
+
+}  // namespace
+
+void Convolution::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
+  const BackwardData& kernel = *implementation_->backward_data();
+  run_backward_data(kernel, kernel.out.read(out_gradient, RESULT), weights, in_gradient);
+}
+
+void Convolution::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
+                                   float* bias_gradient) {
+  const BackwardWeights& kernel = *implementation_->backward_weights();
+  run_backward_weights(kernel, implementation_->bias_layout(), in, kernel.out.read(out_gradient, RESULT),
+                       weight_gradient, bias_gradient);
+}
+
+void Convolution::backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
+                           float* weight_gradient, float* bias_gradient) {
+  const BackwardData& for_data = *implementation_->backward_data();
+  const BackwardWeights& for_weights = *implementation_->backward_weights();
+  const memory read = for_weights.out.read(out_gradient, RESULT);
+  run_backward_weights(for_weights, implementation_->bias_layout(), in, read, weight_gradient, bias_gradient);
+  run_backward_data(for_data,
+                    for_data.out.same_layout(for_weights.out) ? read : for_data.out.read(out_gradient, RESULT),
+                    weights, in_gradient);
 }
 
 }  // namespace caffe_onednn

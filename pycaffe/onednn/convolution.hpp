@@ -28,15 +28,21 @@ class Convolution {
 
   // False where oneDNN has only its slow reference code for these sizes; the caller takes Caffe's own then.
   bool has_forward();
+  bool has_forward_relu(float slope);
   bool has_backward_data();
   bool has_backward_weights();
 
   // out = in * weights + bias; `bias` may be null.
   void forward(const float* in, const float* weights, const float* bias, float* out);
+  // The same, then max(x, 0) + slope * min(x, 0); the slope is the same in all calls.
+  void forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out);
   // in_gradient = out_gradient through the weights
   void backward_data(const float* out_gradient, const float* weights, float* in_gradient);
   // Adds to the gradients of weights and, unless null, bias.
   void backward_weights(const float* in, const float* out_gradient, float* weight_gradient, float* bias_gradient);
+  // Both; out_gradient is brought into the kernels' layout once where they share it.
+  void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
+                float* weight_gradient, float* bias_gradient);
 
  private:
   class Implementation;

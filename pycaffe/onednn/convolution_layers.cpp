@@ -6,6 +6,7 @@
 #include "caffe/layers/conv_layer.hpp"
 #include "caffe/layers/deconv_layer.hpp"
 #include "convolution.hpp"
+#include "fusion.hpp"
 #include "layers.hpp"
 #include "runtime.hpp"
 
@@ -55,27 +56,39 @@ void add_bias_gradient(const float* values, int images, int channels, long pixel
 template <typename Upstream, bool transposed>
 class Fast : public Upstream {
  public:
-  explicit Fast(const LayerParameter& param) : Upstream(param) {}
+  explicit Fast(const LayerParameter& param)
+      : Upstream(param), number_(layers_made()), fusion_(std::make_shared<Fusion>()) {}
+
+  void LayerSetUp(const vector<Blob<float>*>& bottom, const vector<Blob<float>*>& top) override {
+    Upstream::LayerSetUp(bottom, top);
+    if (!transposed && top.size() == 1) {
+      offer_fusion(number_, top[0], fusion_);
+    }
+  }
 
  protected:
   void Forward_cpu(const vector<Blob<float>*>& bottom, const vector<Blob<float>*>& top) override {
+    fusion_->applied = false;
     if (!can_run(bottom, top) || !(transposed ? plan_->has_backward_data() : plan_->has_forward())) {
       Upstream::Forward_cpu(bottom, top);
       return;
     }
     const float* weights = this->blobs_[0]->cpu_data();
     const float* bias = this->bias_term_ ? this->blobs_[1]->cpu_data() : nullptr;
+    fusion_->applied = fusion_->paired && fusion_is_on() && plan_->has_forward_relu(fusion_->slope);
     for (std::size_t i = 0; i < bottom.size(); ++i) {
       const float* in = bottom[i]->cpu_data();
       float* out = top[i]->mutable_cpu_data();
       run([&] {
-        if (!transposed) {
+        if (fusion_->applied) {
+          plan_->forward_relu(in, weights, bias, fusion_->slope, out);
+        } else if (!transposed) {
           plan_->forward(in, weights, bias, out);
-          return;
-        }
-        plan_->backward_data(in, weights, out);
-        if (bias) {
-          add_bias(bias, this->num_, this->num_output_, this->out_spatial_dim_, out);
+        } else {
+          plan_->backward_data(in, weights, out);
+          if (bias) {
+            add_bias(bias, this->num_, this->num_output_, this->out_spatial_dim_, out);
+          }
         }
       });
     }
@@ -105,6 +118,10 @@ class Fast : public Upstream {
   // Gradients of one blob; what is not wanted is null.
   void backward(const float* top_gradient, const float* bottom_data, const float* weights, float* bottom_gradient,
                 float* weight_gradient, float* bias_gradient) {
+    if (!transposed && weight_gradient && bottom_gradient) {
+      plan_->backward(bottom_data, top_gradient, weights, bottom_gradient, weight_gradient, bias_gradient);
+      return;
+    }
     if (weight_gradient) {
       if (transposed) {
         plan_->backward_weights(top_gradient, bottom_data, weight_gradient, nullptr);
@@ -150,6 +167,8 @@ class Fast : public Upstream {
             dilation[1]};
   }
 
+  const long number_;  // among the layers that this thread made
+  const std::shared_ptr<Fusion> fusion_;
   std::unique_ptr<Convolution> plan_;
 };
 

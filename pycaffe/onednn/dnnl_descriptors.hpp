@@ -1,4 +1,4 @@
-// The one thing that oneDNN's releases 2 and 3 say differently: how a convolution is described.
+// What oneDNN's releases 2 and 3 say differently: how a convolution is described.
 #ifndef CAFFE_ONEDNN_DNNL_DESCRIPTORS_HPP_
 #define CAFFE_ONEDNN_DNNL_DESCRIPTORS_HPP_
 
@@ -12,6 +12,14 @@ struct Description {
   dnnl::memory::dims strides, dilates, pads;
   bool with_bias;
 };
+
+inline void append_relu(dnnl::post_ops& operations, float slope) {
+#if DNNL_VERSION_MAJOR < 3
+  operations.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, slope, 0.f);
+#else
+  operations.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.f);
+#endif
+}
 
 inline dnnl::convolution_forward::primitive_desc describe_forward(
     const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Description& d) {

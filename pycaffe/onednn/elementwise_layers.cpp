@@ -1,11 +1,13 @@
 // ReLU, Eltwise (sums) and Split in parallel: upstream's arithmetic, value by value, which one core does alone
 // there. Results are the same to the last bit.
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "caffe/layers/eltwise_layer.hpp"
 #include "caffe/layers/relu_layer.hpp"
 #include "caffe/layers/split_layer.hpp"
+#include "fusion.hpp"
 #include "layers.hpp"
 #include "runtime.hpp"
 
@@ -20,10 +22,26 @@ namespace {
 template <typename Dtype>
 class FastReLU : public caffe::ReLULayer<Dtype> {
  public:
-  explicit FastReLU(const LayerParameter& param) : caffe::ReLULayer<Dtype>(param) {}
+  explicit FastReLU(const LayerParameter& param) : caffe::ReLULayer<Dtype>(param), number_(layers_made()) {}
+
+  void LayerSetUp(const vector<Blob<Dtype>*>& bottom, const vector<Blob<Dtype>*>& top) override {
+    caffe::ReLULayer<Dtype>::LayerSetUp(bottom, top);
+    // oneDNN's ReLU without a slope makes 0 of NaN, upstream's keeps it: a diverged net must show as one
+    if (bottom[0] == top[0] && this->layer_param_.relu_param().negative_slope() != 0) {
+      fusion_ = take_fusion(number_, bottom[0]);
+    }
+    if (fusion_) {
+      fusion_->slope = this->layer_param_.relu_param().negative_slope();
+      fusion_->paired = true;
+    }
+  }
 
  protected:
   void Forward_cpu(const vector<Blob<Dtype>*>& bottom, const vector<Blob<Dtype>*>& top) override {
+    if (fusion_ && fusion_->applied) {
+      fusion_->applied = false;  // a second call would activate a second time, as upstream's does
+      return;
+    }
     const Dtype slope = this->layer_param_.relu_param().negative_slope();
     const Dtype* in = bottom[0]->cpu_data();
     Dtype* out = top[0]->mutable_cpu_data();
@@ -54,6 +72,10 @@ class FastReLU : public caffe::ReLULayer<Dtype> {
       });
     });
   }
+
+ private:
+  const long number_;  // among the layers that this thread made
+  std::shared_ptr<Fusion> fusion_;
 };
 
 template <typename Dtype>

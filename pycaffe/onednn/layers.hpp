@@ -2,6 +2,8 @@
 #ifndef CAFFE_ONEDNN_LAYERS_HPP_
 #define CAFFE_ONEDNN_LAYERS_HPP_
 
+#include <typeinfo>
+
 #include "caffe/layer.hpp"
 #include "caffe/solver.hpp"
 
@@ -24,6 +26,8 @@ caffe::Layer<Dtype>* new_slice(const caffe::LayerParameter& param);
 
 template <typename Dtype>
 caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param);
+// The C++ type of what new_adam<float> makes.
+const std::type_info& adam_type();
 
 }  // namespace caffe_onednn
 
