@@ -1,0 +1,213 @@
+"""The same net in Caffe, OpenCV and ONNX Runtime; ONNX files."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+from prototxt import espcn
+from prototxt.engine import caffe
+from prototxt.idn import idn
+from tools import benchmark, caffe_runtime, cli, engines, evaluation, export_onnx, methods, onnx_graph, tiles
+
+SIZES = ((20, 23), (33, 18))
+
+
+def generated(root):
+    return sorted((root / "prototxt" / "generated").glob("*_deploy.prototxt"))
+
+
+def read(path):
+    return text_format.Merge(path.read_text(), caffe.proto.caffe_pb2.NetParameter())
+
+
+def random_net(message, seed=1):
+    """A net with random weights; BatchNorm layers get statistics of their own, or they would hide a mistake."""
+    caffe.set_random_seed(seed)
+    net = caffe_runtime.build_net(message)
+    rng = np.random.default_rng(seed)
+    for layer in message.layer:
+        if layer.type == "BatchNorm":
+            mean, variance, weight = net.params[layer.name]
+            mean.data[...] = rng.normal(0, 0.1, mean.data.shape)
+            variance.data[...] = rng.uniform(0.5, 2, variance.data.shape)
+            weight.data[...] = 2  # the arrays hold twice the statistics then
+        elif layer.type == "PReLU":
+            net.params[layer.name][0].data[...] = rng.uniform(0.1, 0.4, net.params[layer.name][0].data.shape)
+    return net
+
+
+def differences(net, other, output):
+    """Largest difference at each of SIZES, as a part of the largest value."""
+    rng = np.random.default_rng(0)
+    for size in SIZES:
+        image = rng.random(size, dtype=np.float32)
+        expected, found = (evaluation.forward(one, image, output) for one in (net, other))
+        assert found.shape == expected.shape and found.dtype == np.float32
+        assert np.abs(expected).max() > 0
+        yield np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def test_opencv_runs_idn():
+    message = idn(3, "deploy")
+    net = random_net(message)
+    assert max(differences(net, engines.convert(net, message, "opencv"), "upsample")) < 1e-5
+
+
+def test_engines_take_tiles(tmp_path):
+    method = methods.METHODS["VDSR"]
+    message = method.build(2)
+    net = random_net(message)
+    image = np.random.default_rng(0).random((50, 70), dtype=np.float32)
+    expected = tiles.forward(net, image, method.output, (32, 20))
+    found = tiles.forward(engines.convert(net, message, "opencv"), image, method.output, (32, 20))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_opencv_says_what_it_cannot_run():
+    message = espcn.espcn(scale=2)
+    net = engines.convert(caffe_runtime.build_net(message), message, "opencv")
+    with pytest.raises(cli.UserError, match=r"engine opencv: cannot run ESPCN_x2 \(.*\); use --engine caffe"):
+        evaluation.forward(net, np.zeros((9, 9), np.float32), "shuffle")
+
+
+def test_caffe_stays_caffe_and_others_are_refused():
+    message = idn(2, "deploy")
+    net = caffe_runtime.build_net(message)
+    assert engines.convert(net, message, "caffe") is net
+    with pytest.raises(cli.UserError, match="engine: got 'mxnet', expected one of caffe, opencv, onnxruntime"):
+        engines.convert(net, message, "mxnet")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(cli.UserError, match="onnx is not installed.*pip install"):
+        engines.check("onnxruntime")
+
+
+def test_benchmark_refuses_a_gpu_for_other_engines():
+    with pytest.raises(cli.UserError, match="--engine opencv: runs on the CPU only"):
+        benchmark.main(["--engine", "opencv", "--gpu", "0"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "cores", "expected"), [("", 4, 4), ("3", 4, 3), ("9", 4, 4), ("2,1", 4, 2), ("x", 4, 4), ("0", 2, 2)]
+)
+def test_threads_follow_the_environment_and_the_affinity(monkeypatch, asked, cores, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert engines.threads() == expected
+
+
+# ONNX --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def onnx():
+    pytest.importorskip("onnxruntime", reason="pip install '.[speed]'")
+    return pytest.importorskip("onnx", reason="pip install '.[speed]'")
+
+
+def test_every_generated_net_agrees_in_onnx_runtime(root, onnx):
+    tried = 0
+    for path in generated(root):
+        message = read(path)
+        net = random_net(message)
+        # DRRN is 52 convolutions deep with sums in between: random weights amplify rounding
+        for difference in differences(net, engines.convert(net, message, "onnxruntime"), net.outputs[-1]):
+            assert difference < (1e-4 if "drrn" in path.name else 1e-5), path.name
+            tried += 1
+    assert tried >= 2 * 15
+
+
+RARE = """
+name: "rare"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 12 dim: 12 } } }
+layer { name: "maps" type: "Convolution" bottom: "data" top: "maps" convolution_param { num_output: 6 kernel_h: 3
+    kernel_w: 5 pad_h: 1 pad_w: 2 dilation: 1 weight_filler { type: "gaussian" std: 0.5 } } }
+layer { name: "two" type: "Split" bottom: "maps" top: "one" top: "other" }
+layer { name: "prelu" type: "PReLU" bottom: "one" top: "bent" prelu_param { filler { value: 0.3 } } }
+layer { name: "power" type: "Power" bottom: "other" top: "power" power_param { power: 2 scale: 0.5 shift: 0.1 } }
+layer { name: "halves" type: "Slice" bottom: "power" top: "low" top: "high" }
+layer { name: "product" type: "Eltwise" bottom: "low" bottom: "high" top: "product" eltwise_param { operation: PROD } }
+layer { name: "largest" type: "Eltwise" bottom: "low" bottom: "product" top: "largest"
+    eltwise_param { operation: MAX } }
+layer { name: "weighted" type: "Eltwise" bottom: "largest" bottom: "high" top: "weighted"
+    eltwise_param { operation: SUM coeff: -1 coeff: 0.25 } }
+layer { name: "sigmoid" type: "Sigmoid" bottom: "weighted" top: "weighted" }
+layer { name: "all" type: "Concat" bottom: "weighted" bottom: "bent" top: "all" }
+layer { name: "norm" type: "BatchNorm" bottom: "all" top: "all" }
+layer { name: "scale" type: "Scale" bottom: "all" top: "all" scale_param { bias_term: true filler { value: 0.7 }
+    bias_filler { value: -0.2 } } }
+layer { name: "grouped" type: "Deconvolution" bottom: "all" top: "up" convolution_param { num_output: 3 group: 3
+    kernel_size: 5 stride: 2 pad: 2 weight_filler { type: "gaussian" std: 0.5 } } }
+layer { name: "flat" type: "Reshape" bottom: "up" top: "flat" reshape_param { shape { dim: 0 dim: 1 dim: -1 }
+    axis: 0 num_axes: 3 } }
+"""
+
+
+def test_options_that_no_generated_net_has(onnx):
+    message = text_format.Merge(RARE, caffe.proto.caffe_pb2.NetParameter())
+    net = random_net(message)
+    assert max(differences(net, engines.convert(net, message, "onnxruntime"), "flat")) < 1e-5
+
+
+def test_a_layer_without_translation_is_named(onnx):
+    text = RARE + 'layer { name: "pool" type: "Pooling" bottom: "up" top: "pool" pooling_param { kernel_size: 2 } }'
+    message = text_format.Merge(text, caffe.proto.caffe_pb2.NetParameter())
+    with pytest.raises(cli.UserError, match="layer 'pool': type Pooling has no translation to ONNX; known: Input, "):
+        onnx_graph.model(message, caffe_runtime.build_net(message), "pool")
+
+
+def test_export_writes_a_checked_model(root, tmp_path, onnx, capsys):
+    import onnxruntime
+
+    prototxt = root / "prototxt" / "generated" / "idn_x3_deploy.prototxt"
+    net = random_net(read(prototxt))
+    net.save(str(tmp_path / "idn.caffemodel"))
+    out = tmp_path / "made" / "idn.onnx"
+    assert export_onnx.main([str(prototxt), str(tmp_path / "idn.caffemodel"), str(out)]) == 0
+    assert "upsample" in capsys.readouterr().err
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    assert [one.shape for one in session.get_inputs()] == [["batch", 1, "height", "width"]]
+    image = np.random.default_rng(3).random((2, 1, 13, 29), dtype=np.float32)
+    found = session.run(["upsample"], {"data": image})[0]
+    assert found.shape == (2, 1, 37, 85)
+    np.testing.assert_allclose(found[1, 0], evaluation.forward(net, image[1, 0]), atol=1e-5)
+    assert [path.name for path in out.parent.iterdir()] == ["idn.onnx"]
+
+
+def test_export_refuses_what_does_not_fit(root, tmp_path, onnx):
+    prototxt = str(root / "prototxt" / "generated" / "idn_x3_deploy.prototxt")
+    caffe_runtime.build_net(idn(3, "deploy", D3=32, d=8)).save(str(tmp_path / "small.caffemodel"))
+    out = tmp_path / "out.onnx"
+    with pytest.raises(cli.UserError, match="expected a name that ends in .onnx"):
+        export_onnx.main([prototxt, str(tmp_path / "small.caffemodel"), str(tmp_path / "out")])
+    with pytest.raises(cli.UserError, match="has shapes .*, expected "):
+        export_onnx.main([prototxt, str(tmp_path / "small.caffemodel"), str(out)])
+    with pytest.raises(cli.UserError, match="no such file, expected a .caffemodel"):
+        export_onnx.main([prototxt, str(tmp_path / "none.caffemodel"), str(out)])
+    with pytest.raises(cli.UserError, match="expected pairs of height and width"):
+        export_onnx.main([prototxt, "w.caffemodel", str(out), "--sizes", "9"])
+    assert not out.exists()
+
+
+def test_export_writes_nothing_that_disagrees(root, tmp_path, onnx, monkeypatch):
+    """A translation with a mistake in it: the slope of the activations left out."""
+    wrong = lambda graph, layer, sources, tops: graph.node("Relu", sources, tops)  # noqa: E731
+    monkeypatch.setitem(onnx_graph.LAYERS, "ReLU", wrong)
+    prototxt = root / "prototxt" / "generated" / "idn_x2_deploy.prototxt"
+    random_net(read(prototxt)).save(str(tmp_path / "w.caffemodel"))
+    with pytest.raises(cli.UserError, match="not written, ONNX Runtime's output differs from Caffe's by"):
+        export_onnx.main([str(prototxt), str(tmp_path / "w.caffemodel"), str(tmp_path / "o.onnx")])
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def test_export_is_one_line_for_a_user(root, tmp_path):
+    tool = root / "tools" / "export_onnx.py"
+    done = subprocess.run([tool, "a.prototxt", "b.caffemodel", "c.txt"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "export_onnx.py: c.txt: expected a name that ends in .onnx\n"

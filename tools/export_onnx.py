@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Write a deploy net and its weights as an ONNX model, checked against Caffe.
+
+    tools/export_onnx.py prototxt/generated/idn_x3_deploy.prototxt weights/idn/IDN_x3.caffemodel idn_x3.onnx
+    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the net's last
+    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --sizes 24 31 64 50   # sizes to check: H W H W
+
+The model takes `data` (batch, 1, height, width), any sizes, float32 in 0..1, and gives the blob of the same name as
+Caffe. It is run at several sizes in ONNX Runtime, and the file is written only when the outputs agree with Caffe's to
+1e-5. Needs the packages onnx and onnxruntime: .venv/bin/pip install '.[speed]'
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.files import atomic_path
+from tools import cli, complexity, engines
+from tools.cli import UserError
+
+TOLERANCE = 1e-5
+SIZES = [24, 31, 17, 40, 48, 48]
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("prototxt", type=Path, metavar="DEPLOY.prototxt")
+    p.add_argument("weights", type=Path, metavar="FILE.caffemodel")
+    p.add_argument("onnx", type=Path, metavar="OUT.onnx")
+    p.add_argument("--output", metavar="BLOB", help="blob that the model gives (default: the net's last output)")
+    p.add_argument("--sizes", nargs="+", type=int, default=SIZES, metavar="N",
+                   help=f"heights and widths to check, in turn (default: {' '.join(map(str, SIZES))})")  # fmt: skip
+    return p
+
+
+def largest_difference(net, message, output, sizes):
+    """Largest difference (float) between Caffe and ONNX Runtime over inputs of `sizes` (list of (H, W)).
+
+    Relative to the largest value of Caffe's output where that is above 1, as in nets without trained weights.
+    """
+    from tools import evaluation
+
+    other = engines.convert(net, message, "onnxruntime")
+    worst, rng = 0.0, np.random.default_rng(0)
+    for size in sizes:
+        image = rng.random(size, dtype=np.float32)
+        expected, found = (evaluation.forward(one, image, output) for one in (net, other))
+        if found.shape != expected.shape:
+            raise UserError(f"input {size}: ONNX Runtime gives shape {found.shape}, Caffe {expected.shape}")
+        worst = max(worst, float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max())))
+    return worst
+
+
+def main(argv=None):
+    """Translate, check, write; gives the exit status."""
+    from tools import caffe_runtime, onnx_graph
+
+    args = parser().parse_args(argv)
+    if len(args.sizes) % 2 or min(args.sizes) < 1:
+        raise UserError(f"--sizes: got {' '.join(map(str, args.sizes))}, expected pairs of height and width")
+    if args.onnx.suffix != ".onnx":
+        raise UserError(f"{args.onnx}: expected a name that ends in .onnx")
+    engines.check("onnxruntime")
+    message = complexity.read_prototxt(args.prototxt)
+    caffe_runtime.use_device()
+    net = caffe_runtime.build_net(message, args.weights)
+    output = args.output or net.outputs[-1]
+    model = onnx_graph.model(message, net, output)
+    sizes = list(zip(args.sizes[::2], args.sizes[1::2]))
+    difference = largest_difference(net, message, output, sizes)
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{args.onnx}: not written, ONNX Runtime's output differs from Caffe's by {difference:.2g}, expected at "
+            f"most {TOLERANCE:g}"
+        )
+    with atomic_path(args.onnx) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+    size = args.onnx.stat().st_size / 1e6
+    said = f"{args.onnx}: {output}, {size:.1f} MB, differs from Caffe by {difference:.1e} at {len(sizes)} sizes"
+    print(said, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
