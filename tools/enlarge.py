@@ -34,19 +34,23 @@ class Enlarger:
         None for a method without a net.
     engine : str
         One of engines.ENGINES.
+    gpu : bool
+        Caffe has been told to run on a GPU.
     memory : int
         Bytes that the process may take, the small picture included.
     edge : {"replicate", "symmetric"}
         Border of the bicubic.
     """
 
-    def __init__(self, method, scale, weights=None, *, engine="caffe", memory=2 << 30, edge="replicate"):
+    def __init__(self, method, scale, weights=None, *, engine="caffe", gpu=False, memory=2 << 30, edge="replicate"):
         self.method, self.scale, self.memory, self.edge = method, scale, memory, edge
-        self.tiled = None
+        self.tiled, self.constant = None, 0
         if method.network:
             message = method.build(scale)
             net = method.load(scale, weights)
-            self.bytes_per_pixel = net_memory.bytes_per_pixel(net, message)
+            # for a GPU and for other engines, which take less, the figure of stock Caffe
+            onednn = False if engine != "caffe" or gpu else None
+            self.bytes_per_pixel, self.constant = net_memory.forward_bytes(net, message, onednn)
             self.tiled = windows.Tiled(net, method.output, receptive_field(message, method.output))
             self.tiled.net = engines.convert(net, message, engine)
 
@@ -90,7 +94,7 @@ class Enlarger:
 
     def _fixed(self, photo):
         alpha = 0 if photo.alpha is None else photo.alpha.nbytes
-        return PROCESS + STRIP_BYTES + photo.pixels.nbytes + alpha
+        return PROCESS + self.constant + STRIP_BYTES + photo.pixels.nbytes + alpha
 
     def _band(self, found, shape):
         """Bytes of a band: its rows of the net's input, and of the result twice."""

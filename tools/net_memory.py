@@ -5,13 +5,15 @@ SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memor
 # copies of its bottom that a layer keeps: BatchNorm its result and the variance, the others what they overwrite
 KEPT = {"BatchNorm": 2, "Scale": 1, "PReLU": 1}
 SIDE = 64
+# what oneDNN takes, its reordered copies included: at most so many times the blobs, and so much besides (measured)
+ONEDNN_SHARE, ONEDNN_BYTES = 2.0, 64 << 20
 
 
-def bytes_per_pixel(net, message):
-    """Memory of a forward of stock Caffe on the CPU for each pixel of the input.
+def forward_bytes(net, message, onednn=None):
+    """Memory of a forward of Caffe on the CPU: a share for each pixel of the input, and a constant.
 
-    Every blob stays until the next image, and each convolution keeps the matrix it multiplies by (the columns of
-    im2col): kernel^2 x maps in x pixels. A layer that splits or reshapes takes nothing.
+    Every blob stays until the next image. Stock convolutions also keep the matrix that they multiply by (the columns of
+    im2col): kernel^2 x maps in x pixels; those of oneDNN do not. A layer that splits or reshapes takes nothing.
 
     Parameters
     ----------
@@ -19,20 +21,33 @@ def bytes_per_pixel(net, message):
         With an input blob `data`; it is reshaped, nothing is run.
     message : NetParameter
         What it was built from.
+    onednn : bool, optional
+        Whether oneDNN computes the layers; default: as this process has it.
 
     Returns
     -------
-    float
-        Bytes, of the net's weights nothing.
+    (float, int)
+        Bytes a pixel, and bytes besides; of the net's weights nothing.
     """
     net.blobs["data"].reshape(1, 1, SIDE, SIDE)
     net.reshape()
     kinds = {name: layer.type for name, layer in zip(net._layer_names, net.layers)}
     shared = {top for name, kind in kinds.items() if kind in SHARING for top in net.top_names[name]}
     values = sum(blob.count for name, blob in net.blobs.items() if name not in shared)
-    values += sum(_columns(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution"))
     values += sum(KEPT[layer.type] * net.blobs[layer.bottom[0]].count for layer in message.layer if layer.type in KEPT)
-    return FLOAT * values / SIDE**2
+    if runs_onednn() if onednn is None else onednn:
+        return ONEDNN_SHARE * FLOAT * values / SIDE**2, ONEDNN_BYTES
+    values += sum(_columns(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution"))
+    return FLOAT * values / SIDE**2, 0
+
+
+def runs_onednn():
+    """Whether the Caffe of this process computes its layers on the CPU with oneDNN (CAFFE_CPU_ENGINE)."""
+    try:
+        from caffe_build import cpu_engine
+    except ImportError:  # a Caffe of the user's own, or one that was built before there was a choice
+        return False
+    return cpu_engine.chosen() == "onednn"
 
 
 def _columns(net, layer):

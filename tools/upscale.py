@@ -217,7 +217,9 @@ def main(argv=None):
     engines.check(args.engine)
     device = caffe_runtime.use_device(args.gpu)
     path = weights(args, method)
-    enlarger = Enlarger(method, args.scale, path, engine=args.engine, memory=args.memory)
+    enlarger = Enlarger(
+        method, args.scale, path, engine=args.engine, gpu=device != "cpu", memory=args.memory
+    )
     return run(todo, enlarger, notes(enlarger, path, device, args.engine), args)
 
 

@@ -11,12 +11,14 @@ from PIL import Image
 import matlab_compat as matlab
 from data_prep.errors import DataError
 from prototxt.receptive import receptive_field
-from tools import caffe_runtime, evaluation, models, photo, upscale
+from tools import caffe_runtime, evaluation, models, net_memory, photo, upscale
 from tools.cli import UserError
 from tools.enlarge import Enlarger
 from tools.methods import METHODS, Method
 
 RANDOM = np.random.default_rng(5)
+# takes more than one window of IDN for a picture of 90x96 pixels
+SMALL = "470M" if net_memory.runs_onednn() else "520M"
 
 
 def picture(height, width, channels=3, kind=np.uint8):
@@ -99,15 +101,17 @@ def test_the_border_with_the_released_weights(shared):
     assert min(gains) > -0.05 and np.mean(gains) > 0.01  # measured: -0.02 and 0.02 dB
 
 
-def test_tiles_change_nothing(run, tmp_path):
+def test_tiles_change_nothing(run, tmp_path, same_bits_everywhere):
     """The same file, byte by byte, from one window and from many."""
-    source = save(tmp_path / "a.png", picture(72, 80))
-    for memory in ("520M", "2G"):
+    source = save(tmp_path / "a.png", picture(90, 96))
+    for memory in (SMALL, "2G"):
         assert run(source, "-o", tmp_path / memory / "a.png", "--scale", 2, "--memory", memory, "--compare") == 0
-    assert len(Enlarger(METHODS["IDN"], 2, memory=520 << 20).plan(photo.read(source))[0].windows) > 1
+    assert len(Enlarger(METHODS["IDN"], 2, memory=upscale._bytes(SMALL)).plan(photo.read(source))[0].windows) > 1
     for name in ("a.png", "a_compare.png"):
-        contents = {(tmp_path / memory / name).read_bytes() for memory in ("520M", "2G")}
-        assert len(contents) == 1
+        one, many = (tmp_path / memory / name for memory in ("2G", SMALL))
+        if same_bits_everywhere:
+            assert one.read_bytes() == many.read_bytes()
+        assert np.abs(cv2.imread(str(one)).astype(int) - cv2.imread(str(many))).max() <= 1
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -252,7 +256,7 @@ def test_refusals(run, weights, tmp_path, capsys):
     save(tmp_path / "other/a.png", picture(9, 9))
     with pytest.raises(UserError, match="a.png: there are two inputs of this name"):
         run(source, tmp_path / "other", "-o", out, "--scale", 2)
-    with pytest.raises(UserError, match=r"--memory 300M: too little for a.png \(91x91 pixels\) with IDN at x2;.* 5..M"):
+    with pytest.raises(UserError, match=r"300M: too little for a.png \(91x91 pixels\) with IDN at x2; .* [45]..M or"):
         run(source, "-o", out, "--scale", 2, "--memory", "300M")
     with pytest.raises(UserError, match="none.caffemodel: no such file, expected weights of IDN at x2"):
         run(source, "-o", out, "--scale", 2, "--weights", tmp_path / "none.caffemodel")

@@ -1,0 +1,18 @@
+"""Fixtures for the tests of the tools."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def same_bits_everywhere():
+    """Whether the engines here compute a pixel alike at any place of a blob.
+
+    With AVX-512 OpenBLAS and oneDNN do; their kernels for older processors, which these variables force as well, sum
+    the last columns of a matrix in another order.
+    """
+    info = Path("/proc/cpuinfo")
+    forced = any(name in os.environ for name in ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
+    return info.is_file() and "avx512f" in info.read_text().split() and not forced
