@@ -17,6 +17,18 @@ from tools import blocks, cli, paper, tables
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def summary(folder):
+    """The figures of IDN alone, ours beside the paper's, for the first screen."""
+    report = tables.read_report(folder / "benchmark" / "benchmark.json")
+    head, body = ["IDN", "PSNR (dB), here", "paper", "SSIM, here", "paper", "IFC, here", "paper"], []
+    for row in report["rows"]:
+        if row["method"] == "IDN" and not row.get("gap"):
+            cells = [(row[f], row["paper"][f], paper.decimals(f)) for f in ("psnr", "ssim", "ifc")]
+            numbers = [tables.number(value, digits) for *pair, digits in cells for value in pair]
+            body.append([f"{row['dataset']} x{row['scale']}", *numbers])
+    return tables.markdown(head, body, text_columns=1)
+
+
 def results(folder):
     """Tables 2 and 3 from results/benchmark: a line a row, each cell ours / the paper's / difference."""
     return tables.results_block(tables.read_report(folder / "benchmark" / "benchmark.json"))
@@ -62,7 +74,7 @@ def training(folder):
     return "\n\n".join([tables.markdown(head, body, text_columns=1), *notes])
 
 
-BLOCKS = {"results": results, "data": data, "training": training}
+BLOCKS = {"summary": summary, "results": results, "data": data, "training": training}
 
 
 def renewed(text, folder):
