@@ -2,6 +2,7 @@
 """One HTML file with everything: tables, figures, learning curves, comparisons with a slider, how it was measured.
 
     tools/html_report.py                                 # from results/, into runs/report/report.html
+    tools/html_report.py --out mine.html
     tools/html_report.py --out runs/mine --benchmark runs/benchmark/benchmark.json --runs runs/x3
     tools/html_report.py --images photo.png --scale 2    # compare bicubic and IDN on pictures of your own
 
@@ -54,7 +55,7 @@ def parser():
     p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE", help="pictures for the slider")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="of the slider's pictures (default: 3)")
     plot_residual.add_folders(p)
-    p.set_defaults(out=ROOT / "runs" / "report")
+    p.set_defaults(out=ROOT / "runs" / "report")  # a folder, or the file's name
     return p
 
 
@@ -338,7 +339,7 @@ def main(argv=None):
         ),
     }
     versions = provenance.versions()
-    out = args.out / "report.html"
+    out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
     write_text(out, page(sections, f"{provenance.now()}, commit {versions['commit'] or 'unknown'}"))
     print(out)
     return 0
