@@ -225,14 +225,12 @@ class Convolution::Implementation {
   Description description(Tag tag) const {
     const Geometry& g = geometry;
     const auto f32 = memory::data_type::f32;
-    // one channel: plain is what every layout should be, without fifteen channels of padding
-    const auto layout = [&](const Layout& plain, int channels) {
-      return Layout(dims_of(plain), f32, channels == 1 ? Tag::nchw : tag);
-    };
-    return {layout(in_plain_, g.in_channels),
+    // One channel in: oneDNN has kernels that read it plain, without fifteen channels of padding. One channel out:
+    // there it has none, and the padded kernels are two to five times as fast as its general ones.
+    return {Layout(dims_of(in_plain_), f32, g.in_channels == 1 ? Tag::nchw : tag),
             Layout(weight_dims(), f32, Tag::any),
             bias_plain_,
-            layout(out_plain_, g.out_channels),
+            Layout(dims_of(out_plain_), f32, tag),
             {g.stride_height, g.stride_width},
             {g.dilation_height - 1, g.dilation_width - 1},
             {g.pad_height, g.pad_width},
