@@ -112,7 +112,7 @@ def plot(found, title, folder, stem, graph_only=False):
     pictures = 0 if graph_only else 1
     with style.figure(4.2 + pictures * 3.1 * ratio, 3.4) as figure:
         widths = [3.1 * ratio, 4.2] if pictures else [1]
-        *left, right = figure.subplots(1, 1 + pictures, squeeze=False, width_ratios=widths)[0]
+        *left, right = figure.subplots(1, 1 + pictures, squeeze=False, gridspec_kw={"width_ratios": widths})[0]
         if pictures:
             limit = float(np.percentile(np.abs(truth), SHOWN)) or 1.0
             drawn = left[0].imshow(truth, cmap=style.DIVERGING, vmin=-limit, vmax=limit)

@@ -100,7 +100,7 @@ def plot(found, title, device, folder):
         axes.set_xscale("log")
         axes.set(xlabel=f"seconds an image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
         axes.margins(0.12)  # room for the names
-        figure.legend(loc="outside lower center", ncol=3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         return style.save_both(figure, folder, "tradeoff")
 
 
