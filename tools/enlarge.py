@@ -51,7 +51,8 @@ class Enlarger:
             # for a GPU and for other engines, which take less, the figure of stock Caffe
             onednn = False if engine != "caffe" or gpu else None
             self.bytes_per_pixel, self.constant = net_memory.forward_bytes(net, message, onednn)
-            self.tiled = windows.Tiled(net, method.output, receptive_field(message, method.output))
+            fields = receptive_field(message, method.output)
+            self.tiled = windows.Tiled(net, method.output, fields, windows.fewest(net, message))
             self.tiled.net = engines.convert(net, message, engine)
 
     @property
@@ -104,8 +105,9 @@ class Enlarger:
 
     def _too_little(self, photo, shape):
         least = [min(n, windows.least(field) + 8) for n, field in zip(shape, self.tiled.fields)]
-        band = 4 * least[0] * shape[1] * (6 + 2 * self.tiled.fields[0].step.denominator ** 2)
-        needed = self._fixed(photo) + int(1.1 * least[0] * least[1] * self.bytes_per_pixel) + band
+        pixels = max(1.1 * least[0] * least[1], min(1.1 * self.tiled.fewest, shape[0] * shape[1]))
+        band = 4 * max(least[0], pixels / shape[1]) * shape[1] * (6 + 2 * self.tiled.fields[0].step.denominator ** 2)
+        needed = self._fixed(photo) + int(pixels * self.bytes_per_pixel + band)
         return (
             f"--memory {self.memory >> 20}M: too little for {photo.path.name} ({shape[1]}x{shape[0]} pixels) with "
             f"{self.method.name} at x{self.scale}; expected {(needed >> 20) + 1}M or more"

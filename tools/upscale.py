@@ -197,8 +197,8 @@ def run(todo, enlarger, texts, args):
             counts[result] += 1
             if result == "kept":
                 skipped.append(f"{task.target}: exists and is kept; --force writes it anew")
-            elif result == "written":
-                tqdm.write(str(task.target))
+            elif result in ("written", "done"):
+                tqdm.write(f"{task.target}{'' if result == 'written' else ': done before'}")
     for line in skipped:
         print(f"upscale.py: skipped {line}", file=sys.stderr)
     if several:

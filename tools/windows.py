@@ -4,7 +4,7 @@ Every window has the same size, the last ones are moved inwards, and of each one
 whose receptive field lies inside the window (at the image's border: whose field the border itself cuts, since Caffe
 pads there with the same zeros as it would for the whole image). So the result is that of one forward of the whole
 image, to the last bit where the engine computes a pixel in the same way wherever it lies in its blob. OpenBLAS on
-processors with AVX-512 does for matrices that are not small, hence FEWEST. Its kernels for older processors add the
+processors with AVX-512 does for matrices that are not small, hence `fewest`. Its kernels for older processors add the
 products of the last columns of a matrix in another order: there the last bits (3e-7 of the range, measured) can depend
 on the size of the windows, while the same windows give the same bits on every run.
 """
@@ -17,8 +17,9 @@ import numpy as np
 from tools import evaluation
 from tools.cli import UserError
 
-# pixels of a window that is not the whole image, at least: for small products OpenBLAS has kernels of their own
-FEWEST = 1 << 12
+# multiplications of a matrix product up to which OpenBLAS takes kernels for small ones, which sum in another order
+SMALL_PRODUCT = 1_000_000
+SHORT_SUM = 16  # terms that every kernel adds in the same order (measured)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,26 @@ def least(field):
     """Smallest size (int, input pixels) of a window that gives any output pixel when it touches no border."""
     period = [field.inputs(y) for y in range(field.step.denominator)]
     return max(last - first + 1 for first, last in period)
+
+
+def fewest(net, message):
+    """Pixels (int) that a window should have, so that no layer's product is a small one for OpenBLAS.
+
+    Parameters
+    ----------
+    net : caffe.Net
+    message : NetParameter
+        What it was built from.
+    """
+    products = []
+    for layer in message.layer:
+        if layer.type in ("Convolution", "Deconvolution"):
+            weights, group = net.params[layer.name][0], max(layer.convolution_param.group, 1)
+            # a convolution sums over maps in x kernel, a transposed one over the maps in alone
+            terms = weights.count // weights.num if layer.type == "Convolution" else weights.num // group
+            if terms > SHORT_SUM:
+                products.append(weights.count // group)
+    return math.ceil(SMALL_PRODUCT / min(products)) + 1 if products else 1
 
 
 def cut(length, size, field, total):
@@ -81,7 +102,7 @@ def cut(length, size, field, total):
     return Axis(length, size, windows)
 
 
-def plan(shape, fields, pixels, outputs):
+def plan(shape, fields, pixels, outputs, fewest=1):
     """Choose the windows for an image: the fewest pixels computed in all, no window above `pixels`.
 
     Parameters
@@ -91,9 +112,11 @@ def plan(shape, fields, pixels, outputs):
     fields : (Field, Field)
         Receptive fields of rows and columns.
     pixels : int
-        The most input pixels that a window may have. One that is not the whole image has FEWEST at least.
+        The most input pixels that a window may have.
     outputs : (int, int)
         Rows and columns of the whole image's output.
+    fewest : int
+        The fewest input pixels of a window that is not the whole image.
 
     Returns
     -------
@@ -104,13 +127,13 @@ def plan(shape, fields, pixels, outputs):
     if height * width <= pixels:
         return tuple(cut(n, n, field, total) for n, field, total in zip(shape, fields, outputs))
     smallest = [min(n, least(field)) for n, field in zip(shape, fields)]
-    if pixels < min(FEWEST, height * width):
+    if pixels < min(fewest, height * width):
         return None
     best = None
     # besides what divides the width evenly: the widest window of full height
     for columns in sorted({*_sizes(width, smallest[1]), min(width, max(smallest[1], pixels // height))}):
         rows = min(height, pixels // columns)
-        if rows < smallest[0] or rows * columns < FEWEST:
+        if rows < smallest[0] or rows * columns < fewest:
             continue
         cost = _count(height, rows, fields[0]) * rows * _count(width, columns, fields[1]) * columns
         if best is None or cost < best[0]:
@@ -145,6 +168,8 @@ class Tiled:
         Blob to read.
     fields : (Field, Field)
         From prototxt.receptive.receptive_field; an output pixel's step must be a whole part of an input pixel.
+    fewest : int
+        The fewest input pixels of a window that is not the whole image, see `fewest`.
 
     Raises
     ------
@@ -152,10 +177,10 @@ class Tiled:
         The net makes images smaller.
     """
 
-    def __init__(self, net, output, fields):
+    def __init__(self, net, output, fields, fewest=1):
         if any(field.step.numerator != 1 for field in fields):
             raise UserError(f"{output}: this net makes images smaller; expected one that keeps or enlarges them")
-        self.net, self.output, self.fields = net, output, fields
+        self.net, self.output, self.fields, self.fewest = net, output, fields, fewest
         self._excess = self._probe()
 
     def _probe(self):
@@ -175,7 +200,7 @@ class Tiled:
 
     def plan(self, shape, pixels):
         """Windows for an input of `shape` (int, int), see `plan`."""
-        return plan(shape, self.fields, pixels, self.outputs(shape))
+        return plan(shape, self.fields, pixels, self.outputs(shape), self.fewest)
 
     def bands(self, read, windows, progress=lambda: None):
         """The output, one row of windows after the other.

@@ -186,6 +186,7 @@ def test_what_exists_is_kept(run, tmp_path, capsys):
     before = target.stat().st_mtime_ns, target.read_bytes()
     # the same again: done before. Another scale: kept, and said so
     assert run(source, "-o", target, "--scale", 2) == 0
+    assert "b.png: done before" in capsys.readouterr().out
     assert run(source, "-o", target, "--scale", 3) == 1
     assert "b.png: exists and is kept; --force writes it anew" in capsys.readouterr().err
     assert (target.stat().st_mtime_ns, target.read_bytes()) == before

@@ -19,7 +19,8 @@ def tiled(request):
     method = METHODS[request.param]
     message = method.build(NETS[request.param])
     net = method.load(NETS[request.param])
-    return windows.Tiled(net, method.output, receptive_field(message, method.output))
+    fields = receptive_field(message, method.output)
+    return windows.Tiled(net, method.output, fields, windows.fewest(net, message))
 
 
 @pytest.mark.parametrize("shape", [(80, 100), (5, 1500), (1, 1)])
@@ -28,11 +29,11 @@ def test_windows_give_the_whole_to_the_last_bit(tiled, shape, same_bits_everywhe
     whole = evaluation.forward(tiled.net, image, tiled.output)
     assert whole.shape == tiled.outputs(shape) and (whole.size == 1 or whole.std() > 0)
     least = [min(n, windows.least(field)) for n, field in zip(shape, tiled.fields)]
-    smallest = max(windows.FEWEST, least[0] * least[1])
+    smallest = max(tiled.fewest, least[0] * least[1])
     for pixels in (smallest + 10 * max(least), shape[0] * shape[1]):
         found = tiled.plan(shape, pixels)
         taken = found[0].size * found[1].size
-        assert min(windows.FEWEST, image.size) <= taken <= pixels
+        assert min(tiled.fewest, image.size) <= taken <= pixels
         bands = list(tiled.bands(lambda a, b: image[a:b], found))
         result = np.concatenate([band for _, band in bands])
         assert [top for top, _ in bands] == np.cumsum([0, *[len(band) for _, band in bands[:-1]]]).tolist()
@@ -43,7 +44,6 @@ def test_windows_give_the_whole_to_the_last_bit(tiled, shape, same_bits_everywhe
 
 
 def test_a_large_image_is_really_cut(tiled):
-    assert len(tiled.plan((63, 65), windows.FEWEST)[1].windows) in (1, 2)
     found = tiled.plan((300, 400), 100 * 100)
     assert len(found[0].windows) * len(found[1].windows) >= 12
 
@@ -83,12 +83,18 @@ def test_windows_cover_every_pixel_once_and_stay_inside(scale, length, size):
         assert all(field.inputs(start)[0] == begin for begin, start, _ in axis.windows[1:-1])
 
 
+def test_fewest_pixels_by_hand():
+    """IDN's smallest product: 8 maps from 12 x 9 values in each group of layer 2 (32 from 48 maps in 4 groups)."""
+    message = idn(3)
+    assert windows.fewest(caffe_runtime.build_net(message), message) == -(-1_000_000 // (8 * 108)) + 1
+
+
 def test_what_cannot_be_cut_is_refused():
     field = FIELDS[3]
     least = windows.least(field)
-    narrow = FIELDS[4].after(1, 0, 0)
-    assert windows.plan((500, 500), (field, field), windows.FEWEST - 1, (1498, 1498)) is None
-    assert windows.plan((500, 90), (narrow, narrow), least * least - 500, (1997, 357)) is None
+    assert windows.plan((500, 500), (field, field), least * least - 1, (1498, 1498)) is None
+    assert windows.plan((500, 500), (field, field), 4999, (1498, 1498), fewest=5000) is None
+    assert windows.plan((500, 500), (field, field), 5100, (1498, 1498), fewest=5000) is not None
     with pytest.raises(ValueError, match=f"windows: {least - 1} pixels are too few, expected at least {least}"):
         windows.cut(500, least - 1, field, 1498)
     message = idn(3)
