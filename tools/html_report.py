@@ -25,15 +25,23 @@ from PIL import Image
 
 from data_prep import sources
 from data_prep.files import write_text
-from tools import cli, evaluation, learning_log, models, paper, plot_residual, plot_tradeoff, provenance, tables
+from tools import (
+    cli,
+    evaluation,
+    figure_inputs,
+    html_tables,
+    learning_log,
+    models,
+    plot_tradeoff,
+    provenance,
+    tables,
+)
 from tools.cli import UserError
 
 ROOT = provenance.ROOT
 RESULTS = ROOT / "results"
 TEMPLATE = Path(__file__).with_name("report_template.html")
 TITLE = "IDN on real Caffe: what was measured here"
-# figures of better is less
-LOWER_IS_BETTER = ("seconds",)
 FIGURES = {
     "residual": "Figure 4: the residual image and the distribution of its values",
     "features": "Figure 5: mean feature maps of the enhancement and compression units",
@@ -54,120 +62,9 @@ def parser():
     p.add_argument("--figures", type=Path, metavar="DIR", default=RESULTS / "figures", help="default: results/figures")
     p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE", help="pictures for the slider")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="of the slider's pictures (default: 3)")
-    plot_residual.add_folders(p)
+    figure_inputs.add_folders(p)
     p.set_defaults(out=ROOT / "runs" / "report")  # a folder, or the file's name
     return p
-
-
-# --- tables -------------------------------------------------------------------------------------------------------
-
-
-def ranks(values, figure):
-    """"best", "second" or "" for each value (float or None) of one line, compared as printed; equal ones share."""
-    digits = paper.decimals(figure)
-    printed = [None if value is None else round(value, digits) for value in values]
-    order = sorted({v for v in printed if v is not None}, reverse=figure not in LOWER_IS_BETTER)
-    names = dict(zip(order[:2], ("best", "second")))
-    return [names.get(value, "") if value is not None else "" for value in printed]
-
-
-def table(rows, number):
-    """One table of the paper as HTML: sets and scales down, methods across, ours above the paper's and the difference.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Benchmark rows with "paper" and "delta".
-    number : {2, 3, 4}
-    """
-    figures = paper.TABLES[number]
-    has = [row for row in rows if any(row[f] is not None for f in figures)]
-    methods = list(dict.fromkeys([*paper.load()["methods"], *(row["method"] for row in has)]))
-    if figures == ("seconds",):
-        methods.remove("Bicubic")  # the clock leaves it out
-    lines = []
-    for dataset, scale in dict.fromkeys([*_printed(figures), *((row["dataset"], row["scale"]) for row in has)]):
-        cells = {name: _row(has, dataset, scale, name) for name in methods}
-        marks = {
-            f: {
-                side: dict(zip(cells, ranks([_value(row, f, side) for row in cells.values()], f)))
-                for side in ("ours", "paper")
-            }
-            for f in figures
-        }
-        body = "".join(f"<td>{_cell(row, name, figures, marks)}</td>" for name, row in cells.items())
-        lines.append(f'<tr><th scope="row">{escape(dataset)}</th><td>x{scale}</td>{body}</tr>')
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in methods)
-    head = f'<tr><th scope="col">Set</th><th scope="col">Scale</th>{heads}</tr>'
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _printed(figures):
-    """Sets and scales that the paper's table of these figures has."""
-    return [
-        (dataset, scale)
-        for dataset in paper.DATASETS
-        for scale in cli.SCALES
-        if any(paper.figures(dataset, scale, "IDN")[figure] is not None for figure in figures)
-    ]
-
-
-def _row(rows, dataset, scale, method):
-    """The measured row, or one with nothing but the paper's figures."""
-    for row in rows:
-        if (row["dataset"], row["scale"], row["method"]) == (dataset, scale, method):
-            return row
-    empty = {"dataset": dataset, "scale": scale, "method": method}
-    return paper.compare({**empty, **dict.fromkeys(paper.FIGURES)})
-
-
-def _value(row, figure, side):
-    """A figure of a row: ours (the median of the times, where there is one), or the paper's."""
-    if side == "paper":
-        return row["paper"][figure]
-    if figure == "seconds" and row.get("seconds_median") is not None:
-        return row["seconds_median"]
-    return row[figure]
-
-
-def _cell(row, name, figures, marks):
-    """Ours, below it the paper's and the difference, each figure marked when it is among the best two."""
-    parts = []
-    for side in ("ours", "paper"):
-        values = {f: _value(row, f, side) for f in figures}
-        texts = [_marked(tables.number(values[f], paper.decimals(f)), marks[f][side].get(name, "")) for f in figures]
-        parts.append(tables.MISSING if not any(v is not None for v in values.values()) else "/".join(texts))
-    ours, papers = parts
-    has_delta = figures != ("seconds",) and any(row["delta"][f] is not None for f in figures)
-    delta = "/".join(tables.number(row["delta"][f], paper.decimals(f), signed=True) for f in figures)
-    below = f'<span class="delta">{delta}</span>' if has_delta else ""
-    return f'{ours}<span class="paper">{papers}</span>{below}'
-
-
-def _marked(text, mark):
-    return f'<span class="{mark}">{text}</span>' if mark else text
-
-
-def tables_section(report, timing):
-    """Tables 2 to 4 (str of HTML)."""
-    parts = [
-        '<p>Each cell: ours, below it the paper\'s figure and the difference. <span class="best">Best</span> and '
-        '<span class="second">second best</span> of a line are marked as in the paper, ours among what was measured '
-        "here, the paper's among its own. "
-        f"{tables.MISSING}: not measured, or not printed in the paper.</p>"
-    ]
-    for number, source in ((2, report), (3, report), (4, timing)):
-        parts.append(f"<h3>Table {number}: {escape(tables.TITLES[number])}</h3>{table(source['rows'], number)}")
-    meta = timing["meta"]
-    parts.append(
-        f'<p class="faint">Seconds here on {escape(meta["device"])}, the median of warmed-up forwards where there is '
-        f"one; the paper's on {escape(paper.load()['seconds_device'])}.</p>"
-    )
-    remarks = [f"<li>{escape(line)}</li>" for line in tables.remarks([*report["rows"], *timing["rows"]])]
-    return "".join(parts) + (f"<details><summary>Remarks</summary><ul>{''.join(remarks)}</ul></details>")
-
-
-# --- pictures -----------------------------------------------------------------------------------------------------
 
 
 def data_uri(content, kind):
@@ -227,15 +124,13 @@ def pictures(args):
 
     free = [Path(skimage.__file__).parent / "data" / name for name in PHOTOGRAPHS]
     found = [path for path in free if path.is_file()]
-    for dataset, stem in TEST_IMAGES:
-        if (args.data_dir / dataset).is_dir():
-            found.append(plot_residual.in_set(args.data_dir, dataset, stem))
-    return found
+    paths = (figure_inputs.find_in_set(args.data_dir, *image) for image in TEST_IMAGES)
+    return found + [path for path in paths if path is not None]
 
 
 def sliders_section(paths, scale, weights_dir):
     """Bicubic and IDN over each other, with a slider between them (str of HTML)."""
-    weights = plot_residual.idn_weights(weights_dir, scale)
+    weights = figure_inputs.idn_weights(weights_dir, scale)
     if weights is None:
         return f"<p>{escape(models.gap('IDN', scale))}, so that there is nothing to compare.</p>"
     from tools.methods import METHODS  # here: a page without pictures needs no Caffe
@@ -267,9 +162,6 @@ def _png(picture):
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG", optimize=True)
     return data_uri(stream.getvalue(), "png")
-
-
-# --- how it was measured ------------------------------------------------------------------------------------------
 
 
 def provenance_section(reports, runs, folder, command):
@@ -330,7 +222,7 @@ def main(argv=None):
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
     command = provenance.command("tools/html_report.py", sys.argv[1:] if argv is None else argv)
     sections = {
-        "Tables": tables_section(report, timing),
+        "Tables": html_tables.section(report, timing),
         "Comparisons": sliders_section(pictures(args), args.scale, args.weights_dir),
         "Figures": figures_section(args.figures, report, timing),
         "Learning curves": curves_section(runs),

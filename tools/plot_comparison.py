@@ -21,7 +21,7 @@ from pathlib import Path
 import matlab_compat as matlab
 from data_prep import sources
 from data_prep.files import write_text
-from tools import cli, evaluation, measure, models, panel, paper, plot_residual, provenance, style
+from tools import cli, evaluation, figure_inputs, measure, models, panel, paper, provenance, style
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -47,7 +47,7 @@ def parser():
     methods = [name for name, method in METHODS.items() if method.printed]
     p.add_argument("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=f"default: {' '.join(methods)}")
     p.add_argument("--strip", action="store_true", help="one row: LR, the methods, the ground truth")
-    plot_residual.add_folders(p)
+    figure_inputs.add_folders(p)
     return p
 
 
@@ -178,7 +178,7 @@ def chosen(args):
         return args.image, args.scale or 3, args.box
     dataset, name, box = FIGURES[args.figure]
     scale = args.scale or FIGURE_SCALE
-    return plot_residual.in_set(args.data_dir, dataset, name), scale, args.box or box
+    return figure_inputs.in_set(args.data_dir, dataset, name), scale, args.box or box
 
 
 def main(argv=None):

@@ -21,7 +21,7 @@ import numpy as np
 
 from data_prep import sources
 from data_prep.files import write_text
-from tools import cli, evaluation, models, plot_residual, provenance, style
+from tools import cli, evaluation, figure_inputs, models, provenance, style
 from tools.cli import UserError
 
 UNITS = {"enhancement": "sum{}", "compression": "down{}"}
@@ -34,7 +34,7 @@ def parser():
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
     p.add_argument("--weights", type=Path, metavar="FILE", help="IDN's weights; default: released, else trained here")
-    plot_residual.add_folders(p)
+    figure_inputs.add_folders(p)
     return p
 
 
@@ -99,8 +99,8 @@ def plot(maps, title, folder, stem):
 def main(argv=None):
     """Draw Figure 5; gives the exit status."""
     args = parser().parse_args(argv)
-    path = args.image or plot_residual.in_set(args.data_dir, "Set5", "butterfly")
-    weights = args.weights or plot_residual.idn_weights(args.weights_dir, args.scale)
+    path = args.image or figure_inputs.in_set(args.data_dir, "Set5", "butterfly")
+    weights = args.weights or figure_inputs.idn_weights(args.weights_dir, args.scale)
     if weights is None:
         raise UserError(f"{models.gap('IDN', args.scale)}, and none in results/models; or give --weights FILE")
     maps = mean_maps(sources.read_image(path), args.scale, weights)

@@ -14,7 +14,6 @@ if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -22,10 +21,8 @@ import numpy as np
 
 from data_prep import sources
 from data_prep.files import write_text
-from tools import cli, evaluation, models, provenance, style
-from tools.cli import UserError
+from tools import cli, evaluation, figure_inputs, provenance, style
 
-ROOT = provenance.ROOT
 BINS = 121
 SHOWN = 99.5  # per cent of the values lie inside the colours of the picture, or edges alone would be seen
 REACH = 0.6  # of the axis of values: the paper's runs from -0.4 to 0.5
@@ -37,34 +34,8 @@ def parser():
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
     p.add_argument("--graph-only", action="store_true", help="draw no picture: it would show the image")
-    add_folders(p)
+    figure_inputs.add_folders(p)
     return p
-
-
-def add_folders(p):
-    """Options that the tools for Figures 4 to 8 share: folders of data, weights and results."""
-    for name, folder in (("data", "DATA"), ("weights", "WEIGHTS")):
-        default = Path(os.environ.get(folder) or ROOT / name)
-        p.add_argument(f"--{name}-dir", type=Path, metavar=folder, default=default, help=f"default: {name}")
-    p.add_argument(
-        "--out", type=Path, metavar="DIR", default=ROOT / "results" / "figures", help="default: results/figures"
-    )
-
-
-def in_set(data_dir, dataset, stem):
-    """The file (Path) of an image of a set by the beginning of its name; raises UserError when it is not there."""
-    folder = Path(data_dir) / dataset
-    found = [path for path in sources.list_images(folder) if path.stem.split("_")[0] == stem] if folder.is_dir() else []
-    if not found:
-        raise UserError(
-            f"{folder}: has no image {stem}; run `make fetch`, or tools/fetch.py {dataset}, or name an image of yours"
-        )
-    return found[0]
-
-
-def idn_weights(weights_dir, scale):
-    """IDN's weights (Path) for a factor, the released ones or those trained here; None when there are none."""
-    return models.find(weights_dir, "IDN", scale) or models.find_ours("IDN", scale)
 
 
 def residuals(img, scale, weights=None):
@@ -133,8 +104,8 @@ def plot(found, title, folder, stem, graph_only=False):
 def main(argv=None):
     """Draw Figure 4; gives the exit status."""
     args = parser().parse_args(argv)
-    path = args.image or in_set(args.data_dir, "Set5", "butterfly")
-    weights = idn_weights(args.weights_dir, args.scale)
+    path = args.image or figure_inputs.in_set(args.data_dir, "Set5", "butterfly")
+    weights = figure_inputs.idn_weights(args.weights_dir, args.scale)
     found = residuals(sources.read_image(path), args.scale, weights)
     name = path.stem.split("_")[0]
     stem = f"residual_{name}_x{args.scale}"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tools import cli, html_report, paper, tables
+from tools import cli, html_report, html_tables, paper, tables
 from tools.methods import METHODS
 
 _SPEC = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
@@ -22,16 +22,16 @@ def text_of(html):
 
 
 def test_best_and_second_as_printed():
-    assert html_report.ranks([37.53, 37.83, None, 37.78], "psnr") == ["", "best", "", "second"]
-    assert html_report.ranks([0.062, 0.011, 0.049], "seconds") == ["", "best", "second"]
+    assert html_tables.ranks([37.53, 37.83, None, 37.78], "psnr") == ["", "best", "", "second"]
+    assert html_tables.ranks([0.062, 0.011, 0.049], "seconds") == ["", "best", "second"]
     # equal as printed: both
-    assert html_report.ranks([28.211, 28.2149, 27.0], "psnr") == ["best", "best", "second"]
-    assert html_report.ranks([None, None], "psnr") == ["", ""]
+    assert html_tables.ranks([28.211, 28.2149, 27.0], "psnr") == ["best", "best", "second"]
+    assert html_tables.ranks([None, None], "psnr") == ["", ""]
 
 
 def test_the_paper_s_own_marks_in_table_2():
     """Set14 x3: the paper has MemNet's PSNR 30.00 first and IDN's 29.99 second, IDN's SSIM first, MemNet's second."""
-    html = html_report.table([], 2)
+    html = html_tables.table([], 2)
     line = next(line for line in html.split("<tr>") if '"row">Set14' in line and "<td>x3" in line)
     cells = dict(zip(paper.load()["methods"], line.split("<td>")[2:]))
     assert '<span class="best">30.00</span>/<span class="second">0.8350</span>' in cells["MemNet"]
@@ -42,11 +42,11 @@ def test_the_paper_s_own_marks_in_table_2():
 
 def test_ours_and_the_difference_stand_in_the_cell(root):
     rows = tables.read_report(root / "results/benchmark/benchmark.json")["rows"]
-    html = html_report.table(rows, 3)
+    html = html_tables.table(rows, 3)
     row = next(r for r in rows if (r["dataset"], r["scale"], r["method"]) == ("Set5", 4, "IDN"))
     cell = f'{row["ifc"]:.3f}</span><span class="paper"><span class="best">3.826</span></span>'
     assert f'{cell}<span class="delta">{row["delta"]["ifc"]:+.3f}</span>' in html
-    assert "Bicubic" not in html_report.table(rows, 4)
+    assert "Bicubic" not in html_tables.table(rows, 4)
 
 
 @pytest.fixture(scope="module")
