@@ -22,7 +22,7 @@ stage := $(if $(STAGE),--stage $(STAGE))
 out := $(if $(OUT),--out $(OUT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo report readme test test-caffe lint clean images weights
+.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe lint clean images weights
 
 ## help: this list
 help:
@@ -63,6 +63,10 @@ demo: setup
 ## report: one HTML file with tables, figures, curves and comparisons from results/, into OUT (default runs/report)
 report: setup
 	@tools/html_report.py --data-dir $(DATA) --weights-dir $(WEIGHTS) $(if $(SCALE),--scale $(SCALE)) $(out)
+
+## bench: seconds on the CPU, Caffe's two engines beside others that are installed, into OUT (default results/speed)
+bench: setup
+	@tools/bench_speed.py --weights-dir $(WEIGHTS) $(out)
 
 ## readme: renew the README's tables from results/
 readme: setup

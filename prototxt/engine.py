@@ -27,6 +27,8 @@ def _import():
         import caffe
     except ImportError as error:
         _fail(f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe")
+    except ValueError as error:  # CAFFE_CPU_ENGINE
+        _fail(str(error))
     return caffe
 
 

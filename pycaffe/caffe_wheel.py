@@ -33,12 +33,13 @@ HERE = Path(__file__).resolve().parent
 VARIANT = "cpu"
 
 # What the wheel is made from; this file and caffe_source.py only bring it about.
-RECIPE = ("CMakeLists.txt", "cmake", "compat", "package", "pin.json", "pyproject.toml", "write_pb2.py")
+RECIPE = ("CMakeLists.txt", "cmake", "compat", "onednn", "package", "pin.json", "pyproject.toml", "write_pb2.py")
 # Libraries whose ABI the wheel is bound to, as patterns of their file names without "lib" and ".so".
 LIBRARIES = (
     "boost_python{}{}".format(*sys.version_info),
     "boost_thread",
     "boost_filesystem",
+    "dnnl",
     "glog",
     "gflags",
     "hdf5(?:_serial)?",

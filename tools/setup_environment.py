@@ -39,6 +39,7 @@ PACKAGES = (
     "libboost-filesystem-dev",
     "libboost-python-dev",
     "libboost-thread-dev",
+    "libdnnl-dev",
     "libgflags-dev",
     "libgoogle-glog-dev",
     "libhdf5-dev",

@@ -11,3 +11,4 @@ add_dependencies(caffe_tests caffe_proto)
 target_compile_definitions(caffe_tests PRIVATE GTEST_USE_OWN_TR1_TUPLE=1)
 target_link_libraries(caffe_tests PRIVATE "${CAFFE_TEST_LIBRARY}" caffe_flags Python::Python)
 target_link_options(caffe_tests PRIVATE -Wl,--no-as-needed)  # as for the `caffe` program
+include(OnednnTests)

@@ -7,8 +7,12 @@ modules refer back to ``caffe.Net`` while it runs), then mends what today's NumP
 
 from pathlib import Path as _Path
 
+from caffe_build import cpu_engine as _cpu_engine
 from caffe_build import mend as _mend
 
+_engine = _cpu_engine.chosen()  # a wrong CAFFE_CPU_ENGINE ends here, as an exception, and not in the library
 _upstream = _Path(__file__).with_name("upstream_init.py")
 exec(compile(_upstream.read_bytes(), str(_upstream), "exec"))
 _mend.apply()
+if _engine == "onednn":
+    _cpu_engine.apply(Net)  # noqa: F821 - upstream's, from the line above
