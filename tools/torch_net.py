@@ -10,7 +10,7 @@ class TorchNet(torch.nn.Module):
     Parameters
     ----------
     message : NetParameter
-        Input layers, Convolution, Deconvolution, ReLU, Slice, Concat, Eltwise (sums), Reduction (ASUM).
+        Input layers, Convolution, Deconvolution, ReLU, Slice, Concat, Crop, Eltwise (sums), Split, Reduction (ASUM).
     net : caffe.Net
         The same net, for its weights.
 
@@ -83,6 +83,14 @@ def _concat(layer, bottoms, _):
     return [torch.cat(bottoms, layer.concat_param.axis)]
 
 
+def _crop(layer, bottoms, _):
+    param, result = layer.crop_param, bottoms[0]
+    for index, axis in enumerate(range(param.axis % result.ndim, result.ndim)):
+        offset = param.offset[min(index, len(param.offset) - 1)] if len(param.offset) else 0
+        result = result.narrow(axis, offset, bottoms[1].shape[axis])
+    return [result]
+
+
 def _sum(layer, bottoms, _):
     factors = list(layer.eltwise_param.coeff) or [1.0] * len(bottoms)
     result = bottoms[0] if factors[0] == 1 else factors[0] * bottoms[0]
@@ -101,6 +109,8 @@ OPERATIONS = {
     "ReLU": _relu,
     "Slice": _slice,
     "Concat": _concat,
+    "Crop": _crop,
     "Eltwise": _sum,
     "Reduction": _reduction,
+    "Split": lambda layer, bottoms, _: [bottoms[0]] * len(layer.top),
 }
