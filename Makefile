@@ -20,6 +20,8 @@ gpu := $(if $(GPU),--gpu $(GPU))
 iters := $(if $(ITERS),--iters $(ITERS))
 stage := $(if $(STAGE),--stage $(STAGE))
 out := $(if $(OUT),--out $(OUT))
+# `make setup GPU=0` builds anywhere; a target that is to run on a GPU stops at once where there is none
+need_gpu := $(if $(GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe lint clean images weights
@@ -29,9 +31,9 @@ help:
 	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
 	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
-## setup: install what is missing, build Caffe (or take it from the cache), make .venv
+## setup: install what is missing, build Caffe (or take it from the cache), make .venv; GPU=0: Caffe for NVIDIA GPUs as well
 setup:
-	@$(PYTHON) tools/setup_environment.py
+	@$(PYTHON) tools/setup_environment.py $(need_gpu)
 
 ## fetch: images and released weights from the authors' repository, checked by SHA-256; METHOD=VDSR: that method's weights
 fetch: setup

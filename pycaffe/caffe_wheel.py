@@ -3,6 +3,11 @@
 
     .venv/bin/python pycaffe/caffe_wheel.py          # the wheel, built when the cache has none
     .venv/bin/python pycaffe/caffe_wheel.py --key    # the cache key and what it is made of
+    .venv/bin/python pycaffe/caffe_wheel.py --cuda   # for NVIDIA GPUs as well
+
+The CUDA variant takes compiler and libraries from NVIDIA's wheels in the Python that runs this file
+(cuda13-build.txt), or from a toolkit when CUDA_HOME names one (cuDNN's folder in CUDNN_HOME when it is elsewhere).
+CUDA_ARCHS=90 or 80,90 builds for these architectures only.
 
 A wheel is kept under the hash of everything that goes into it: the recipe (these files), the source's digest,
 Python, the libraries' ABI names, and the user's compiler options. A change in any of them is another wheel.
@@ -30,10 +35,15 @@ import caffe_source
 from caffe_source import PIN, cache_folder
 
 HERE = Path(__file__).resolve().parent
-VARIANT = "cpu"
+TIMES = {
+    "cpu": "3 to 6 minutes on 2 cores",
+    "cuda": "10 minutes on 2 cores for one architecture (CUDA_ARCHS), 20 for all",
+}
 
 # What the wheel is made from; this file and caffe_source.py only bring it about.
 RECIPE = ("CMakeLists.txt", "cmake", "compat", "onednn", "package", "pin.json", "pyproject.toml", "write_pb2.py")
+# ... and the CUDA variant besides
+CUDA_RECIPE = ("cuda", "cuda13.txt", "cuda13-build.txt")
 # Libraries whose ABI the wheel is bound to, as patterns of their file names without "lib" and ".so".
 LIBRARIES = (
     "boost_python{}{}".format(*sys.version_info),
@@ -47,6 +57,8 @@ LIBRARIES = (
     "openblas",
     "protobuf",
 )
+# What a user may steer the CUDA variant with, and the CMake variable that it sets.
+CUDA_OPTIONS = {"CUDA_HOME": "CAFFE_CUDA_ROOT", "CUDNN_HOME": "CAFFE_CUDNN_ROOT", "CUDA_ARCHS": "CAFFE_CUDA_ARCHS"}
 # What a user may steer the compiler with.
 OPTIONS = ("CXX", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "SKBUILD_CMAKE_ARGS", "SKBUILD_CMAKE_DEFINE")
 
@@ -58,10 +70,10 @@ class WheelError(Exception):
 # the cache key ----------------------------------------------------------------------------------------------
 
 
-def recipe_digest(folder=HERE):
+def recipe_digest(folder=HERE, names=RECIPE):
     """SHA-256 (hex) over the names and contents of the recipe's files in `folder` (Path)."""
     sha = hashlib.sha256()
-    for top in (folder / name for name in RECIPE):
+    for top in (folder / name for name in names):
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.is_file() and "__pycache__" not in path.parts:
                 sha.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
@@ -84,12 +96,14 @@ def library_names(listing=None):
     return sorted(set(re.findall(pattern, listing, re.MULTILINE)))
 
 
-def key_parts(environ=os.environ):
-    """What the wheel depends on: a dict that can be written as JSON."""
+def key_parts(environ=os.environ, variant="cpu"):
+    """What the wheel of a variant depends on: a dict that can be written as JSON."""
+    cuda = variant == "cuda"
     return {
-        "recipe": recipe_digest(),
+        "recipe": recipe_digest(names=RECIPE + CUDA_RECIPE if cuda else RECIPE),
         "source": PIN["content_sha256"],
-        "variant": VARIANT,
+        "variant": variant,
+        **({"cuda": {name: environ[name] for name in CUDA_OPTIONS if environ.get(name)}} if cuda else {}),
         "python": sysconfig.get_config_var("SOABI"),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),
@@ -121,8 +135,8 @@ def locked(path):
         yield
 
 
-def obtain(cache=None, say=None):
-    """Return the wheel (Path), from the cache or built into it.
+def obtain(cache=None, say=None, variant="cpu"):
+    """Return the wheel (Path) of a variant, from the cache or built into it.
 
     A wheel enters the cache complete or not at all: it is built in a folder beside, which is then renamed.
 
@@ -133,7 +147,7 @@ def obtain(cache=None, say=None):
     """
     say = say or (lambda line: print(line, file=sys.stderr, flush=True))
     cache = cache or cache_folder()
-    parts = key_parts()
+    parts = key_parts(variant=variant)
     key = key_of(parts)
     source = os.environ.get("CAFFE_SOURCE")
     if source:  # a wrong one must not pass unnoticed, not even where a wheel is there
@@ -152,12 +166,12 @@ def _build_into(cache, key, parts, say):
     final, log = cache / "wheels" / key, cache / f"wheel-{key}.log"
     final.parent.mkdir(exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".build-"))
-    say(f"Caffe wheel: building, 3 to 6 minutes on 2 cores (log: {log})")
+    say(f"Caffe wheel: building, {TIMES[parts['variant']]} (log: {log})")
     try:
         if not os.environ.get("CAFFE_SOURCE"):  # CMake fetches it too, but a failure there costs a minute
             caffe_source.obtain(cache=cache, say=say)
         started = time.monotonic()
-        build(temporary, log)
+        build(temporary, log, parts["variant"])
         seconds = round(time.monotonic() - started)
         (temporary / "key.json").write_text(json.dumps({**parts, "seconds": seconds}, indent=2), encoding="utf-8")
         temporary.chmod(0o755)
@@ -199,8 +213,35 @@ def check_tools():
         )
 
 
-def build(folder, log):
-    """Build the wheel into `folder` (Path), everything that is printed into `log` (Path).
+def cuda_settings(environ=os.environ):
+    """pip's options that make the build a CUDA build.
+
+    Raises
+    ------
+    WheelError
+        An option of the user's is of no use; the text names it.
+    """
+    home = environ.get("CUDA_HOME")
+    if home and not Path(home, "bin", "nvcc").exists():
+        raise WheelError(
+            f"CUDA_HOME={home} has no bin/nvcc; expected the folder of a CUDA toolkit, or unset it to take NVIDIA's "
+            "compiler from the package index"
+        )
+    archs = environ.get("CUDA_ARCHS", "")
+    if not re.fullmatch(r"(\d{2,3}[af]?(-real|-virtual)?([,; ]+(?=\d)|$))*", archs.strip()):
+        raise WheelError(f"CUDA_ARCHS={archs}: expected compute capabilities without the dot, such as 90 or 80,90")
+    if environ.get("CUDNN_HOME") and not home:
+        raise WheelError("CUDNN_HOME is set and CUDA_HOME is not: name the toolkit that this cuDNN is for, or unset it")
+    given = {CUDA_OPTIONS[name]: environ[name] for name in CUDA_OPTIONS if environ.get(name)}
+    if archs:
+        given["CAFFE_CUDA_ARCHS"] = ",".join(re.split(r"[,; ]+", archs.strip()))
+    if not home:
+        given["CAFFE_NVIDIA_WHEELS"] = str(Path(sysconfig.get_path("purelib"), "nvidia"))
+    return [f"--config-settings=cmake.define.{name}={value}" for name, value in {"CAFFE_CUDA": "ON", **given}.items()]
+
+
+def build(folder, log, variant="cpu"):
+    """Build the wheel of a variant into `folder` (Path), everything that is printed into `log` (Path).
 
     Raises
     ------
@@ -208,7 +249,8 @@ def build(folder, log):
         With the first cause found in the log.
     """
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    command = [*pip, "wheel", "-v", "--no-deps", "--no-cache-dir", "-w", str(folder), str(HERE)]
+    settings = cuda_settings() if variant == "cuda" else []
+    command = [*pip, "wheel", "-v", "--no-deps", "--no-cache-dir", *settings, "-w", str(folder), str(HERE)]
     merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(command, **merged)
@@ -243,13 +285,17 @@ def cause(log):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--key", action="store_true", help="print the cache key and its parts, build nothing")
+    parser.add_argument("--cuda", action="store_true", help="the variant for NVIDIA GPUs")
     args = parser.parse_args(argv)
+    variant = "cuda" if args.cuda else "cpu"
     if args.key:
-        parts = key_parts()
-        print(json.dumps({"key": key_of(parts), **parts}, indent=2))
+        parts = key_parts(variant=variant)
+        key = key_of(parts)
+        wheel = cached(key, cache_folder())
+        print(json.dumps({"key": key, "wheel": wheel and str(wheel), **parts}, indent=2))
         return 0
     try:
-        print(obtain())
+        print(obtain(variant=variant))
     except (WheelError, caffe_source.SourceError, OSError) as error:
         print(f"caffe_wheel.py: {error}", file=sys.stderr)
         return 2

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from caffe_source import PIN, cache_folder
-from caffe_wheel import cause, key_of, key_parts, locked
+from caffe_wheel import cause, cuda_settings, key_of, key_parts, locked
 
 HERE = Path(__file__).resolve().parent
 COMMAND = "pycaffe/run_upstream_tests.py --out results/caffe_tests.md"
@@ -82,7 +82,20 @@ def installed_wheel():
 # building ---------------------------------------------------------------------------------------------------
 
 
-def build(folder, library):
+def obtain():
+    """The C++ tests of the installed wheel, compiled when they are not in the cache: the program, source's folder."""
+    info, library = installed_wheel()
+    work = work_folder(info)
+    with locked(work.with_name(work.name + ".lock")):
+        return build(work, library, info)
+
+
+def work_folder(info):
+    """Folder (Path) of the cache for the tests of the wheel with these facts."""
+    return cache_folder() / f"tests-{key_of(key_parts(variant=info['variant']))}"
+
+
+def build(folder, library, info):
     """Compile upstream's C++ tests below `folder` (Path); returns the program and the source's folder.
 
     A second run builds only what has changed.
@@ -94,6 +107,7 @@ def build(folder, library):
     configure = [
         *(cmake, "-S", str(HERE), "-B", str(folder), *generator),
         *("-DCAFFE_BUILD_TESTS=ON", f"-DCAFFE_TEST_LIBRARY={library}", f"-DPython_EXECUTABLE={sys.executable}"),
+        *(_cuda_options() if info["variant"] == "cuda" else []),
     ]
     log = folder.with_name(folder.name + ".log")
     print(f"compiling upstream's C++ tests (log: {log})", flush=True)
@@ -102,6 +116,10 @@ def build(folder, library):
             if subprocess.run(["nice", *command], stdout=file, stderr=subprocess.STDOUT).returncode:
                 raise RunError(f"{cause(log.read_text(encoding='utf-8'))}; the whole log: {log}")
     return folder / "caffe_tests", folder / "upstream"
+
+
+def _cuda_options():
+    return [option.partition("=")[2].replace("cmake.define.", "-D") for option in cuda_settings()]
 
 
 def install_pydot(folder):
@@ -254,9 +272,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         info, library = installed_wheel()
-        work = cache_folder() / f"tests-{key_of(key_parts())}"
+        work = work_folder(info)
         with locked(work.with_name(work.name + ".lock")):
-            program, source = build(work, library)
+            program, source = build(work, library, info)
             install_pydot(work / "python")
             suites = [
                 run_python(source, work / "python.xml", work / "python"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
+from tools import gpu as gpu_module
 from tools.cli import UserError
 
 # run in a process of its own, because upstream aborts when there is no GPU or no CUDA in the build
@@ -36,21 +37,66 @@ def use_device(gpu=None):
     Raises
     ------
     UserError
-        The number is not one, this Caffe was built without CUDA, or there is no such GPU. Never a silent CPU run.
+        The number is not one, this Caffe was built without CUDA, or the GPU cannot be used. Never a silent CPU run.
     """
+    global _device
     if gpu is None or gpu == "":
         caffe.set_mode_cpu()
-        return "cpu"
-    number = str(gpu)
-    if not number.isdigit():
-        raise UserError(f"gpu: got {gpu!r}, expected the number of one GPU as in nvidia-smi, such as 0")
+        _device = "cpu"
+        return _device
+    asked = gpu_numbers(gpu)
+    if len(asked) > 1:
+        raise UserError(f"gpu: got {gpu}, but only training runs on several GPUs; give one number")
+    check_gpu(asked[0])
+    caffe.set_device(asked[0])
+    caffe.set_mode_gpu()
+    _device = f"gpu {asked[0]}"
+    return _device
+
+
+_device = "cpu"
+
+
+def on_gpu():
+    """Whether `use_device` has chosen a GPU."""
+    return _device != "cpu"
+
+
+def gpu_numbers(asked):
+    """Numbers (list of int) of a --gpu option such as "0" or "0,1"; raises UserError."""
+    try:
+        return gpu_module.numbers(asked)
+    except gpu_module.GpuError as error:
+        raise UserError(str(error)) from None
+
+
+def check_gpu(number):
+    """Raise UserError unless GPU `number` (int) can be used by this Caffe.
+
+    A build of this project is checked with the driver; then, and for a Caffe of the user's own, it is tried in a
+    process of its own, since upstream ends the process when something is wrong.
+    """
+    build = build_info()
+    if build is not None:
+        try:
+            gpu_module.check(number, build)
+        except gpu_module.GpuError as error:
+            raise UserError(str(error)) from None
     environment = {**os.environ, "GLOG_minloglevel": "0"}
-    probe = subprocess.run([sys.executable, "-c", _PROBE, number], capture_output=True, text=True, env=environment)
+    probe = subprocess.run([sys.executable, "-c", _PROBE, str(number)], capture_output=True, text=True, env=environment)
     if probe.returncode != 0:
         raise UserError(_why_no_gpu(number, probe.stderr))
-    caffe.set_device(int(number))
-    caffe.set_mode_gpu()
-    return f"gpu {number}"
+
+
+def build_info():
+    """What this project's build says of itself (dict); None for a Caffe of the user's own."""
+    if os.environ.get("CAFFE_PYTHONPATH"):
+        return None
+    try:
+        import caffe_build
+    except ImportError:
+        return None
+    return caffe_build.info()
 
 
 def _why_no_gpu(number, stderr):

@@ -4,7 +4,14 @@
     tools/setup_environment.py            # do what is missing; a second call takes seconds
     tools/setup_environment.py --check    # say what is there, change nothing; exit status 2 when incomplete
 
+With GPU=0 (or another number) in the environment Caffe is built for NVIDIA GPUs as well, on machines without one, too;
+from then on this build is kept. With --need-gpu such a GPU must be there.
+
 Environment variables:
+    GPU                build Caffe with CUDA
+    CAFFE_VARIANT      cpu or cuda: this build, whatever GPU says and whatever is installed
+    CUDA_HOME          CUDA toolkit 12.x or 13.x to build with, CUDNN_HOME its cuDNN; else NVIDIA's wheels are installed
+    CUDA_ARCHS         compute capabilities to build for, such as 90 or 80,90 (default: all from 75 on)
     CAFFE_SOURCE       folder or tarball of Caffe's source, instead of a download
     CAFFE_PYTHONPATH   folder of an existing `caffe` package: it is used, nothing is built
     IDN_CACHE          where sources and built wheels are kept (default ~/.cache/idn-caffe)
@@ -19,6 +26,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +34,7 @@ import time
 from pathlib import Path
 
 import _wheelhouse
+import gpu
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -66,6 +75,44 @@ print(caffe.__version__, os.path.dirname(caffe.__file__))
 
 class SetupError(Exception):
     """The environment cannot be made; the text is one line for the user."""
+
+
+def variant(stamp=None):
+    """Which build of Caffe is wanted, "cpu" or "cuda": what the user says, else what is installed.
+
+    Raises
+    ------
+    SetupError
+        CAFFE_VARIANT is neither.
+    """
+    chosen = os.environ.get("CAFFE_VARIANT")
+    if chosen:
+        if chosen not in ("cpu", "cuda"):
+            raise SetupError(f"CAFFE_VARIANT={chosen}: expected cpu or cuda")
+        return chosen
+    if os.environ.get("GPU"):
+        return "cuda"
+    return (read_stamp() if stamp is None else stamp).get("variant", "cpu")
+
+
+def need_gpu():
+    """See whether the GPUs that GPU names are there, before half an hour goes into a build for them.
+
+    Raises
+    ------
+    SetupError
+        They are not.
+    """
+    asked = os.environ.get("GPU")
+    if not asked:
+        return
+    try:
+        there = len(gpu.driver().devices)
+        missing = [str(number) for number in gpu.numbers(asked) if number >= there]
+    except gpu.GpuError as error:
+        raise SetupError(f"GPU={asked}: {error}") from None
+    if missing:
+        raise SetupError(f"GPU={asked}: no GPU {', '.join(missing)}; there are {there}, counted from 0")
 
 
 def own_caffe():
@@ -223,8 +270,16 @@ def install_project(stamp):
 
 def keep_packages():
     """Keep the installed packages for the next checkout on this machine."""
-    kept = _wheelhouse.fill(wheelhouse(), VENV / "bin" / "python", BUILD_REQUIREMENTS, {"caffe"})
+    # NVIDIA's libraries are a gigabyte and come with the CUDA build alone
+    leave_out = {"caffe", *_names_in("cuda13-build.txt"), *_names_in("cuda13.txt")}
+    kept = _wheelhouse.fill(wheelhouse(), VENV / "bin" / "python", BUILD_REQUIREMENTS, leave_out)
     return f"kept for the next checkout, {wheelhouse()}" if kept else "not kept, the next checkout downloads them again"
+
+
+def _names_in(requirements):
+    """Names of the packages in a requirements file of pycaffe/."""
+    lines = (ROOT / "pycaffe" / requirements).read_text(encoding="utf-8").splitlines()
+    return {re.match(r"[a-z0-9-]+", line)[0] for line in lines if line.startswith("nvidia-")}
 
 
 # Caffe ------------------------------------------------------------------------------------------------------
@@ -232,10 +287,16 @@ def keep_packages():
 
 def caffe_key():
     """What identifies the Caffe that .venv should have: the folder the user names, or the wheel's cache key."""
-    if own_caffe():
-        return own_caffe()
-    done = _wheel_tool("--key")
-    return json.loads(done.stdout)["key"]
+    return own_caffe() or wanted_wheel()["key"]
+
+
+def wanted_wheel():
+    """Cache key of the wanted wheel, and where it is when it is built: {"key": str, "wheel": str or None, ...}."""
+    return json.loads(_wheel_tool("--key", *_variant_option()).stdout)
+
+
+def _variant_option():
+    return ["--cuda"] if variant() == "cuda" else []
 
 
 def check_source():
@@ -264,9 +325,13 @@ def install_caffe(stamp):
     if own_caffe():
         pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
         return f"CAFFE_PYTHONPATH={own_caffe()}, nothing to build"
-    if stamp.get("caffe") == caffe_key():
+    wanted = wanted_wheel()
+    if stamp.get("caffe") == wanted["key"]:
         return "unchanged"
-    wheel = _wheel_tool().stdout.strip()
+    if variant() == "cuda" and not os.environ.get("CUDA_HOME"):
+        requirements = "cuda13.txt" if wanted["wheel"] else "cuda13-build.txt"
+        step("NVIDIA's libraries", pip_install, "-r", str(ROOT / "pycaffe" / requirements))
+    wheel = _wheel_tool(*_variant_option()).stdout.strip()
     # another build has the same version: pip would keep the old one
     pip_install("--force-reinstall", "--no-deps", wheel)
     pip_install(*_wheelhouse.options(wheelhouse()), wheel)
@@ -303,7 +368,7 @@ def read_stamp():
 def write_stamp():
     """Say what is installed now; written last, under a temporary name first."""
     temporary = STAMP.with_suffix(".part")
-    content = {"project": project_digest(), "caffe": caffe_key()}
+    content = {"project": project_digest(), "caffe": caffe_key(), "variant": variant()}
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(STAMP)
 
@@ -332,7 +397,7 @@ def set_up():
     """Do what is missing. When nothing is, one line is printed."""
     check_source()
     if is_complete():
-        print(f"environment: ready, caffe {probe_caffe()}")
+        print(f"environment: ready, caffe {probe_caffe()}{', with CUDA' if variant() == 'cuda' else ''}")
         return
     if not own_caffe():
         step("system packages", install_packages)
@@ -348,7 +413,8 @@ def set_up():
 
 def is_complete():
     """Whether the last set-up made just what this checkout and these options ask for."""
-    if not venv_version() or read_stamp() != {"project": project_digest(), "caffe": caffe_key()}:
+    stamp = read_stamp()
+    if not venv_version() or (stamp.get("project"), stamp.get("caffe")) != (project_digest(), caffe_key()):
         return False
     return bool(own_caffe()) or not missing_packages()
 
@@ -399,10 +465,13 @@ def _fail(text):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="say what is there, change nothing")
+    parser.add_argument("--need-gpu", action="store_true", help="stop when the GPU that GPU= names is not there")
     args = parser.parse_args(argv)
     try:
         if args.check:
             return check()
+        if args.need_gpu:
+            need_gpu()
         with only_one():
             set_up()
     except (SetupError, OSError) as error:

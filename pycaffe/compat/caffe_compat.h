@@ -10,5 +10,9 @@
 #include <google/protobuf/io/coded_stream.h>
 #define SetTotalBytesLimit(limit, ...) SetTotalBytesLimit(limit)
 
+#ifndef CPU_ONLY
+#include "../cuda/compat.h"
+#endif
+
 #endif  // __cplusplus
 #endif  // IDN_CAFFE_COMPAT_H_
