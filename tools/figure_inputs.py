@@ -32,8 +32,8 @@ def in_set(data_dir, dataset, stem):
     path = find_in_set(data_dir, dataset, stem)
     if path is None:
         raise UserError(
-            f"{Path(data_dir) / dataset}: has no image {stem}; run `make fetch`, or tools/fetch.py {dataset}, or name an "
-            "image of yours"
+            f"{Path(data_dir) / dataset}: has no image {stem}; run `make fetch`, or tools/fetch.py {dataset}, or name "
+            "an image of yours"
         )
     return path
 

@@ -220,12 +220,13 @@ def main(argv=None):
             raise UserError(f"{path}: no such image; expected one that OpenCV reads")
     report, timing = tables.read_report(args.benchmark), tables.read_report(args.time)
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
+    curves = curves_section(runs)  # first: it may refuse a run, and the pictures take longer
     command = provenance.command("tools/html_report.py", sys.argv[1:] if argv is None else argv)
     sections = {
         "Tables": html_tables.section(report, timing),
         "Comparisons": sliders_section(pictures(args), args.scale, args.weights_dir),
         "Figures": figures_section(args.figures, report, timing),
-        "Learning curves": curves_section(runs),
+        "Learning curves": curves,
         "How it was measured": provenance_section(
             {"Tables 2 and 3": report, "Table 4": timing}, runs, args.figures, command
         ),

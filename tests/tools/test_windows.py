@@ -124,3 +124,15 @@ def test_onednn_needs_no_columns():
     # maps of all blobs of IDN, and of the columns by hand: 9 x 64 for conv2 and so on, 289 for the transposed one
     assert stock == (pytest.approx(57807, rel=1e-3), 0)
     assert 2 * fast[0] < stock[0] and fast[1] > 0
+
+
+def test_the_benchmark_s_tiles_overlap_by_what_is_derived():
+    """tools/methods.py and docs/methods.md say so; DRRN and MemNet overlap by their scripts' 16 of 52 and 74 pixels."""
+    radius = {
+        name: receptive_field(METHODS[name].build(3), METHODS[name].output)[0].radius
+        for name in ("VDSR", "DRCN", "RED30", "DRRN", "MemNet")
+    }
+    assert {name: METHODS[name].tile[1] for name in ("VDSR", "DRCN", "RED30")} == {
+        name: radius[name] for name in ("VDSR", "DRCN", "RED30")
+    }
+    assert (radius["DRRN"], radius["MemNet"]) == (52, 74)
