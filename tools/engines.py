@@ -131,4 +131,32 @@ class OnnxRuntime:
         return session.run(None, {name: np.ascontiguousarray(image, np.float32)[None, None]})[0][0, 0]
 
 
-ENGINES = {"caffe": None, "opencv": OpenCV, "onnxruntime": OnnxRuntime}
+class CudaGraph:
+    """A net in Caffe on the GPU, its kernels recorded once a size and issued as a whole.
+
+    The first call at a new size is slower than a forward, every further one several times as fast.
+    """
+
+    def __init__(self, net, message):
+        _graphs()
+        from caffe_build import _graph
+
+        self.net, self.graph = net, _graph.GraphNet(net)
+
+    def __call__(self, image, output):
+        blob = self.net.blobs["data"]
+        blob.reshape(1, 1, *image.shape)
+        blob.data[0, 0] = image
+        self.graph.forward()
+        return self.net.blobs[output].data[0, 0].copy()
+
+
+def _graphs():
+    from tools import caffe_runtime, stepping
+
+    if not (stepping.have_graphs() and caffe_runtime.on_gpu()):
+        raise UserError("engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu; run `make setup GPU=0`, or use "
+                        "--engine caffe")  # fmt: skip
+
+
+ENGINES = {"caffe": None, "cudagraph": CudaGraph, "opencv": OpenCV, "onnxruntime": OnnxRuntime}

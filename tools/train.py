@@ -3,6 +3,7 @@
 
     tools/train.py --scale 3                          # the whole schedule: 720,000 iterations
     tools/train.py --scale 3 --gpu 0
+    tools/train.py --scale 3 --gpu 0,1                # data parallel; the batch of 64 is shared out
     tools/train.py --scale 3 --iters 3000             # the same schedule, scaled down
     tools/train.py --scale 3 --stage finetune --weights weights/idn/IDN_x3.caffemodel
 
@@ -27,7 +28,7 @@ from pathlib import Path
 from data_prep import hdf5, sources
 from data_prep.files import atomic_path, write_text
 from prototxt import idn, solver
-from tools import caffe_runtime, cli, evaluation, learning_log, memory, provenance, training
+from tools import caffe_runtime, cli, evaluation, learning_log, memory, parallel, provenance, training
 from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,7 +193,8 @@ def summary(args, argv, device, bicubic, databases, rows):
     return {
         "command": provenance.command("tools/train.py", argv),
         "date": provenance.now(),
-        "device": provenance.processor() if device == "cpu" else provenance.gpu_name(args.gpu),
+        "device": provenance.processor() if device.name == "cpu" else provenance.gpu_name(device.gpus[0]),
+        "gpu": gpu_options(args, device),
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
         "scale": args.scale,
         "stages": stages,
@@ -213,12 +215,48 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def device_of(args):
+    """Take the CPU or the GPUs of --gpu; gives a training.Device.
+
+    Raises
+    ------
+    UserError
+        A GPU cannot be used, or several cannot share the batch.
+    """
+    for name, asked in (("TF32", args.tf32), ("DETERMINISTIC", args.deterministic), ("BENCHMARK", args.autotune)):
+        # read by the CUDA build when it makes its first convolution
+        os.environ[f"CAFFE_CUDNN_{name}"] = "1" if asked else "0"
+    if not args.gpu:
+        return training.Device(caffe_runtime.use_device(None))
+    gpus = caffe_runtime.gpu_numbers(args.gpu)
+    for number in gpus[1:]:
+        caffe_runtime.check_gpu(number)
+    name = caffe_runtime.use_device(gpus[0])
+    if len(gpus) > 1:
+        parallel.check(gpus, args.batch)
+        name = f"gpu {','.join(map(str, gpus))}"
+    return training.Device(name, tuple(gpus), args.graphs)
+
+
+def gpu_options(args, device):
+    """How the GPU computed (dict), for the summary; empty on the CPU."""
+    if device.name == "cpu":
+        return {}
+    return {"tf32": args.tf32, "deterministic": args.deterministic, "autotune": args.autotune, "graphs": args.graphs,
+            "gpus": len(device.gpus)}  # fmt: skip
+
+
 def parse(argv):
     parser = cli.Parser(__doc__)
     parser.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
     parser.add_argument("--stage", choices=STAGES, help="one stage only (default: all three in turn)")
     parser.add_argument("--iters", type=int, help="iterations in all (default: the full schedule)")
-    parser.add_argument("--gpu", default=os.environ.get("GPU"), help="number of the GPU (default: CPU)")
+    parser.add_argument("--gpu", default=os.environ.get("GPU"), help="number of the GPU, several: 0,1 (default: CPU)")
+    parser.add_argument("--tf32", action="store_true", help="GPU: convolutions in TF32, not in float as the paper had")
+    parser.add_argument("--deterministic", action="store_true", help="GPU: the same bits in every run, slower")
+    parser.add_argument("--no-autotune", dest="autotune", action="store_false",
+                        help="GPU: cuDNN's algorithms by its own guess, not by timing them")  # fmt: skip
+    parser.add_argument("--no-graphs", dest="graphs", action="store_false", help="GPU: launch every kernel on its own")
     parser.add_argument("--weights", type=Path, help="start from this .caffemodel; of any scale, the shapes agree")
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"))
     parser.add_argument("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
@@ -238,6 +276,7 @@ def parse(argv):
             parser.error(f"--{name.replace('_', '-')}: got {value}, expected at least 1")
     if not args.lr > 0:
         parser.error(f"--lr: got {args.lr}, expected more than 0")
+    args.autotune = args.autotune and not args.deterministic
     args.val_images = args.val_images or args.data_dir / "Set5"
     args.out = args.out or ROOT / "runs" / f"x{args.scale}"
     return args
@@ -247,13 +286,13 @@ def main(argv=None):
     """Run the stages that are asked for and not finished; gives the exit status."""
     args = parse(argv)
     lengths = schedule(args.iters, args.stage)
-    device = caffe_runtime.use_device(args.gpu)
+    device = device_of(args)
     databases = check_databases(args, lengths)
     samples, bicubic = validation_samples(args.val_images, args.scale)
     if args.weights:
         caffe_runtime.read_caffemodel(args.weights)
     plan = ", ".join(f"{stage} {n:,}" for stage, n in lengths.items())
-    print(f"IDN x{args.scale} on {device}: {plan} iterations; validation on {len(samples)} images of "
+    print(f"IDN x{args.scale} on {device.name}: {plan} iterations; validation on {len(samples)} images of "
           f"{args.val_images}, bicubic {bicubic:.3f} dB", flush=True)  # fmt: skip
     with claimed(args.out):
         return run_stages(args, argv, lengths, device, databases, samples, bicubic)
@@ -270,7 +309,7 @@ def run_stages(args, argv, lengths, device, databases, samples, bicubic):
             settings,
             training.default_rhythm(iterations, args.snapshot, args.test_interval),
             args.out / stage,
-            train, val, samples, log,
+            train, val, samples, log, device,
         )  # fmt: skip
         weights, start = start_of(stage, args, args.out)
         record(args.out / stage, settings, start, train.made_of)

@@ -18,7 +18,7 @@ import numpy as np
 from data_prep.files import atomic_path, write_text
 from prototxt import emit, idn, solver
 from prototxt.engine import caffe
-from tools import caffe_runtime, evaluation, snapshots
+from tools import caffe_runtime, evaluation, parallel, snapshots, stepping
 from tools.cli import UserError
 
 # Caffe refuses test_interval 0; this one it never reaches, because validation is ours
@@ -70,6 +70,25 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
+class Device:
+    """Where a stage runs.
+
+    Attributes
+    ----------
+    name : str
+        "cpu" or "gpu 0", as `caffe_runtime.use_device` gives it.
+    gpus : list of int
+        All GPUs; empty on the CPU.
+    graphs : bool
+        Use CUDA graphs where they can be used, see tools/stepping.py.
+    """
+
+    name: str = "cpu"
+    gpus: tuple = ()
+    graphs: bool = True
+
+
+@dataclass(frozen=True)
 class Source:
     """A checked HDF5 database: the list that Caffe's `source` names, its number of pairs, what they are made of."""
 
@@ -92,11 +111,13 @@ class Stage:
     samples : list of evaluation.Sample
         Validation images.
     log : learning_log.Log
+    device : Device
     """
 
-    def __init__(self, settings, rhythm, folder, train, val, samples, log):
+    def __init__(self, settings, rhythm, folder, train, val, samples, log, device=None):
         self.settings, self.rhythm, self.folder = settings, rhythm, Path(folder)
         self.train, self.val, self.samples, self.log = train, val, samples, log
+        self.device = device or Device()
 
     @property
     def final(self):
@@ -125,16 +146,31 @@ class Stage:
         self.test_net.share_with(self.solver.net)
         self.deploy = caffe_runtime.build_net(idn.idn(self.settings.scale, "deploy"))
         self.deploy.share_with(self.solver.net)
-        self._start(weights, say)
-        with _stop_requests() as stop:
+        state = self._start(weights, say)
+        with self._company(state), _stop_requests() as stop:
             self._loop(stop, say)
         with atomic_path(self.final) as temporary:
             shutil.copyfile(snapshots.model_path(self.folder, self.settings.iterations), temporary)
         if stop.requested:  # in the very last iteration: the next stage must not begin
             raise Interrupted(f"{self.settings.stage}: finished, and stopped as asked")
 
+    @contextmanager
+    def _company(self, state):
+        """The other ranks, while a stage runs on several GPUs."""
+        gpus, done = self.device.gpus, self.solver.iter
+        if len(gpus) < 2:
+            yield
+            return
+        uid = caffe.NCCL.new_uid()
+        solver_path = self.folder / "solver.prototxt"
+        with parallel.workers(gpus, solver_path, uid, done, self.settings.iterations, state):
+            nccl = parallel.connect(self.solver, uid)
+            yield
+            del nccl
+
     def _make_solver(self):
-        s = self.settings
+        s, ranks = self.settings, max(1, len(self.device.gpus))
+        parallel.join(0, ranks)
         self.folder.mkdir(parents=True, exist_ok=True)
         net_path, solver_path = self.folder / "net.prototxt", self.folder / "solver.prototxt"
         net = idn.idn(
@@ -142,7 +178,7 @@ class Stage:
             solver.PHASE_OF_STAGE[s.stage],
             source=str(self.train.list_path.resolve()),
             test_source=str(self.val.list_path.resolve()),
-            batch=s.batch,
+            batch=s.batch // ranks,
         )
         message = solver.solver(
             s.scale,
@@ -159,11 +195,14 @@ class Stage:
             seed=s.seed,
         )
         message.test_initialization = False
+        if ranks > 1:
+            message.layer_wise_reduce = False  # one exchange of all gradients: they are few
         write_text(net_path, emit.text(net, "tools/train.py"))
         write_text(solver_path, emit.text(message, "tools/train.py"))
         return caffe.get_solver(str(solver_path))
 
     def _start(self, weights, say):
+        """Bring the solver to where the stage stands; gives the .solverstate (Path) it resumes from, or None."""
         shapes = caffe_runtime.param_shapes(self.solver.net)
         newest = snapshots.newest_whole(self.folder, shapes)
         if newest:
@@ -172,13 +211,15 @@ class Stage:
             self._skip_seen_pairs(iteration)
             self.log.forget_after(self.settings.stage, iteration)
             say(f"{self.settings.stage}: resuming from {path.name}")
-        elif weights is not None:
+            return path
+        if weights is not None:
             caffe_runtime.load_weights(self.solver.net, weights)
             self.log.forget_after(self.settings.stage, -1)
             say(f"{self.settings.stage}: starting from {weights}")
         else:
             self.log.forget_after(self.settings.stage, -1)
             say(f"{self.settings.stage}: starting from random weights, seed {self.settings.seed}")
+        return None
 
     def _skip_seen_pairs(self, iteration):
         """Turn the data layer on to where it was: Caffe's snapshots do not keep its place in the database."""
@@ -187,14 +228,14 @@ class Stage:
 
     def _loop(self, stop, say):
         s, rhythm = self.settings, self.rhythm
-        clock = _Clock(self.solver.iter)
+        crank = stepping.stepper(self.solver, self.device.name, self.device.graphs and len(self.device.gpus) < 2)
+        clock = _Clock()
         losses, rate = [], self.solver.lr
         saved = None
         while self.solver.iter < s.iterations:
             rate = self.solver.lr
-            with clock:
-                self.solver.step(1)
-            losses.append(float(self.solver.net.blobs["loss"].data))
+            with clock.of(self._until_event(crank.chunk)) as count:
+                losses += self._steps(crank, count)
             iteration, last = self.solver.iter, self.solver.iter == s.iterations
             if not math.isfinite(losses[-1]):
                 raise UserError(
@@ -210,6 +251,24 @@ class Stage:
                 saved = snapshots.save(self.solver, self.folder)
             if stop.requested and not last:
                 raise Interrupted(f"{s.stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
+
+    def _until_event(self, at_most):
+        """Iterations (int) until something is to be done between two of them, `at_most` that many."""
+        done, rhythm = self.solver.iter, self.rhythm
+        every = (rhythm.display, rhythm.test, rhythm.snapshot, self.settings.stepsize)
+        return min(at_most, self.settings.iterations - done, *(n - done % n for n in every))
+
+    def _steps(self, crank, count):
+        try:
+            return crank.step(count)
+        except RuntimeError as error:
+            if "out of memory" not in str(error):
+                raise
+            s = self.settings
+            raise UserError(
+                f"{s.stage}: {error}; batch {s.batch} of {s.stage} at x{s.scale} does not fit: give a smaller --batch, "
+                "or see with nvidia-smi what else uses the GPU"
+            ) from None
 
     def _row(self, iteration, losses, rate, clock, validated):
         row = dict(
@@ -245,15 +304,16 @@ class Stage:
 class _Clock:
     """Time spent in iterations alone, so that validation does not count in iterations/s."""
 
-    def __init__(self, first):
-        self.first, self.count, self.seconds = first, 0, 0.0
+    def __init__(self):
+        self.count, self.seconds = 0, 0.0
 
-    def __enter__(self):
-        self._began = time.perf_counter()
-
-    def __exit__(self, *exc):
-        self.seconds += time.perf_counter() - self._began
-        self.count += 1
+    @contextmanager
+    def of(self, count):
+        """Measure `count` (int) iterations, which it hands on."""
+        began = time.perf_counter()
+        yield count
+        self.seconds += time.perf_counter() - began
+        self.count += count
 
     def rate(self):
         return self.count / self.seconds

@@ -71,7 +71,7 @@ def test_all_that_the_build_reads_is_in_the_recipe(root):
     beside = {"README.md", "caffe_source.py", "caffe_wheel.py", "run_upstream_tests.py", "unittest_names.py"}
     beside |= {"upstream.sha256"}  # bound to pin.json by its digest
     names = {p.name for p in (root / "pycaffe").iterdir() if p.name not in ("__pycache__", "package.egg-info")}
-    assert names - beside == set(caffe_wheel.RECIPE)
+    assert names - beside == set(caffe_wheel.RECIPE) | set(caffe_wheel.CUDA_RECIPE)
 
 
 def test_library_names_are_those_linked():
@@ -95,10 +95,46 @@ def test_the_key_changes_with_each_part():
     assert {"recipe", "source", "variant", "python", "libraries", "options"} <= set(parts)
 
 
+def test_the_cuda_variant_has_keys_of_its_own():
+    cpu, cuda = caffe_wheel.key_parts({}), caffe_wheel.key_parts({}, "cuda")
+    assert (cpu["variant"], cuda["variant"]) == ("cpu", "cuda") and cpu["recipe"] != cuda["recipe"]
+    one_arch = {"CUDA_ARCHS": "90"}
+    assert caffe_wheel.key_parts(one_arch) == cpu and caffe_wheel.key_parts(one_arch, "cuda") != cuda
+
+
+def test_cuda_settings(tmp_path):
+    def given(environ):
+        return dict(s.replace("--config-settings=cmake.define.", "").split("=", 1)
+                    for s in caffe_wheel.cuda_settings(environ))  # fmt: skip
+
+    wheels = given({})
+    assert wheels["CAFFE_CUDA"] == "ON" and wheels["CAFFE_NVIDIA_WHEELS"].endswith("site-packages/nvidia")
+    assert given({"CUDA_ARCHS": "80 90"})["CAFFE_CUDA_ARCHS"] == "80,90"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "nvcc").touch()
+    home = given({"CUDA_HOME": str(tmp_path), "CUDNN_HOME": "/cudnn"})
+    assert home == {"CAFFE_CUDA": "ON", "CAFFE_CUDA_ROOT": str(tmp_path), "CAFFE_CUDNN_ROOT": "/cudnn"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({"CUDA_HOME": "/nowhere"}, "CUDA_HOME=/nowhere has no bin/nvcc"),
+        ({"CUDA_ARCHS": "9.0"}, "CUDA_ARCHS=9.0: expected compute capabilities without the dot"),
+        ({"CUDA_ARCHS": "sm_90"}, "CUDA_ARCHS=sm_90: expected"),
+        ({"CUDNN_HOME": "/cudnn"}, "CUDNN_HOME is set and CUDA_HOME is not"),
+    ],
+)
+def test_cuda_settings_that_are_wrong(environ, text):
+    with pytest.raises(caffe_wheel.WheelError, match=text):
+        caffe_wheel.cuda_settings(environ)
+
+
 def test_key_command(root):
     run = [sys.executable, root / "pycaffe" / "caffe_wheel.py", "--key"]
     printed = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
-    key = printed.pop("key")
+    key, wheel = printed.pop("key"), printed.pop("wheel")
+    assert wheel is None or key in wheel
     assert key == caffe_wheel.key_of(printed) and len(key) == 16
 
 
@@ -115,7 +151,7 @@ def test_a_kept_wheel_is_taken_without_building(silent, monkeypatch, tmp_path):
 
 
 def test_a_failed_build_leaves_nothing(silent, monkeypatch, tmp_path):
-    def half(folder, log):
+    def half(folder, log, variant):
         (folder / "caffe-1.whl").write_bytes(b"half")
         raise caffe_wheel.WheelError("no space")
 
@@ -136,7 +172,7 @@ def test_no_source_no_build(monkeypatch, tmp_path):
 def test_two_at_once_build_once(silent, monkeypatch, tmp_path):
     built, taken = [], []
 
-    def slow(folder, log):
+    def slow(folder, log, variant):
         built.append(folder)
         time.sleep(0.3)
         (folder / "caffe-1.whl").write_bytes(b"wheel")

@@ -172,10 +172,44 @@ def test_stamp(venv, monkeypatch):
     assert setup.read_stamp() == {}
     venv.mkdir()
     setup.write_stamp()
-    assert setup.read_stamp() == {"project": setup.project_digest(), "caffe": "0123456789abcdef"}
+    expected = {"project": setup.project_digest(), "caffe": "0123456789abcdef", "variant": setup.variant()}
+    assert setup.read_stamp() == expected
     assert [p.name for p in venv.iterdir()] == ["setup.json"]
     setup.STAMP.write_text('{"project": ')  # cut short
     assert setup.read_stamp() == {}
+
+
+def test_the_build_for_gpus_is_chosen_and_kept(venv, monkeypatch):
+    for name in ("GPU", "CAFFE_VARIANT"):
+        monkeypatch.delenv(name, raising=False)
+    assert setup.variant({}) == "cpu" and setup.variant({"variant": "cuda"}) == "cuda"
+    monkeypatch.setenv("GPU", "0")
+    assert setup.variant({}) == "cuda"
+    monkeypatch.setenv("CAFFE_VARIANT", "cpu")
+    assert setup.variant({"variant": "cuda"}) == "cpu"
+    monkeypatch.setenv("CAFFE_VARIANT", "gpu")
+    with pytest.raises(setup.SetupError, match="CAFFE_VARIANT=gpu: expected cpu or cuda"):
+        setup.variant({})
+
+
+def test_a_gpu_that_is_needed_and_not_there(monkeypatch):
+    devices = [setup.gpu.Device("one", 1, (9, 0))]
+    monkeypatch.setattr(setup.gpu, "driver", lambda: setup.gpu.Driver((13, 0), devices))
+    for asked in ("", "0"):
+        monkeypatch.setenv("GPU", asked)
+        setup.need_gpu()
+    for asked, text in (("1", "GPU=1: no GPU 1; there are 1"), ("x", "GPU=x: .*expected the number of a GPU")):
+        monkeypatch.setenv("GPU", asked)
+        with pytest.raises(setup.SetupError, match=text):
+            setup.need_gpu()
+
+
+def test_nvidias_packages_are_one_release(root):
+    names = setup._names_in("cuda13-build.txt") | setup._names_in("cuda13.txt")
+    assert {"nvidia-cuda-nvcc", "nvidia-cudnn-cu13", "nvidia-cublas", "nvidia-nccl-cu13"} <= names
+    texts = "".join((root / "pycaffe" / name).read_text() for name in ("cuda13.txt", "cuda13-build.txt"))
+    for package in ("cuda-runtime", "cuda-nvrtc", "cuda-nvcc", "nvvm", "cuda-crt", "cuda-cccl"):
+        assert f"nvidia-{package}==13.0.*\n" in texts
 
 
 def test_check_of_nothing(venv, capsys, monkeypatch):

@@ -298,7 +298,7 @@ def refusal(argv):
 
 def test_a_gpu_that_is_not_there_is_an_error(data, tmp_path):
     error = refusal(arguments(data, tmp_path, "--gpu", "0"))
-    assert "gpu 0: this Caffe was built for the CPU only; install a build with CUDA" in error
+    assert "train.py: gpu 0: " in error and "leave GPU empty to run on the CPU" in error
     assert "gpu 'first'" not in refusal(arguments(data, tmp_path, "--gpu", "0"))
     assert "got 'first', expected the number" in refusal(arguments(data, tmp_path, "--gpu", "first"))
     assert not list(tmp_path.iterdir())

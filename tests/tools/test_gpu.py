@@ -1,0 +1,237 @@
+"""What the GPU tools say where there is no GPU, no CUDA build, an old driver, wheels that do not belong together."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage
+
+from tools import caffe_runtime, engines, gpu, gpu_check, gpu_tests, parallel, stepping
+from tools.cli import UserError
+
+CPU_BUILD = {"variant": "cpu"}
+# as caffe_build.info() has it for `make setup GPU=0`
+CUDA_BUILD = {"variant": "cuda", "cuda": "13.0.88", "cuda_archs": "75-real 80-real 90-real 120-real 120-virtual",
+              "cuda_libraries": "/opt/cuda"}  # fmt: skip
+H100 = gpu.Device("NVIDIA H100 80GB HBM3", 81079, (9, 0))
+
+
+def found(*devices, cuda=(13, 0)):
+    return gpu.Driver(cuda, list(devices or (H100,)))
+
+
+def has_gpu():
+    try:
+        return bool(gpu.driver().devices)
+    except gpu.GpuError:
+        return False
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("0", [0]), (3, [3]), ("0,1", [0, 1]), ("2, 0", [2, 0])])
+def test_numbers(asked, expected):
+    assert gpu.numbers(asked) == expected
+
+
+@pytest.mark.parametrize("asked", ["", "x", "-1", "0,", "0 1", "1.5"])
+def test_no_numbers(asked):
+    with pytest.raises(gpu.GpuError, match=r"expected the number of a GPU as in nvidia-smi"):
+        gpu.numbers(asked)
+
+
+def test_a_gpu_named_twice():
+    with pytest.raises(gpu.GpuError, match="got '0,0', expected every GPU once"):
+        gpu.numbers("0,0")
+
+
+def test_a_usable_gpu():
+    assert gpu.check(0, CUDA_BUILD, found()) == H100
+    # a later minor version of CUDA needs no later driver
+    assert gpu.check(0, {**CUDA_BUILD, "cuda": "13.2.1"}, found()) == H100
+    assert gpu.check(1, CUDA_BUILD, found(gpu.Device("old", 1, (5, 0)), H100)) == H100
+
+
+def test_a_cpu_build_is_not_asked():
+    with pytest.raises(gpu.GpuError, match=r"gpu 0: this Caffe was built for the CPU only; run `make setup GPU=0`"):
+        gpu.check(0, CPU_BUILD, found())
+
+
+def test_an_old_driver():
+    text = r"gpu 0: the NVIDIA driver is too old, it supports CUDA 12\.4 .* with CUDA 13\.0: update .* CUDA 12 toolkit"
+    with pytest.raises(gpu.GpuError, match=text):
+        gpu.check(0, CUDA_BUILD, found(cuda=(12, 4)))
+
+
+def test_no_such_gpu():
+    with pytest.raises(gpu.GpuError, match=r"gpu 3: no such GPU; there is 0 NVIDIA H100 80GB HBM3$"):
+        gpu.check(3, CUDA_BUILD, found())
+    with pytest.raises(gpu.GpuError, match=r"there are 0 NVIDIA H100 80GB HBM3, 1 b"):
+        gpu.check(2, CUDA_BUILD, found(H100, gpu.Device("b", 1, (9, 0))))
+
+
+@pytest.mark.parametrize(
+    ("capability", "archs", "fits"),
+    [
+        ((9, 0), "90", True),  # machine code and PTX
+        ((12, 0), "90", True),  # by PTX
+        ((12, 0), "90-real", False),
+        ((8, 9), "80-real", True),  # machine code of the same family
+        ((8, 0), "89-real", False),
+        ((7, 0), "75-real 80-virtual", False),
+        ((9, 0), "90a-real", True),
+    ],
+)
+def test_architectures(capability, archs, fits):
+    device = gpu.Device("a GPU", 1, capability)
+    build = {**CUDA_BUILD, "cuda_archs": archs}
+    if fits:
+        assert gpu.check(0, build, found(device)) == device
+        return
+    with pytest.raises(gpu.GpuError, match=rf"compute capability {capability[0]}\.{capability[1]}, .* CUDA_ARCHS="):
+        gpu.check(0, build, found(device))
+
+
+# versions of one release, as installed on the machine of results/gpu
+WHEELS = {"nvidia-cublas": "13.1.0.3", "nvidia-cuda-nvrtc": "13.0.88", "nvidia-cuda-runtime": "13.0.96",
+          "nvidia-cudnn-cu13": "9.19.0.56", "nvidia-curand": "10.4.0.35", "nvidia-nccl-cu13": "2.28.9"}  # fmt: skip
+
+
+def test_wheels_of_one_release():
+    gpu.check_wheels((13, 0), WHEELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("nvidia-cudnn-cu12", "9.5.1.17"), ("nvidia-nccl-cu12", "2.21.5"), ("nvidia-cuda-runtime", "13.2.75")],
+)
+def test_wheels_of_several_releases(name, version):
+    with pytest.raises(gpu.GpuError, match=rf"several CUDA versions: expected 13\.0, got {name} {version};"):
+        gpu.check_wheels((13, 0), {**WHEELS, name: version})
+
+
+@pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
+def test_no_driver_is_one_line():
+    with pytest.raises(gpu.GpuError, match=r"NVIDIA driver .*leave GPU empty to run on the CPU"):
+        gpu.driver()
+    with pytest.raises(gpu.GpuError, match=r"^gpu 0: .*NVIDIA driver"):
+        gpu.check(0, CUDA_BUILD)
+
+
+def test_several_gpus_are_for_training():
+    with pytest.raises(UserError, match="got 0,1, but only training runs on several GPUs"):
+        caffe_runtime.use_device("0,1")
+
+
+def test_several_gpus_need_nccl_and_an_even_batch(monkeypatch):
+    monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: False)
+    with pytest.raises(UserError, match="gpu 0,1: this Caffe was built without NCCL"):
+        parallel.check([0, 1], 64)
+    monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: True)
+    parallel.check([0, 1], 64)
+    with pytest.raises(UserError, match="batch: got 64 for 3 GPUs, expected a multiple of 3"):
+        parallel.check([0, 1, 2], 64)
+
+
+def test_graphs_are_for_the_gpu():
+    from prototxt.idn import idn
+
+    caffe_runtime.use_device(None)
+    message = idn(3, "deploy")
+    net = caffe_runtime.build_net(message)
+    with pytest.raises(UserError, match="engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu"):
+        engines.convert(net, message, "cudagraph")
+    assert isinstance(stepping.stepper(None, "cpu"), stepping.Plain)
+
+
+@pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
+@pytest.mark.parametrize("tool", ["gpu_check.py", "benchmark.py --tables 4", "train.py --scale 3", "demo.py"])
+def test_tools_without_a_gpu(root, tmp_path, tool):
+    name, *arguments = tool.split()
+    if name == "benchmark.py":
+        (tmp_path / "Set5").mkdir()
+        shutil.copyfile(Path(skimage.__file__).parent / "data" / "chelsea.png", tmp_path / "Set5" / "chelsea.png")
+        arguments += ["--data-dir", str(tmp_path), "--datasets", "Set5", "--methods", "IDN", "--random-weights"]
+    run = [sys.executable, str(root / "tools" / name), *arguments, "--gpu", "0"]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done
+    assert done.stderr.count("\n") == 1 and f"{name}: gpu 0: " in done.stderr, done.stderr
+
+
+def test_one_gpu_is_checked(capsys):
+    with pytest.raises(SystemExit) as end:
+        gpu_check.parse(["--gpu", "0,1"])
+    assert end.value.code == 2 and "expected one GPU" in capsys.readouterr().err
+
+
+REPORT = {
+    "command": "tools/gpu_check.py", "date": "today", "seconds": 7,
+    "machine": {
+        "device": "NVIDIA H100", "memory_mb": 81079, "compute_capability": "9.0", "driver": "580.159.04",
+        "driver_cuda": "13.0", "processor": "a CPU", "cores": 16, "packages": WHEELS,
+        "build": {"commit": "99bd99795dcd", "cuda": "13.0.88", "cudnn": "9.19.1", "nccl": "", "cuda_archs": "90"},
+        "versions": {"python": "3.12.3", "commit": None},
+    },
+    "parts": {
+        "forward": {"ok": True, "seconds": 1.5, "lines": ["| a |", "|---|"]},
+        "gradient": {"ok": False, "seconds": 2, "error": "Check failed"},
+        "torch": {"ok": True, "seconds": 0.1, "skipped": "PyTorch is not installed"},
+    },
+}  # fmt: skip
+
+
+def test_report():
+    text = gpu_check.markdown(json.loads(json.dumps(REPORT)))
+    assert "# GPU check: NVIDIA H100\n" in text and "nvidia-cudnn-cu13 9.19.0.56" in text
+    assert "ok (1.5 s)\n\n| a |" in text and "FAILED: Check failed (2 s)" in text
+    assert "not run: PyTorch is not installed" in text
+
+
+# upstream's tests: a program that prints what gtest prints ---------------------------------------------------
+
+
+def program_of(folder, script):
+    (folder / "upstream").mkdir()
+    program = folder / "caffe_tests"
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+    return program
+
+
+def test_upstreams_tests_are_counted(tmp_path):
+    program = program_of(tmp_path, 'echo "[       OK ] A/2.x (3 ms)"; echo "[       OK ] A/3.x"; pwd; echo "$1"')
+    result = gpu_tests.run(program, 20)
+    assert result["ok"] and (result["passed"], result["failed"], result["stopped"]) == (2, [], False)
+    assert "ConvolutionLayerTest/2.*" in gpu_tests.FILTER and "ConvolutionLayerTest/0.*" not in gpu_tests.FILTER
+
+
+def test_upstreams_failures_are_named(tmp_path):
+    lines = ["[       OK ] A/2.x", "[  FAILED  ] B/2.y, where TypeParam = z (1 ms)", "[  FAILED  ] B/2.y"]
+    result = gpu_tests.run(program_of(tmp_path, "\n".join(f"echo '{line}'" for line in lines) + "\nexit 1"), 20)
+    assert not result["ok"] and result["failed"] == ["B/2.y"] and "- FAILED B/2.y" in result["lines"]
+
+
+def test_upstreams_tests_end_with_their_time(tmp_path):
+    result = gpu_tests.run(program_of(tmp_path, "echo '[       OK ] A/2.x'\nexec sleep 60"), 1)
+    assert result["ok"] and result["stopped"] and "before the time was up" in result["lines"][0]
+
+
+def test_upstreams_tests_that_crash_or_do_not_run(tmp_path):
+    (tmp_path / "a").mkdir()
+    result = gpu_tests.run(program_of(tmp_path / "a", "echo '[       OK ] A/2.x'; echo 'F1 no device'; exit 134"), 9)
+    assert not result["ok"] and "status 134: F1 no device" in result["error"]
+    (tmp_path / "b").mkdir()
+    assert not gpu_tests.run(program_of(tmp_path / "b", "true"), 9)["ok"]
+    assert not gpu_tests.run(tmp_path / "missing", 9)["ok"]
+
+
+@pytest.mark.skipif(not (has_gpu() and stepping.have_graphs()), reason="needs a GPU and the CUDA build")
+@pytest.mark.parametrize("part", ["forward", "gradient", "graphs", "time"])
+def test_parts_on_a_gpu(root, part):
+    run = [sys.executable, str(root / "tools" / "gpu_parts.py"), part, "0", "weights", "data"]
+    environment = {**os.environ, **gpu_check.ENVIRONMENT.get(part, {})}
+    done = subprocess.run(run, capture_output=True, text=True, cwd=root, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["ok"]

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Prove that this machine's GPU computes what Caffe's CPU code does, and measure it; some minutes on one GPU.
+
+    tools/gpu_check.py --gpu 0                                # report in results/gpu/<device>/report.json and .md
+    tools/gpu_check.py --gpu 0 --weights-dir weights --data-dir data --out runs/gpu_check
+    tools/gpu_check.py --gpu 0 --skip upstream torch
+
+Every part runs in a process of its own, since Caffe ends the process when CUDA fails; a part that fails is a line in
+the report, and the exit status is 1. Without a usable GPU: one line, exit status 2.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from data_prep.files import write_text
+from tools import caffe_runtime, cli, gpu, gpu_tests, nvidia, provenance
+from tools.cli import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+TITLES = {
+    "forward": "Forward pass, GPU against CPU",
+    "gradient": "Gradients of one training iteration, GPU against CPU",
+    "graphs": "CUDA graphs against launches one by one, 20 iterations, deterministic algorithms",
+    "nccl": "NCCL with one rank against no NCCL, 20 iterations, deterministic algorithms",
+    "training": "Training at x3, batch 64",
+    "torch": "PyTorch eager on the same net, the same batch",
+    "time": "Table 4 for IDN",
+    "upstream": "Upstream's GPU tests of the layers used here",
+}
+# what a part needs in the environment of its process
+ENVIRONMENT = {
+    "graphs": {"CAFFE_CUDNN_DETERMINISTIC": "1"},
+    "nccl": {"CAFFE_CUDNN_DETERMINISTIC": "1"},
+    "training": {"CAFFE_CUDNN_BENCHMARK": "1"},
+}
+
+
+def machine(number):
+    """What was checked on what: versions, device, driver, packages (dict); raises UserError without a usable GPU."""
+    caffe_runtime.check_gpu(number)
+    build = caffe_runtime.build_info()
+    if build is None:
+        raise UserError("CAFFE_PYTHONPATH points to another Caffe; unset it to check this project's build")
+    driver = gpu.driver()
+    device = driver.devices[number]
+    return {
+        "device": device.name,
+        "memory_mb": device.memory_mb,
+        "compute_capability": ".".join(map(str, device.capability)),
+        "driver": nvidia.driver(number),
+        "driver_cuda": ".".join(map(str, driver.cuda)),
+        "processor": provenance.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "build": build,
+        "packages": gpu.nvidia_packages(),
+        "versions": provenance.versions(),
+    }
+
+
+def run_part(name, args):
+    """Run one part in its own process; gives its result (dict with "ok", "seconds" and its figures)."""
+    began = time.monotonic()
+    if name == "upstream":
+        result = gpu_tests.run(args.tests_program, args.tests_seconds)
+    else:
+        command = [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), name, str(args.gpu), *args.folders]
+        environment = {**os.environ, **ENVIRONMENT.get(name, {})}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+        result = _result_of(done)
+    return {**result, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _result_of(done):
+    """The JSON that a part printed last, or why there is none."""
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode == 0 and lines:
+        return json.loads(lines[-1])
+    said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(("***", "WARNING"))]
+    return {"ok": False, "error": said[-1] if said else f"ended with status {done.returncode}"}
+
+
+def markdown(report):
+    """The report as Markdown."""
+    m = report["machine"]
+    lines = [
+        f"# GPU check: {m['device']}", "",
+        f"Made by `{report['command']}` on {report['date']}, {report['seconds']} s.", "",
+        f"- GPU: {m['device']}, {m['memory_mb']} MB, compute capability {m['compute_capability']}, driver "
+        f"{m['driver']} (CUDA {m['driver_cuda']})",
+        f"- Caffe: commit {m['build']['commit'][:7]}, CUDA {m['build']['cuda']}, cuDNN {m['build']['cudnn']}, NCCL "
+        f"{m['build']['nccl'] or 'none'}, built for {m['build']['cuda_archs']}",
+        f"- NVIDIA's packages: {', '.join(f'{k} {v}' for k, v in m['packages'].items() if k in PACKAGES)}",
+        f"- Host: {m['processor']}, {m['cores']} cores; Python {m['versions']['python']}; commit "
+        f"{m['versions']['commit'] or 'unknown'}",
+    ]  # fmt: skip
+    for name, part in report["parts"].items():
+        verdict = "ok" if part["ok"] else f"FAILED{': ' + part['error'] if 'error' in part else ''}"
+        if part.get("skipped"):
+            verdict = f"not run: {part['skipped']}"
+        lines += ["", f"## {TITLES[name]}", "", f"{verdict} ({part['seconds']} s)"]
+        lines += ["", *part["lines"]] if part.get("lines") else []
+    return "\n".join(lines) + "\n"
+
+
+PACKAGES = ("nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-curand", "nvidia-nccl-cu13")
+
+
+def parse(argv):
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--gpu", default=os.environ.get("GPU") or "0", help="number of the GPU (default: 0)")
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"),
+                        help="Table 4 takes its Set5, or scikit-image's photographs when it is not there")  # fmt: skip
+    parser.add_argument("--weights-dir", type=Path, default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
+                        help="IDN's weights, or random ones when they are not there")  # fmt: skip
+    parser.add_argument("--skip", nargs="+", choices=tuple(TITLES), default=[], metavar="PART",
+                        help=f"parts to leave out: {', '.join(TITLES)}")  # fmt: skip
+    parser.add_argument("--tests-program", type=Path, help="upstream's tests, built before (default: build them)")
+    parser.add_argument("--tests-seconds", type=int, default=240, help="stop upstream's tests then (default: 240)")
+    parser.add_argument("--out", type=Path, help="folder for the report (default: results/gpu/<device>)")
+    args = parser.parse_args(argv)
+    numbers = caffe_runtime.gpu_numbers(args.gpu)
+    if len(numbers) > 1:
+        parser.error(f"--gpu: got {args.gpu}, expected one GPU")
+    args.gpu = numbers[0]
+    args.folders = [str(args.weights_dir.resolve()), str(args.data_dir.resolve())]
+    return args
+
+
+def main(argv=None):
+    """Check the GPU and write the report; gives the exit status."""
+    args = parse(argv)
+    facts = machine(args.gpu)
+    folder = args.out or ROOT / "results" / "gpu" / re.sub(r"[^a-z0-9]+", "-", facts["device"].lower()).strip("-")
+    began = time.monotonic()
+    parts = {}
+    for name in TITLES:
+        if name in args.skip:
+            continue
+        print(f"{TITLES[name]} ...", flush=True)
+        parts[name] = run_part(name, args)
+        print("\n".join(parts[name].get("lines", [parts[name].get("error") or parts[name].get("skipped") or ""])),
+              flush=True)  # fmt: skip
+        report = {
+            "command": provenance.command("tools/gpu_check.py", sys.argv[1:] if argv is None else argv),
+            "date": provenance.now(),
+            "seconds": round(time.monotonic() - began),
+            "machine": facts,
+            "parts": parts,
+        }
+        # after every part: a machine whose time is over leaves what it has found
+        write_text(folder / "report.json", json.dumps(report, indent=1) + "\n")
+        write_text(folder / "report.md", markdown(report))
+    failed = [TITLES[name] for name, part in parts.items() if not part["ok"]]
+    print(f"report: {folder / 'report.md'}; {'failed: ' + '; '.join(failed) if failed else 'all parts passed'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
