@@ -37,6 +37,11 @@ def run(main):
         sys.stdout.flush()
     except (UserError, DataError, NetError) as error:
         status = _fail(name, error)
+    except RuntimeError as error:  # of the CUDA build, pycaffe/cuda/compat.h
+        if not str(error).startswith("out of memory on GPU"):
+            raise
+        what = "give smaller images, --tile or --memory, or see with nvidia-smi what else uses the GPU"
+        status = _fail(name, f"{error}; {what}")
     except BrokenPipeError:
         # the reader (head, less) went away: not an error of ours; keep Python from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import skimage
 
-from tools import caffe_runtime, engines, gpu, gpu_check, gpu_tests, parallel, stepping
+from tools import caffe_runtime, cli, engines, gpu, gpu_check, gpu_tests, parallel, stepping, training
 from tools.cli import UserError
 
 CPU_BUILD = {"variant": "cpu"}
@@ -235,3 +235,37 @@ def test_parts_on_a_gpu(root, part):
     done = subprocess.run(run, capture_output=True, text=True, cwd=root, env=environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["ok"]
+
+
+# out of memory: what the CUDA build raises (pycaffe/cuda/compat.h) ------------------------------------------
+
+FULL = "out of memory on GPU 0: 900 MB more are needed, 10 of 81079 MB are free"
+
+
+def test_a_full_gpu_is_one_line(capsys):
+    def full():
+        raise RuntimeError(FULL)
+
+    with pytest.raises(SystemExit) as end:
+        cli.run(full)
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.count("\n") == 1 and FULL in said and "--tile" in said
+
+
+def test_another_runtime_error_stays_a_bug():
+    def bug():
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        cli.run(bug)
+
+
+def test_training_says_which_batch_does_not_fit(tmp_path):
+    class Full:
+        def step(self, count):
+            raise RuntimeError(FULL)
+
+    settings = training.Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
+    stage = training.Stage(settings, training.default_rhythm(10), tmp_path, None, None, [], None)
+    with pytest.raises(UserError, match=r"finetune: out of memory .*; batch 640 of finetune at x3 .* smaller --batch"):
+        stage._steps(Full(), 1)
