@@ -54,7 +54,7 @@ def test_version_and_commit(root):
     info = caffe_build.info()
     assert info["commit"].startswith("99bd997") and info["commit"] == caffe_source.PIN["commit"]
     assert info["source_sha256"] == caffe_source.PIN["content_sha256"]
-    assert info["variant"] == "cpu" and all(info.values())
+    assert info["variant"] in ("cpu", "cuda") and all(info.values())
 
 
 def test_upstream_files_are_installed_unmodified(root):
