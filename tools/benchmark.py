@@ -354,6 +354,7 @@ def settings(args, jobs):
         "edge": args.edge,
         "protocol": args.protocol,
         "engine": args.engine,
+        "cpu_engine": _cpu_engine(args),
         "clock": evaluation.CLOCK,
         "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
         "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
@@ -363,6 +364,15 @@ def settings(args, jobs):
         },
         "weights": {name: {"file": path.name, "sha256": sources.file_sha256(path)} for name, path in files.items()},
     }
+
+
+def _cpu_engine(args):
+    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
+    from tools import net_memory
+
+    if args.gpu or args.engine != "caffe":
+        return None
+    return "onednn" if net_memory.runs_onednn() else "blas"
 
 
 def check_writable(folder):

@@ -30,7 +30,7 @@ PHOTOS = {
     TRAIN_SET: ("coffee.png", "motorcycle_left.png", "rocket.jpg"),
     TEST_SET: ("astronaut.png", "chelsea.png"),
 }
-# about five minutes on two cores; enough to pass bicubic with the larger step below
+# about two minutes on two cores; enough to pass bicubic with the larger step below
 ITERATIONS = 300
 # ten times the paper's: few iterations must do
 LEARNING_RATE = 1e-3

@@ -21,7 +21,7 @@ from tools.cli import UserError
 
 SCRIPT = provenance.ROOT / "tools" / "benchmark.py"
 # how a report must have been measured for rows to be added to it
-SAME = ("device", "engine", "edge")
+SAME = ("device", "engine", "cpu_engine", "edge")
 
 
 def run(jobs, meta, args, figures):

@@ -24,6 +24,9 @@ NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"
 TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
 IDENTITY = ("dataset", "scale", "method", "images")
 
+# facts of a report that stand above its tables
+NOTES = (("Timed", "timed"), ("Peak MB", "memory"), ("Caffe's layers on the CPU by", "cpu_engine"))
+
 
 def read_report(path):
     """A benchmark.json as a dict with "meta" and "rows", compared anew with the paper's figures.
@@ -172,7 +175,7 @@ def to_markdown(report):
           f"{e['load_average']:.1f}.\n" for e in meta.get("earlier", ())],
         f"Clock: {meta['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
         f"The paper's seconds: {paper.load()['seconds_device']}.",
-        *[f"\n{title}: {meta[key]}." for title, key in (("Timed", "timed"), ("Peak MB", "memory")) if key in meta],
+        *[f"\n{title}: {meta[key]}." for title, key in NOTES if meta.get(key)],
         "",
         tables_text(report, meta["tables"]),
         "Versions: " + ", ".join(f"{name} {value}" for name, value in meta["versions"].items()) + ".",
