@@ -431,9 +431,7 @@ def main(argv=None):
         report["meta"]["tables"] = args.tables or report["meta"]["tables"]
         return show(report, args.out)
     args.tables = sorted(set(args.tables or paper.TABLES))
-    if args.gpu and args.engine not in ("caffe", "cudagraph"):
-        raise UserError(f"--engine {args.engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
-    engines.check(args.engine)
+    engines.check(args.engine, args.gpu)
     if args.random_weights and args.tables != [4]:
         raise UserError("--random-weights: makes no picture worth a score; give it with --tables 4 alone")
     if args.repeats is None:

@@ -42,8 +42,19 @@ def convert(net, message, engine):
     return net if make is None else make(net, message)
 
 
-def check(engine):
-    """Raise UserError unless `engine` is installed; before a long job, rather than in the middle of it."""
+# the engines that run on a GPU; asked for one, the others would compute on the CPU without a word
+ON_GPU = ("caffe", "cudagraph")
+
+
+def check(engine, gpu=None):
+    """Raise UserError unless `engine` is installed and runs on what `gpu` (--gpu; empty: the CPU) asks for.
+
+    Before a long job, rather than in the middle of it.
+    """
+    if gpu and engine not in ON_GPU:
+        raise UserError(f"--engine {engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
+    if engine == "cudagraph" and not gpu:
+        raise UserError("--engine cudagraph: runs on a GPU only; give its number with --gpu, or use --engine caffe")
     if engine == "onnxruntime":
         _onnxruntime()
 

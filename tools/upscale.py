@@ -214,7 +214,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     method = METHODS[args.method]
     todo = tasks(args.inputs, args.out)
-    engines.check(args.engine)
+    engines.check(args.engine, args.gpu)
     device = caffe_runtime.use_device(args.gpu)
     path = weights(args, method)
     enlarger = Enlarger(

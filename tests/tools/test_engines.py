@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -11,7 +12,7 @@ from google.protobuf import text_format
 from prototxt import espcn
 from prototxt.engine import caffe
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, engines, evaluation, export_onnx, methods, onnx_graph, tiles
+from tools import benchmark, caffe_runtime, cli, engines, evaluation, export_onnx, methods, onnx_graph, tiles, upscale
 
 SIZES = ((20, 23), (33, 18))
 
@@ -91,6 +92,21 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_benchmark_refuses_a_gpu_for_other_engines():
     with pytest.raises(cli.UserError, match="--engine opencv: runs on the CPU only"):
         benchmark.main(["--engine", "opencv", "--gpu", "0"])
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--engine", "opencv", "--gpu", "0"], "--engine opencv: runs on the CPU only"),
+        (["--engine", "cudagraph"], "--engine cudagraph: runs on a GPU only; give its number with --gpu"),
+    ],
+)
+def test_upscale_refuses_an_engine_on_the_wrong_device(tmp_path, options, text):
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), np.zeros((20, 20), np.uint8))
+    with pytest.raises(cli.UserError, match=text):
+        upscale.main([str(picture), "-o", str(tmp_path / "b.png"), "--scale", "3", *options])
+    assert not (tmp_path / "b.png").exists()
 
 
 @pytest.mark.parametrize(
