@@ -33,6 +33,7 @@ from tools import (
     measure,
     memory,
     models,
+    net_memory,
     nvidia,
     paper,
     provenance,
@@ -177,29 +178,21 @@ def plan(args):
         for method in methods
         for scale in scales
     }
-    jobs = []
+    jobs, stock = [], _cpu_engine(args) == "blas"
     for dataset in dict.fromkeys(args.datasets or paper.DATASETS):
         paths, gap = _images(args.data_dir, dataset, args.datasets is not None)
         for scale in scales:
             for method in methods:
                 file, missing = weights[method.name, scale]
                 protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
-                jobs.append(
-                    measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, _tile(args, method))
-                )
+                tile = method.tiling(args.tile, stock)
+                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, tile))
     if all(job.gap for job in jobs):
         raise UserError(
             f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
             "holds them with --data-dir"
         )
     return jobs
-
-
-def _tile(args, method):
-    """Side and overlap of a method's tiles, None for a net that takes the small image."""
-    if method.tile is None or args.tile is None:
-        return method.tile
-    return args.tile, method.tile[1]
 
 
 def _check_own_weights(path, methods, scales):
@@ -368,8 +361,6 @@ def settings(args, jobs):
 
 def _cpu_engine(args):
     """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
-    from tools import net_memory
-
     if args.gpu or args.engine != "caffe":
         return None
     return "onednn" if net_memory.runs_onednn() else "blas"

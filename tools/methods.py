@@ -33,7 +33,10 @@ class Method:
     protocol : str
         How the authors tested it, see tools/protocols.py.
     tile : (int, int) or None
-        Side and overlap of the tiles for a net that takes the enlarged image, see tools/tiles.py.
+        Side and overlap of the tiles for a net that takes the enlarged image, see tools/tiles.py; None: never in tiles.
+    stock_side : int or None
+        Side of the tiles where Caffe's own CPU layers compute (CAFFE_CPU_ENGINE=blas): these keep a column buffer a
+        convolution and need several times the memory. None: the same side.
     printed : bool
         The paper's tables have it.
     """
@@ -47,6 +50,7 @@ class Method:
     net_scales: tuple = ()
     protocol: str = "idn"
     tile: Optional[tuple] = None
+    stock_side: Optional[int] = None
     printed: bool = True
 
     @property
@@ -63,6 +67,26 @@ class Method:
     def adds_base(self):
         """Whether the net's output is the residual that the bicubic enlargement is added to."""
         return self.finish is evaluation.add_base
+
+    def tiling(self, side=None, stock=False):
+        """How to run the net in tiles.
+
+        Parameters
+        ----------
+        side : int, optional
+            Of the tiles, instead of the method's own.
+        stock : bool
+            Whether Caffe's own CPU layers compute.
+
+        Returns
+        -------
+        (int, int) or None
+            Side and overlap; None for a net that always takes the whole image.
+        """
+        if self.tile is None:
+            return None
+        own, overlap = self.tile
+        return side or (stock and self.stock_side) or own, overlap
 
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
@@ -142,10 +166,9 @@ METHODS = {
     method.name: method
     for method in (
         Method("Bicubic", finish=lambda _, sample: sample.base),
-        # radius 20: the tiles change nothing but the memory, 13 GB for 512x512 pixels at once
-        Method("VDSR", _as_it_is, "vdsr", take=_base, protocol="clamp", tile=(256, 20)),
-        # radius 20, 350 KB of memory a pixel
-        Method("DRCN", _as_it_is, "drcn", take=_base, output="ensemble", protocol="clamp", tile=(96, 20)),
+        # radius 20: the tiles change nothing but time and memory
+        Method("VDSR", _as_it_is, "vdsr", take=_base, protocol="clamp", tile=(500, 20), stock_side=256),
+        Method("DRCN", _as_it_is, "drcn", None, _base, "ensemble", protocol="clamp", tile=(256, 20), stock_side=96),
         Method(
             "LapSRN",
             _resized,
@@ -167,7 +190,7 @@ METHODS = {
         Method("SRCNN-9-1-5", _as_it_is, "srcnn", "915", _base, "conv3", printed=False),
         Method("FSRCNN", _placed, "fsrcnn", take=_lr, output="conv8", printed=False),
         Method("ESPCN", _as_it_is, "espcn", take=_lr, output="shuffle", printed=False),
-        # radius 30
-        Method("RED30", _as_it_is, "red30", take=_base, tile=(128, 30), printed=False),
+        # radius 30: as with VDSR
+        Method("RED30", _as_it_is, "red30", take=_base, tile=(256, 30), stock_side=128, printed=False),
     )
 }

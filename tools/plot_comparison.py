@@ -21,7 +21,7 @@ from pathlib import Path
 import matlab_compat as matlab
 from data_prep import sources
 from data_prep.files import write_text
-from tools import cli, evaluation, figure_inputs, measure, models, panel, paper, provenance, style
+from tools import cli, evaluation, figure_inputs, measure, models, net_memory, panel, paper, provenance, style
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -97,7 +97,8 @@ def results(path, scale, methods, weights_dir):
             gaps.append(models.gap(name, scale))
             continue
         protocol = PROTOCOLS[method.protocol]
-        job = measure.Job(path.parent.name, scale, method, [path], weights, None, protocol, method.tile)
+        tile = method.tiling(stock=not net_memory.runs_onednn())
+        job = measure.Job(path.parent.name, scale, method, [path], weights, None, protocol, tile)
         options = measure.Options()
         result = measure.infer(job, options)
         (scores,) = measure.score(job, result, options)

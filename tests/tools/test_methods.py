@@ -53,6 +53,24 @@ def test_tiles_with_the_receptive_radius_change_nothing():
     assert np.abs(fewer - whole).max() > 1e-5
 
 
+def test_tiling():
+    """Caffe's own CPU layers need smaller tiles; --tile comes before both; IDN never runs in tiles."""
+    drcn, drrn = METHODS["DRCN"], METHODS["DRRN"]
+    assert drcn.tiling() == (256, 20) and drcn.tiling(stock=True) == (96, 20)
+    assert drcn.tiling(64) == drcn.tiling(64, stock=True) == (64, 20)
+    assert drrn.tiling() == drrn.tiling(stock=True) == (150, 16)  # the authors'
+    assert METHODS["IDN"].tiling(64) is None
+
+
+@pytest.mark.parametrize(("engine", "side"), [("onednn", 256), ("blas", 96)])
+def test_the_plan_knows_what_computes(monkeypatch, tmp_path, engine, side):
+    monkeypatch.setattr(benchmark, "_cpu_engine", lambda args: engine)
+    (tmp_path / "Set").mkdir()
+    (tmp_path / "Set" / "a.png").touch()
+    asked = ["--datasets", "Set", "--methods", "DRCN", "--random-weights", "--data-dir", str(tmp_path)]
+    assert {job.tile for job in benchmark.plan(benchmark.parser().parse_args(asked))} == {(side, 20)}
+
+
 # --- protocols --------------------------------------------------------------------------------------------------------
 
 
