@@ -7,7 +7,7 @@
 
 The CUDA variant takes compiler and libraries from NVIDIA's wheels in the Python that runs this file
 (cuda13-build.txt), or from a toolkit when CUDA_HOME names one (cuDNN's folder in CUDNN_HOME when it is elsewhere).
-CUDA_ARCHS=90 or 80,90 builds for these architectures only.
+CUDA_ARCHS=90 or 80,90 builds for these architectures only. CUDAHOSTCXX names the C++ compiler for the .cu files.
 
 A wheel is kept under the hash of everything that goes into it: the recipe (these files), the source's digest,
 Python, the libraries' ABI names, and the user's compiler options. A change in any of them is another wheel.
@@ -58,7 +58,12 @@ LIBRARIES = (
     "protobuf",
 )
 # What a user may steer the CUDA variant with, and the CMake variable that it sets.
-CUDA_OPTIONS = {"CUDA_HOME": "CAFFE_CUDA_ROOT", "CUDNN_HOME": "CAFFE_CUDNN_ROOT", "CUDA_ARCHS": "CAFFE_CUDA_ARCHS"}
+CUDA_OPTIONS = {
+    "CUDA_HOME": "CAFFE_CUDA_ROOT",
+    "CUDNN_HOME": "CAFFE_CUDNN_ROOT",
+    "CUDA_ARCHS": "CAFFE_CUDA_ARCHS",
+    "CUDAHOSTCXX": "CMAKE_CUDA_HOST_COMPILER",
+}
 # What a user may steer the compiler with.
 OPTIONS = ("CXX", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "SKBUILD_CMAKE_ARGS", "SKBUILD_CMAKE_DEFINE")
 
@@ -252,7 +257,7 @@ def build(folder, log, variant="cpu"):
     settings = cuda_settings() if variant == "cuda" else []
     command = [*pip, "wheel", "-v", "--no-deps", "--no-cache-dir", *settings, "-w", str(folder), str(HERE)]
     merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with log.open("w", encoding="utf-8") as file:
+    with log.open("w", encoding="utf-8", buffering=1) as file:  # by lines: people watch it
         process = subprocess.Popen(command, **merged)
         for line in process.stdout:
             file.write(line)

@@ -1,0 +1,47 @@
+# Which C++ compiler nvcc hands the host part of the .cu files to: the one for everything else, or
+# CMAKE_CUDA_HOST_COMPILER when the user sets it. nvcc takes compilers of its own time only (CUDA 12.4: GCC up to 13); for
+# a later one the latest g++ beside it that nvcc takes steps in, which shares the system's libstdc++.
+function(caffe_cuda_host_compiler nvcc out)
+  set(candidate "${CMAKE_CXX_COMPILER}")
+  if(CMAKE_CUDA_HOST_COMPILER)
+    set(candidate "${CMAKE_CUDA_HOST_COMPILER}")
+  endif()
+  _caffe_nvcc_refusal("${nvcc}" "${candidate}" said)
+  if(said MATCHES "gcc versions later than ([0-9]+)")
+    set(latest "${CMAKE_MATCH_1}")
+    set(names "")
+    foreach(back RANGE 0 4)
+      math(EXPR version "${latest} - ${back}")
+      list(APPEND names "g++-${version}")
+    endforeach()
+    find_program(CAFFE_CUDA_GXX NAMES ${names})
+    if(NOT CAFFE_CUDA_GXX)
+      message(FATAL_ERROR "CUDA: ${nvcc} takes no GCC later than ${latest}, and ${candidate} is one; "
+        "apt-get install g++-${latest}, or name another compiler in CUDAHOSTCXX")
+    endif()
+    set(candidate "${CAFFE_CUDA_GXX}")
+    _caffe_nvcc_refusal("${nvcc}" "${candidate}" said)
+  endif()
+  if(said)
+    message(FATAL_ERROR "CUDA: ${nvcc} does not work with ${candidate}: ${said}; "
+      "name another compiler in CUDAHOSTCXX, or another toolkit in CUDA_HOME")
+  endif()
+  message(STATUS "CUDA host compiler: ${candidate}")
+  set(${out} "${candidate}" PARENT_SCOPE)
+endfunction()
+
+# The line with which nvcc refuses a host compiler; empty when it takes it.
+function(_caffe_nvcc_refusal nvcc compiler out)
+  set(trial "${CMAKE_CURRENT_BINARY_DIR}/host_compiler.cu")
+  file(WRITE "${trial}" "#include <cuda_runtime.h>\n")
+  execute_process(COMMAND "${nvcc}" -ccbin "${compiler}" -E "${trial}"
+    RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE said)
+  set(line "")
+  if(NOT status EQUAL 0)
+    string(REGEX MATCH "[^\n]*([Ee]rror|fatal|not found)[^\n]*" line "${said}")
+    if(NOT line)
+      string(STRIP "exit status ${status} ${said}" line)
+    endif()
+  endif()
+  set(${out} "${line}" PARENT_SCOPE)
+endfunction()
