@@ -32,6 +32,13 @@ void upload_params(Net* net) {
   for (size_t i = 0; i < net->params().size(); ++i) net->params()[i]->gpu_data();
 }
 
+// Caffe in CPU mode as long as this lives, also when an exception ends it.
+class OnCpu {
+ public:
+  OnCpu() { Caffe::set_mode(Caffe::CPU); }
+  ~OnCpu() { Caffe::set_mode(Caffe::GPU); }
+};
+
 }  // namespace
 
 Layout::Layout(Net* net) {
@@ -55,7 +62,13 @@ void Graph::record(const std::function<void()>& work) {
   reset();
   cudaGraph_t graph = NULL;
   check(cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal), "CUDA graph, begin");
-  work();
+  try {
+    work();
+  } catch (...) {  // the GPU's memory is full: a stream that is left recording refuses all that comes after
+    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
   check(cudaStreamEndCapture(cudaStreamPerThread, &graph), "CUDA graph, end");
   const cudaError_t status = cudaGraphInstantiate(&exec_, graph, 0);
   cudaGraphDestroy(graph);
@@ -111,9 +124,10 @@ GraphSolver::GraphSolver(boost::shared_ptr<Solver> solver) : solver_(solver), ne
 
 // The data layers copy row by row; to the host's memory that is cheap, and each blob goes to the GPU in one piece.
 void GraphSolver::load_data() {
-  Caffe::set_mode(Caffe::CPU);
-  for (int i = 0; i < first_; ++i) net_->layers()[i]->Forward(net_->bottom_vecs()[i], net_->top_vecs()[i]);
-  Caffe::set_mode(Caffe::GPU);
+  {
+    const OnCpu mode;
+    for (int i = 0; i < first_; ++i) net_->layers()[i]->Forward(net_->bottom_vecs()[i], net_->top_vecs()[i]);
+  }
   for (int i = 0; i < first_; ++i) upload(net_->top_vecs()[i]);
 }
 
