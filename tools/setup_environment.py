@@ -11,6 +11,7 @@ Environment variables:
     GPU                build Caffe with CUDA
     CAFFE_VARIANT      cpu or cuda: this build, whatever GPU says and whatever is installed
     CUDA_HOME          CUDA toolkit 12.x or 13.x to build with, CUDNN_HOME its cuDNN; else NVIDIA's wheels are installed
+    CUDAHOSTCXX        C++ compiler that nvcc uses (default: the usual one, or the latest g++ that nvcc takes)
     CUDA_ARCHS         compute capabilities to build for, such as 90 or 80,90 (default: all from 75 on)
     CAFFE_SOURCE       folder or tarball of Caffe's source, instead of a download
     CAFFE_PYTHONPATH   folder of an existing `caffe` package: it is used, nothing is built
