@@ -34,6 +34,11 @@ def results(folder):
     return tables.results_block(tables.read_report(folder / "benchmark" / "benchmark.json"))
 
 
+def time(folder):
+    """Table 4 from results/time."""
+    return tables.time_block(tables.read_report(folder / "time" / "benchmark.json"))
+
+
 def data(folder):
     """Pairs, bytes and costs of the databases from results/data/counts.json."""
     rows = json.loads((folder / "data" / "counts.json").read_text(encoding="utf-8"))
@@ -74,7 +79,7 @@ def training(folder):
     return "\n\n".join([tables.markdown(head, body, text_columns=1), *notes])
 
 
-BLOCKS = {"summary": summary, "results": results, "data": data, "training": training}
+BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "training": training}
 
 
 def renewed(text, folder):

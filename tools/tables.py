@@ -250,6 +250,44 @@ def results_block(report):
     return "\n\n".join(parts)
 
 
+def time_block(report, dataset="Set5"):
+    """The README's Table 4 of one image set: a line a method that the paper times, a column a scale.
+
+    Parameters
+    ----------
+    report : dict
+    dataset : str
+
+    Returns
+    -------
+    str
+        In each cell seconds an image here and in the paper, in brackets the multiple of IDN's.
+    """
+    rows = [row for row in report["rows"] if row["dataset"] == dataset and row["paper"]["seconds"] is not None]
+    scales = sorted({row["scale"] for row in rows})
+    by_method = {}
+    for row in rows:
+        ours, papers = (_with_multiple(row, rows, value) for value in (_warm, lambda one: one["paper"]["seconds"]))
+        by_method.setdefault(row["method"], {})[row["scale"]] = f"{ours} / {papers}"
+    body = [[name, *(cells.get(scale, MISSING) for scale in scales)] for name, cells in by_method.items()]
+    meta = report["meta"]
+    return "\n\n".join(
+        [
+            f"Seconds an image of {dataset}: here / the paper's; in brackets the multiple of IDN's.",
+            markdown(["Method", *(f"x{scale}" for scale in scales)], body, text_columns=1),
+            f"Here: {meta['device']}, {meta['date'][:10]}, median of warmed-up forwards where there is one, all methods "
+            f"in Caffe by one clock. The paper: {paper.load()['seconds_device']}, in two frameworks. This table by "
+            "`tools/readme.py`; with Set14, memory, tiles and how it was measured in "
+            "[results/time](results/time/benchmark.md).",
+        ]
+    )
+
+
+def _with_multiple(row, rows, value):
+    digits = paper.decimals("seconds")
+    return f"{number(value(row), digits)} ({number(_relative(row, rows, value), 1)})"
+
+
 def _never_measured(rows, column):
     """Values of `column` whose rows are all gaps, in the order of the table."""
     measured = {row[column] for row in rows if not row.get("gap")}

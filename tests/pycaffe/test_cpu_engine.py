@@ -245,8 +245,8 @@ def test_copies_and_sums_equal_upstream(tmp_path):
     np.savez(out, **{{f"{{k}}.{{w}}": getattr(b, w) for k, b in net.blobs.items() for w in ("data", "diff")}})
     """
     fast, plain = (in_process(code, engine, tmp_path) for engine in ("onednn", "blas"))
-    assert len(plain.files) > 20
-    for name in plain.files:
+    assert len(plain) > 20
+    for name in plain:
         # coefficients other than 1: OpenBLAS may or may not round between product and sum
         np.testing.assert_allclose(fast[name], plain[name], rtol=2e-6, atol=1e-6, err_msg=name)
         if name.split(".")[0] in ("a", "b1", "b2", "c", "turned", "all") and name.endswith("data"):
@@ -301,7 +301,7 @@ np.savez(out, megabytes=memory.peak_mb() - before, **{k: b.data for k, b in net.
 
 def test_whole_net_agrees_and_needs_less_memory(tmp_path):
     fast, plain = (in_process(IDN_FORWARD, engine, tmp_path) for engine in ("onednn", "blas"))
-    for name in plain.files:
+    for name in plain:
         if name != "megabytes":
             assert np.abs(fast[name] - plain[name]).max() <= 1e-5 * max(1, np.abs(plain[name]).max()), name
     # no column buffer for each of 31 convolutions
