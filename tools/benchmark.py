@@ -32,10 +32,9 @@ from tools import (
     evaluation,
     measure,
     memory,
-    models,
-    net_memory,
     nvidia,
     paper,
+    planning,
     provenance,
     reports,
     resume,
@@ -65,7 +64,7 @@ def parser():
         nargs="+",
         choices=[*METHODS, "all"],
         metavar="METHOD",
-        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(_printed())})",
+        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(planning.printed())})",
     )
     p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
     p.add_argument(
@@ -135,11 +134,6 @@ def parser():
     return p
 
 
-def _printed():
-    """Methods that the paper's tables have."""
-    return [name for name, method in METHODS.items() if method.printed]
-
-
 def _folder(variable, name):
     return Path(os.environ.get(variable) or ROOT / name)
 
@@ -156,136 +150,6 @@ def _at_least(least, text):
     if not text.lstrip("-").isdigit() or int(text) < least:
         raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least {least}")
     return int(text)
-
-
-def plan(args):
-    """The jobs that the command line asks for, gaps included, in the order of the paper's tables.
-
-    Raises
-    ------
-    UserError, DataError
-        Something that was asked for by name is not there, or nothing is.
-    """
-    # weights of one's own without --methods are IDN's
-    default = ["Bicubic", "IDN"] if args.weights else _printed()
-    by_name = [] if "all" in (args.methods or ()) else args.methods or []
-    methods = [METHODS[name] for name in dict.fromkeys(by_name or (METHODS if args.methods else default))]
-    scales = list(dict.fromkeys(args.scales or cli.SCALES))
-    if args.weights:
-        _check_own_weights(args.weights, methods, scales)
-    weights = {
-        (method.name, scale): _weights(args, method, scale, method.name in by_name)
-        for method in methods
-        for scale in scales
-    }
-    jobs, stock = [], _cpu_engine(args) == "blas"
-    for dataset in dict.fromkeys(args.datasets or paper.DATASETS):
-        paths, gap = _images(args.data_dir, dataset, args.datasets is not None)
-        for scale in scales:
-            for method in methods:
-                file, missing = weights[method.name, scale]
-                protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
-                tile = method.tiling(args.tile, stock)
-                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, tile))
-    if all(job.gap for job in jobs):
-        raise UserError(
-            f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
-            "holds them with --data-dir"
-        )
-    return jobs
-
-
-def _check_own_weights(path, methods, scales):
-    nets = [method.name for method in methods if method.network]
-    if len(nets) != 1 or len(scales) != 1:
-        raise UserError(
-            f"--weights {path}: is for one net at one scale, got {len(nets)} nets and scales "
-            f"{' '.join(map(str, scales))}; add --methods and --scales, such as --methods IDN --scales 3"
-        )
-    if not path.is_file():
-        raise UserError(f"--weights {path}: no such file, expected a .caffemodel of {nets[0]} at x{scales[0]}")
-
-
-def _weights(args, method, scale, by_name):
-    """Weight file of a method and scale, and why there is none; both are None for random weights."""
-    if method.network is None:
-        return None, None
-    if args.weights:
-        return args.weights, None
-    path = models.find(args.weights_dir, method.name, scale)
-    if path is not None:
-        return path, None
-    if args.random_weights:
-        return None, None
-    if by_name:
-        raise UserError(f"{args.weights_dir}: {models.gap(method.name, scale)}; or give --weights FILE")
-    return None, models.gap(method.name, scale)
-
-
-def _images(data_dir, dataset, by_name):
-    """Images of a set, and why there are none."""
-    folder = data_dir / dataset
-    if by_name and not folder.is_dir():
-        known = "" if dataset in paper.DATASETS else f" is not one of {', '.join(paper.DATASETS)}, and"
-        raise UserError(
-            f"--datasets: {dataset}{known} has no folder {folder}; run `make fetch`, or name a folder in DATA"
-        )
-    if by_name or folder.is_dir():
-        return sources.list_images(folder), None
-    return (
-        [],
-        f"no images of {dataset} (no folder {dataset} in the data folder; see `make fetch`)",
-    )
-
-
-def check(jobs):
-    """Read every image and build every net once, so that a bad one is told now and not after an hour.
-
-    Raises
-    ------
-    UserError, DataError
-        An image that cannot be read or is too small, weights that do not fit; the text names it.
-    """
-    largest = {}
-    for job in jobs:
-        for path in job.paths:
-            largest[path] = max(job.scale, largest.get(path, 0))
-    for path, scale in largest.items():
-        evaluation.check_size(sources.read_image(path).shape, scale, path)
-    for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
-        check_weights(method, scale, path)
-
-
-def check_weights(method, scale, path):
-    """Raise UserError unless `path` holds weights of `method` (Method) that were made for `scale`."""
-    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
-
-    method.load(scale, path)
-    if path.suffix == ".mat":
-        return
-    model, net = caffe_runtime.read_caffemodel(path), method.build(scale)
-    _check_spare(method, scale, path, model, net)
-    strides = {layer.name: list(layer.convolution_param.stride) for layer in model.layer}
-    for layer in net.layer:
-        # IDN's weights have the same shapes at every scale; only this stride tells them apart
-        expected = list(layer.convolution_param.stride)
-        found = strides.get(layer.name)
-        if layer.type == "Deconvolution" and found and found != expected:
-            raise UserError(
-                f"{path}: weights for x{found[0]} (stride of layer {layer.name!r}), expected x{expected[0]}; "
-                f"give those of {method.name} at x{scale}"
-            )
-
-
-def _check_spare(method, scale, path, model, net):
-    """Refuse weights that the net has no place for: a LapSRN of x4 holds all that one of x2 needs, and is none."""
-    names = {layer.name for layer in net.layer}
-    spare = [layer.name for layer in (*model.layer, *model.layers) if layer.blobs and layer.name not in names]
-    if spare:
-        raise UserError(
-            f"{path}: has weights of {len(spare)} layers that {method.name} at x{scale} does not have "
-            f"({', '.join(spare[:3])}, ...); these are weights of another network, scale or variant"
-        )
 
 
 def run_jobs(jobs, options):
@@ -347,7 +211,7 @@ def settings(args, jobs):
         "edge": args.edge,
         "protocol": args.protocol,
         "engine": args.engine,
-        "cpu_engine": _cpu_engine(args),
+        "cpu_engine": engines.cpu_engine(args.engine, args.gpu),
         "clock": evaluation.CLOCK,
         "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
         "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
@@ -357,13 +221,6 @@ def settings(args, jobs):
         },
         "weights": {name: {"file": path.name, "sha256": sources.file_sha256(path)} for name, path in files.items()},
     }
-
-
-def _cpu_engine(args):
-    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
-    if args.gpu or args.engine != "caffe":
-        return None
-    return "onednn" if net_memory.runs_onednn() else "blas"
 
 
 def check_writable(folder):
@@ -384,11 +241,11 @@ def metrics(table_numbers):
 
 def measured(args, argv):
     """The report (dict with meta and rows) that the command line asks for."""
-    jobs = plan(args)
+    jobs = planning.plan(args)
     check_writable(args.out)
     gpu = memory.GpuMemory(args.gpu) if args.gpu else None  # before Caffe takes the GPU
     meta = {**surroundings(args, argv), **settings(args, jobs)}
-    check(jobs)
+    planning.check(jobs)
     pictures = args.out / "images" if args.save_images else None
     options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu)
     rows = run_jobs(jobs, options)
@@ -401,10 +258,10 @@ def resumed(args, argv):
     given = {"--save-images": args.save_images, "--update": args.update}
     for option in (name for name, value in given.items() if value):
         raise UserError(f"--resume: does not go with {option}; run it without one of them")
-    jobs = plan(args)
+    jobs = planning.plan(args)
     check_writable(args.out)
     meta = {**surroundings(args, argv), **settings(args, jobs)}
-    check(jobs)
+    planning.check(jobs)
     report, failed = resume.run(jobs, meta, args, metrics(args.tables))
     show(report, None)
     print(f"written: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tools import net_memory
 from tools.cli import UserError
 
 
@@ -40,6 +41,13 @@ def convert(net, message, engine):
         raise UserError(f"engine: got {engine!r}, expected one of {', '.join(ENGINES)}")
     make = ENGINES[engine]
     return net if make is None else make(net, message)
+
+
+def cpu_engine(engine, gpu=None):
+    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU (`gpu`) and in other engines."""
+    if gpu or engine != "caffe":
+        return None
+    return "onednn" if net_memory.runs_onednn() else "blas"
 
 
 # the engines that run on a GPU; asked for one, the others would compute on the CPU without a word

@@ -275,8 +275,8 @@ def time_block(report, dataset="Set5"):
         [
             f"Seconds an image of {dataset}: here / the paper's; in brackets the multiple of IDN's.",
             markdown(["Method", *(f"x{scale}" for scale in scales)], body, text_columns=1),
-            f"Here: {meta['device']}, {meta['date'][:10]}, median of warmed-up forwards where there is one, all methods "
-            f"in Caffe by one clock. The paper: {paper.load()['seconds_device']}, in two frameworks. This table by "
+            f"Here: {meta['device']}, {meta['date'][:10]}, the median of warmed-up forwards where there is one, in "
+            f"Caffe alone. The paper: {paper.load()['seconds_device']}, in two frameworks. This table by "
             "`tools/readme.py`; with Set14, memory, tiles and how it was measured in "
             "[results/time](results/time/benchmark.md).",
         ]

@@ -117,7 +117,7 @@ def tasks(inputs, out):
 
 def weights(args, method):
     """Weight file (Path or None for a method without a net) for the command line; raises UserError."""
-    from tools import benchmark  # here: --help must not need it
+    from tools import weight_check  # here: --help must not need it
 
     if method.network is None:
         return None
@@ -127,7 +127,7 @@ def weights(args, method):
         raise UserError(f"{models.gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    benchmark.check_weights(method, args.scale, path)
+    weight_check.check_weights(method, args.scale, path)
     return path
 
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="no cmake on t
 REFUSAL = (
     "In file included from /usr/include/cuda_runtime.h:82,\n"
     "                 from <command-line>:\n"
-    "/usr/include/crt/host_config.h:143:2: error: #error -- unsupported GNU version! gcc versions later than 13 are not "
-    "supported! The nvcc flag '-allow-unsupported-compiler' can be used to override this version check\n"
+    "/usr/include/crt/host_config.h:143:2: error: #error -- unsupported GNU version! gcc versions later than 13 are "
+    "not supported! The nvcc flag '-allow-unsupported-compiler' can be used to override this version check\n"
 )
 
 

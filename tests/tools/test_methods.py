@@ -11,7 +11,7 @@ from scipy.signal import convolve2d
 import matlab_compat as matlab
 from matlab_compat.ssim_toolbox import ssim_toolbox
 from prototxt import drrn, vdsr
-from tools import benchmark, caffe_runtime, cli, evaluation, memory, models, paper, tables, tiles
+from tools import benchmark, caffe_runtime, cli, engines, evaluation, memory, models, paper, planning, tables, tiles
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
 
@@ -64,11 +64,11 @@ def test_tiling():
 
 @pytest.mark.parametrize(("engine", "side"), [("onednn", 256), ("blas", 96)])
 def test_the_plan_knows_what_computes(monkeypatch, tmp_path, engine, side):
-    monkeypatch.setattr(benchmark, "_cpu_engine", lambda args: engine)
+    monkeypatch.setattr(engines, "cpu_engine", lambda *asked: engine)
     (tmp_path / "Set").mkdir()
     (tmp_path / "Set" / "a.png").touch()
     asked = ["--datasets", "Set", "--methods", "DRCN", "--random-weights", "--data-dir", str(tmp_path)]
-    assert {job.tile for job in benchmark.plan(benchmark.parser().parse_args(asked))} == {(side, 20)}
+    assert {job.tile for job in planning.plan(benchmark.parser().parse_args(asked))} == {(side, 20)}
 
 
 # --- protocols --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tools import benchmark, caffe_runtime, cli, reports, resume
+from tools import benchmark, caffe_runtime, cli, planning, reports, resume
 from tools.methods import METHODS
 
 
@@ -93,7 +93,7 @@ def test_gaps_are_marked_and_do_not_take_the_place_of_rows(place):
 def test_cheapest_first(place):
     args = benchmark.parser().parse_args(timed(place, "MemNet", "FSRCNN", "VDSR", "Bicubic"))
     args.tables = [4]
-    order = [job.method.name for job in sorted(benchmark.plan(args), key=resume._cost)]
+    order = [job.method.name for job in sorted(planning.plan(args), key=resume._cost)]
     assert order == ["Bicubic", "FSRCNN", "VDSR", "MemNet"]
 
 

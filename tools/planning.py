@@ -1,0 +1,112 @@
+"""What a benchmark has to measure: a job for each image set, factor and method, and whether all it needs is there."""
+
+from data_prep import sources
+from tools import cli, engines, evaluation, measure, models, paper
+from tools.cli import UserError
+from tools.methods import METHODS
+from tools.protocols import PROTOCOLS
+
+
+def printed():
+    """Methods that the paper's tables have."""
+    return [name for name, method in METHODS.items() if method.printed]
+
+
+def plan(args):
+    """The jobs that the command line asks for, gaps included, in the order of the paper's tables.
+
+    Raises
+    ------
+    UserError, DataError
+        Something that was asked for by name is not there, or nothing is.
+    """
+    # weights of one's own without --methods are IDN's
+    default = ["Bicubic", "IDN"] if args.weights else printed()
+    by_name = [] if "all" in (args.methods or ()) else args.methods or []
+    methods = [METHODS[name] for name in dict.fromkeys(by_name or (METHODS if args.methods else default))]
+    scales = list(dict.fromkeys(args.scales or cli.SCALES))
+    if args.weights:
+        _check_own_weights(args.weights, methods, scales)
+    weights = {
+        (method.name, scale): _weights(args, method, scale, method.name in by_name)
+        for method in methods
+        for scale in scales
+    }
+    jobs, stock = [], engines.cpu_engine(args.engine, args.gpu) == "blas"
+    for dataset in dict.fromkeys(args.datasets or paper.DATASETS):
+        paths, gap = _images(args.data_dir, dataset, args.datasets is not None)
+        for scale in scales:
+            for method in methods:
+                file, missing = weights[method.name, scale]
+                protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
+                tile = method.tiling(args.tile, stock)
+                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, tile))
+    if all(job.gap for job in jobs):
+        raise UserError(
+            f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
+            "holds them with --data-dir"
+        )
+    return jobs
+
+
+def _check_own_weights(path, methods, scales):
+    nets = [method.name for method in methods if method.network]
+    if len(nets) != 1 or len(scales) != 1:
+        raise UserError(
+            f"--weights {path}: is for one net at one scale, got {len(nets)} nets and scales "
+            f"{' '.join(map(str, scales))}; add --methods and --scales, such as --methods IDN --scales 3"
+        )
+    if not path.is_file():
+        raise UserError(f"--weights {path}: no such file, expected a .caffemodel of {nets[0]} at x{scales[0]}")
+
+
+def _weights(args, method, scale, by_name):
+    """Weight file of a method and scale, and why there is none; both are None for random weights."""
+    if method.network is None:
+        return None, None
+    if args.weights:
+        return args.weights, None
+    path = models.find(args.weights_dir, method.name, scale)
+    if path is not None:
+        return path, None
+    if args.random_weights:
+        return None, None
+    if by_name:
+        raise UserError(f"{args.weights_dir}: {models.gap(method.name, scale)}; or give --weights FILE")
+    return None, models.gap(method.name, scale)
+
+
+def _images(data_dir, dataset, by_name):
+    """Images of a set, and why there are none."""
+    folder = data_dir / dataset
+    if by_name and not folder.is_dir():
+        known = "" if dataset in paper.DATASETS else f" is not one of {', '.join(paper.DATASETS)}, and"
+        raise UserError(
+            f"--datasets: {dataset}{known} has no folder {folder}; run `make fetch`, or name a folder in DATA"
+        )
+    if by_name or folder.is_dir():
+        return sources.list_images(folder), None
+    return (
+        [],
+        f"no images of {dataset} (no folder {dataset} in the data folder; see `make fetch`)",
+    )
+
+
+def check(jobs):
+    """Read every image and build every net once, so that a bad one is told now and not after an hour.
+
+    Raises
+    ------
+    UserError, DataError
+        An image that cannot be read or is too small, weights that do not fit; the text names it.
+    """
+    from tools import weight_check  # here: Caffe is needed only where a net is run
+
+    largest = {}
+    for job in jobs:
+        for path in job.paths:
+            largest[path] = max(job.scale, largest.get(path, 0))
+    for path, scale in largest.items():
+        evaluation.check_size(sources.read_image(path).shape, scale, path)
+    for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
+        weight_check.check_weights(method, scale, path)
