@@ -19,6 +19,7 @@ def test_blocks_are_renewed_and_the_rest_is_left(root):
     assert "stale" not in once and once.count("above\n") == once.count("\nbelow\n") == len(readme.BLOCKS)
     assert "/ 37.83 /" in once  # Table 2: IDN, Set5, x2
     assert "Not measured: BSD100, Urban100, DRCN, DRRN, MemNet;" in once
+    assert "(1.0) / 0.011 (1.0) |" in once  # Table 4: IDN, Set5, x3
     assert "412,352" in once  # the x3 training pairs of results/data/counts.json
 
 
