@@ -230,11 +230,12 @@ def _version(python, before=""):
 
 
 def pip_install(*arguments):
-    """Install into .venv; raises SetupError with pip's own reason."""
+    """Install into .venv; gives the word for it, raises SetupError with pip's own reason."""
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     done = _run([*pip, "install", "--quiet", *arguments])
     if done.returncode:
         raise SetupError(f"pip install {' '.join(arguments)} failed: {_last_line(done.stderr, 'ERROR: ')}")
+    return "installed"
 
 
 def project_digest():
