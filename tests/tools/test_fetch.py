@@ -75,8 +75,9 @@ def test_mistakes_are_one_line(run, tmp_path, arguments, message):
     assert err.count("\n") == 1
 
 
-def test_set_that_the_mirror_has_not(run, shared, tmp_path):
-    status, _, err = run("BSD100", "--mirror", shared, **places(tmp_path))
+def test_set_that_the_mirror_has_not(run, tmp_path):
+    (tmp_path / "mirror/data/Set5").mkdir(parents=True)
+    status, _, err = run("BSD100", "--mirror", tmp_path / "mirror", **places(tmp_path))
     assert status == 2
     assert "BSD100: 0 files like test/test_data/B100/*.jpg" in err
 
