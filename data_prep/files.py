@@ -46,6 +46,7 @@ def atomic_path(path):
     temporary = path.with_name(_temporary_name(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _create(temporary)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -56,6 +57,13 @@ def atomic_path(path):
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _create(temporary):
+    """Make the empty file ours: what somebody put there, a link that leads elsewhere above all, is never written to."""
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666))
 
 
 def _temporary_name(path):

@@ -54,6 +54,15 @@ def test_folder_that_refuses_names_the_final_file(tmp_path):
     assert str(tmp_path / "file") in str(caught.value) and ".part" not in str(caught.value)
 
 
+def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "victim").write_text("untouched")
+    monkeypatch.setattr(files, "_temporary_name", lambda path: ".guessed.part")
+    (tmp_path / ".guessed.part").symlink_to(tmp_path / "victim")
+    files.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "victim").read_text() == "untouched"
+    assert (tmp_path / "a.txt").read_text() == "new" and not (tmp_path / "a.txt").is_symlink()
+
+
 def test_errors_of_other_files_keep_their_name(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, files.atomic_path(tmp_path / "a.txt"):
         (tmp_path / "missing").read_bytes()
