@@ -1,14 +1,28 @@
-"""Download a file over HTTP so that a broken connection costs only what was not yet received."""
+"""Download a file over HTTP so that a broken connection costs only what was not yet received.
+
+The server is not trusted: it cannot send more than asked for, hold the connection with single bytes, answer with
+another part of the file, or send us to another kind of address.
+"""
 
 import http.client
+import re
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from functools import partial
+from urllib.parse import urljoin, urlsplit
 
+from data_prep import part_file
 from data_prep.errors import DataError
 
 BLOCK = 1 << 16
-TIMEOUT = 30
+TIMEOUT = 30  # seconds without any answer
+SLOWEST = (60, 16 << 10)  # seconds in which at least these bytes must come
+LARGEST = 128 << 20  # bytes of a file whose size nobody has pinned
+LONGEST_LIST = 4 << 20  # bytes of a list of files
 
 
 class NotFound(DataError):
@@ -23,7 +37,7 @@ class _Broken(Exception):
     """The connection ended early; what came so far is kept."""
 
 
-def download(url, part, size, on_bytes, retries=3, wait=1.0):
+def download(url, part, size, on_bytes, retries=3, wait=1.0, login=None):
     """Download a file to `part`, going on from what `part` holds already.
 
     Parameters
@@ -33,13 +47,15 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0):
     part : Path
         File to write; kept when the download breaks, so that the next attempt or run goes on from there.
     size : int or None
-        Bytes expected; None to believe the server.
+        Bytes expected; None to believe the server, up to LARGEST.
     on_bytes : callable
         Called with the number of bytes gained; negative when some are thrown away.
     retries : int
         Attempts after the first failed one.
     wait : float
         Seconds before the second attempt; doubled each time.
+    login : str, optional
+        Value of the Authorization header; it goes to this server only, not to where the server sends us.
 
     Raises
     ------
@@ -47,22 +63,20 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0):
         HTTP 404.
     Unreachable
         All attempts failed.
+    NotWritten
+        The disk does not take the file.
     DataError
-        The server refuses (another 4xx), or sends more than `size`.
+        The server refuses (another 4xx), or sends more than `size`, or something else than a file.
     """
-    if part.exists():
-        on_bytes(part.stat().st_size)
-    _persist(lambda: _attempt(url, part, size, on_bytes), url, retries, wait)
+    have = part_file.size(part)
+    if have:
+        on_bytes(have)
+    _persist(lambda: _attempt(url, part, size, on_bytes, login), url, retries, wait)
 
 
-def read_url(url, retries=3, wait=1.0):
-    """Read a small answer into memory (bytes); raises as `download`."""
-
-    def attempt():
-        with _open(url, {}) as answer:
-            return answer.read()
-
-    return _persist(attempt, url, retries, wait)
+def read_url(url, retries=3, wait=1.0, login=None):
+    """Read a list of files into memory (bytes, LONGEST_LIST at most); raises as `download`."""
+    return _persist(lambda: _read(url, login), url, retries, wait)
 
 
 def _persist(attempt, url, retries, wait):
@@ -81,18 +95,104 @@ def _persist(attempt, url, retries, wait):
     raise AssertionError("unreachable")
 
 
-def _open(url, headers):
-    request = urllib.request.Request(url, headers={"User-Agent": "idn-caffe", **headers})
-    try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code in (404, 410):
-                raise NotFound(f"{url}: not found (HTTP {error.code})") from error
-            # 416: the range asked for is not there; the caller starts over. 429 and 5xx may pass
-            if error.code in (408, 416, 429) or error.code >= 500:
-                raise _Refused(error.code) from error
-            raise DataError(f"{url}: refused (HTTP {error.code} {error.reason}); try later, or use a mirror") from error
+# one request ------------------------------------------------------------------------------------------------
+
+
+class _Request:
+    """One answer of a server, watched while it comes.
+
+    Parameters
+    ----------
+    url : str
+    login : str or None
+    start : int
+        The byte from which on the file is asked for.
+    """
+
+    def __init__(self, url, login, start=0):
+        self.url, self.start = url, start
+        self.watch = _Watch()
+        self.request = urllib.request.Request(url, headers={"User-Agent": "idn-caffe"})
+        if start:
+            self.request.add_header("Range", f"bytes={start}-")
+        if login:
+            self.request.add_unredirected_header("Authorization", login)
+
+    def __enter__(self):
+        self.watch.begin()
+        try:
+            self.answer = self._open()
+        except BaseException:
+            self.watch.end()
+            raise
+        if self.answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            self.__exit__()
+            raise DataError(f"{self.url}: sent compressed, expected the file as it is; use another mirror")
+        return self
+
+    def __exit__(self, *error):
+        self.watch.end()
+        self.answer.close()
+
+    def _open(self):
+        try:
+            return _opener(self.watch).open(self.request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _meaning(self.url, error) from error
+        except (OSError, http.client.HTTPException) as error:
+            self.watch.complain()
+            raise error
+        except ValueError as error:  # an address that cannot be one
+            raise DataError(f"{self.url}: {error}; expected an http or https address") from error
+
+    @property
+    def length(self):
+        """Bytes that the server announces (int), or None."""
+        return self.answer.length
+
+    def goes_on(self, size):
+        """Whether the answer is the file's rest, from `start` on, and the file has `size` bytes (int or None)."""
+        said = re.fullmatch(
+            r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", self.answer.headers.get("Content-Range", "")
+        )
+        if self.answer.status != 206 or not said:
+            return False
+        first, last = int(said[1]), int(said[2])
+        total = last + 1 if said[3] == "*" else int(said[3])
+        return self.start == first <= last == total - 1 and size in (None, total)
+
+    def blocks(self, most, excess):
+        """Yield what the server sends (bytes); raise `excess` instead of what goes beyond `most` bytes."""
+        if self.length is not None and self.length > most:
+            raise excess
+        expected, got = self.length, 0
+        while True:
+            try:
+                block = self.answer.read1(BLOCK)
+            except (OSError, http.client.HTTPException):
+                self.watch.complain()
+                raise
+            if not block:
+                break
+            got += len(block)
+            self.watch.gained += len(block)
+            if got > most:
+                raise excess
+            yield block
+        self.watch.complain()
+        if expected is not None and got < expected:
+            raise _Broken(f"the connection ended after {self.start + got:,} of {self.start + expected:,} bytes")
+
+
+def _meaning(url, error):
+    """The exception that an HTTP error amounts to."""
+    if error.code in (404, 410):
+        return NotFound(f"{url}: not found (HTTP {error.code})")
+    # 416: the range asked for is not there; the caller starts over. 429 and 5xx may pass
+    if error.code in (408, 416, 429) or error.code >= 500:
+        return _Refused(error.code)
+    return DataError(f"{url}: refused (HTTP {error.code} {error.reason}); try later, or use a mirror")
 
 
 class _Refused(_Broken):
@@ -101,55 +201,160 @@ class _Refused(_Broken):
         self.code = code
 
 
-def _attempt(url, part, size, on_bytes):
-    have = part.stat().st_size if part.exists() else 0
-    if size is not None and have >= size:
-        if have == size:
-            return
-        _drop(part, on_bytes)
+class _Watch:
+    """Cuts a connection that brings too little: a timeout of the socket is held off by single bytes."""
+
+    def __init__(self):
+        self.gained, self.socket, self.slow = 0, None, None
+        self.over = threading.Event()
+
+    def begin(self):
+        """Watch from now on."""
+        threading.Thread(target=self._run, args=SLOWEST, daemon=True).start()
+
+    def _run(self, seconds, least):
+        before = 0
+        while not self.over.wait(seconds):
+            if self.gained - before < least and self.socket is not None:
+                self.slow = f"fewer than {least:,} bytes in {seconds:g} seconds"
+                with suppress(OSError):
+                    # the plain socket's way, below TLS: another thread is reading
+                    socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+                return
+            before = self.gained
+
+    def end(self):
+        """Watch no more."""
+        self.over.set()
+
+    def complain(self):
+        """Raise _Broken when the connection was cut here: for the reader it only ended."""
+        if self.slow:
+            raise _Broken(self.slow)
+
+
+class _Watched:
+    """A connection that shows its socket to a _Watch."""
+
+    def __init__(self, watch, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.watch = watch
+
+    def connect(self):
+        super().connect()
+        self.watch.socket = self.sock
+
+
+class _Http(_Watched, http.client.HTTPConnection):
+    pass
+
+
+class _Https(_Watched, http.client.HTTPSConnection):
+    pass
+
+
+class _Transport(urllib.request.AbstractHTTPHandler):
+    """http and https, and nothing else that urllib knows: no files, no FTP, no data: addresses."""
+
+    def __init__(self, watch):
+        super().__init__()
+        self.watch = watch
+
+    def http_open(self, request):
+        return self.do_open(partial(_Http, self.watch), request)
+
+    def https_open(self, request):
+        return self.do_open(partial(_Https, self.watch), request)
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def http_error_302(self, request, answer, code, message, headers):
+        target = headers.get("Location", "")
+        with suppress(ValueError):
+            there = urlsplit(urljoin(request.full_url, target))
+            allowed = ("https",) if urlsplit(request.full_url).scheme == "https" else ("http", "https")
+            if there.scheme in allowed and is_host(there.hostname):
+                return super().http_error_302(request, answer, code, message, headers)
+        answer.close()
+        raise DataError(
+            f"{request.full_url}: redirected to {target[:80]!r}, expected an address of the same kind; use a mirror"
+        )
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def is_host(name):
+    """Whether a name (str or None) can be looked up at all; for one that cannot Python raises a UnicodeError."""
+    try:
+        return bool(name) and bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _opener(watch):
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        _Transport(watch),
+        _Redirects(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+# what is asked for ------------------------------------------------------------------------------------------
+
+
+def _read(url, login):
+    excess = DataError(f"{url}: a list of files of more than {LONGEST_LIST:,} bytes; use another mirror")
+    with _Request(url, login) as request:
+        _need_whole(request)
+        return b"".join(request.blocks(LONGEST_LIST, excess))
+
+
+def _need_whole(request):
+    if request.answer.status != 200:
+        raise DataError(f"{request.url}: expected the whole file, got HTTP {request.answer.status}; use another mirror")
+
+
+def _attempt(url, part, size, on_bytes, login):
+    most = LARGEST if size is None else size
+    have = part_file.size(part)
+    if have and have == size:
+        return
+    if have > most:
+        part_file.drop(part, on_bytes)
         have = 0
     try:
-        answer = _open(url, {"Range": f"bytes={have}-"} if have else {})
+        request = _Request(url, login, have)
+        with request:
+            if have and not request.goes_on(size):
+                part_file.drop(part, on_bytes)
+                have = request.start = 0
+                if request.answer.status == 206:
+                    raise _Broken("another part of the file was sent than the one asked for")
+            if not have:
+                _need_whole(request)
+            part_file.append(part, request.blocks(most - have, _excess(url, size)), on_bytes)
     except _Refused as error:
         if error.code == 416:
-            _drop(part, on_bytes)
+            part_file.drop(part, on_bytes)
         raise
-    with answer:
-        if have and not _goes_on(answer, have):
-            _drop(part, on_bytes)
-            have = 0
-        length = answer.headers.get("Content-Length")
-        expected = have + int(length) if length and length.isdigit() else size
-        got = have + _receive(answer, part, size if size is None else size - have, url, on_bytes)
-    if expected is not None and got < expected:
-        raise _Broken(f"the connection ended after {got:,} of {expected:,} bytes")
+    except _Excess:
+        part_file.drop(part, on_bytes)
+        raise
 
 
-def _goes_on(answer, have):
-    """Whether the server sends the rest of the file, and not the whole of it again."""
-    start = answer.headers.get("Content-Range", "")
-    return answer.status == 206 and start.startswith(f"bytes {have}-")
+class _Excess(DataError):
+    """More came than may come."""
 
 
-def _receive(answer, part, most, url, on_bytes):
-    """Append what the server sends to `part`; return the number of bytes."""
-    got = 0
-    with part.open("ab") as file:
-        while True:
-            block = answer.read1(BLOCK)
-            if not block:
-                return got
-            got += len(block)
-            if most is not None and got > most:
-                break
-            file.write(block)
-            on_bytes(len(block))
-    _drop(part, on_bytes)
-    raise DataError(f"{url}: the server sends more bytes than the manifest says; expected another file")
-
-
-def _drop(part, on_bytes):
-    """Throw away what was received."""
-    if part.exists():
-        on_bytes(-part.stat().st_size)
-        part.unlink()
+def _excess(url, size):
+    if size is None:
+        return _Excess(f"{url}: the server sends more than {LARGEST:,} bytes; expected a smaller file")
+    return _Excess(f"{url}: the server sends more bytes than the manifest says; expected another file")

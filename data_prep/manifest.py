@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 from data_prep.errors import DataError
+from data_prep.names import BadName, check_path
 from data_prep.sources import file_sha256
 
 REPOSITORY = "Zheng222/IDN-Caffe"
@@ -33,6 +34,9 @@ FOLDERS = (
 class Entry:
     """A file to fetch, or a pattern that stands for several.
 
+    Whatever made it, a manifest, a registry or a mirror's list of files: its paths are relative and stay in their
+    folders, or there is no Entry.
+
     Attributes
     ----------
     sha256 : str or None
@@ -45,6 +49,11 @@ class Entry:
         `data/SET/NAME` or `weights/idn/NAME`; a folder with a final slash for a pattern.
     blob : str or None
         Git's own hash of the file at the pinned commit, where a listing gave it.
+
+    Raises
+    ------
+    BadName
+        A path would leave its folder, or the destination is not below a folder of data/ or weights/.
     """
 
     sha256: Optional[str]
@@ -52,6 +61,13 @@ class Entry:
     source: str
     destination: str
     blob: Optional[str] = None
+
+    def __post_init__(self):
+        check_path(self.source)
+        check_path(self.destination)
+        kind, *below = self.destination.split("/")
+        if kind not in ("data", "weights") or len(below) < 2:
+            raise BadName(f"{self.destination}: expected data/SET/NAME or weights/METHOD/NAME")
 
     @property
     def set(self):
@@ -80,7 +96,7 @@ def load(path=MANIFEST):
     Raises
     ------
     DataError
-        A line has not four columns, or a size that is no number.
+        A line has not four columns, a size that is no number, or a path that would leave its folder.
     """
     entries = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
@@ -90,7 +106,10 @@ def load(path=MANIFEST):
         if len(columns) != 4 or not columns[1].isdigit():
             raise DataError(f"{path}, line {number}: expected SHA-256, size, path and destination: {line!r}")
         digest, size, source, destination = columns
-        entries.append(Entry(None if digest == "-" else digest, int(size), source, destination))
+        try:
+            entries.append(Entry(None if digest == "-" else digest, int(size), source, destination))
+        except BadName as error:
+            raise BadName(f"{path}, line {number}: {error}") from None
     return entries
 
 

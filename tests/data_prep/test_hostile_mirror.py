@@ -1,0 +1,574 @@
+"""Mirrors that lie: names that leave their folder, endless data, other files' links. Nothing of it may get through."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+import pytest
+
+from data_prep import download, manifest
+from data_prep.errors import DataError
+from data_prep.fetch import fetch
+from data_prep.manifest import Entry
+from data_prep.mirrors import Folder, GitHub, Web, open_mirror, parse_listing
+
+IMAGE = cv2.imencode(".jpg", np.full((8, 9, 3), 77, np.uint8))[1].tobytes()
+CONTENT = bytes(range(256)) * 40
+PINNED = Entry(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "test/Tiny/a.bmp", "data/Tiny/a.bmp")
+PATTERN = Entry(None, 1, "test/B/*.jpg", "data/Big/")
+
+# names that a list of files may give, as they are once decoded
+BAD_NAMES = [
+    "../evil.jpg",
+    "../../pwned/evil.jpg",
+    "sub/evil.jpg",
+    "/etc/evil.jpg",
+    "..\\evil.jpg",
+    "C:\\evil.jpg",
+    "nul\0evil.jpg",
+    "two\nlines.jpg",
+    "tab\tevil.jpg",
+    "bell\x07.jpg",
+    "delete\x7f.jpg",
+    "right\u202eto-left.jpg",
+    "x" * 247 + ".jpg",
+    "\u00e4" * 124 + ".jpg",
+    "./evil.jpg",
+    "a//evil.jpg",
+    "a/../evil.jpg",
+]
+
+
+@pytest.fixture
+def server():
+    """Answer GET with `answer(request)`, a function set by the test: (url, list of (path, headers))."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append((self.path, dict(self.headers)))
+            with contextlib.suppress(OSError):  # the client went away, as it should
+                self.server.answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.asked, running.url = [], f"http://127.0.0.1:{running.server_address[1]}"
+        running.stop = threading.Event()
+        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield running
+        running.stop.set()
+        running.shutdown()
+
+
+def send(request, content=b"", status=200, **headers):
+    """Answer with `content`; underscores in the headers' names stand for hyphens."""
+    request.send_response(status)
+    for name, value in {"Content_Length": len(content), **headers}.items():
+        if value is not None:
+            request.send_header(name.replace("_", "-"), str(value))
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def stream(request, block, pause=0.0):
+    """Send `block` again and again until the client hangs up; 300 MB at most, for the machine's sake."""
+    request.send_response(200)
+    request.end_headers()
+    for _ in range(300_000_000 // len(block)):
+        if request.server.stop.wait(pause) if pause else request.server.stop.is_set():
+            return
+        request.wfile.write(block)
+
+
+def listing(name):
+    """A folder index as web servers write it, with the name encoded so that no slash is seen in it."""
+    return f'<a href="{quote(name, safe="")}">x</a>'.encode()
+
+
+def run(entries, mirror, tmp_path, **options):
+    outcomes = fetch(entries, mirror, tmp_path / "here/data", tmp_path / "here/weights", progress=False, **options)
+    return {one.path.name: one.state for one in outcomes}, outcomes
+
+
+def files_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+# names ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_name_in_a_web_index(server, tmp_path, name):
+    server.answer = lambda request: send(request, listing(name) if request.path.endswith("/") else IMAGE)
+    with pytest.raises(DataError, match="Big: .*no name for a file here") as error:
+        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+    assert files_in(tmp_path) == []
+    assert str(error.value).isprintable() and len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_name_in_githubs_listing(server, tmp_path, name):
+    one = {"type": "file", "name": name, "size": len(IMAGE), "sha": "0" * 40}
+    server.answer = lambda request: send(request, json.dumps([one]).encode() if "contents" in request.path else IMAGE)
+    with pytest.raises(DataError, match="Big: .*no name for a file here"):
+        run([PATTERN], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["back\\slash.jpg", "two\nlines.jpg", os.fsdecode(b"latin-\xe4.jpg"), "x" * 251])
+def test_name_in_a_folder(tmp_path, name):
+    folder = tmp_path / "mirror/test/B"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(IMAGE)
+    with pytest.raises(DataError, match="Big: .*no name for a file here"):
+        run([Entry(None, 1, "test/B/*", "data/Big/")], Folder(tmp_path / "mirror"), tmp_path)
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["data/../x", "/data/B/x", "data/B/../../x", "data/B//x", "data/x", "other/B/x", "data/B/.", "data/B/a\\b", "data"],
+)
+def test_destination_of_a_manifest(tmp_path, path):
+    (tmp_path / "manifest.txt").write_text(f"{'0' * 64}  5  test/x  {path}\n")
+    with pytest.raises(DataError):
+        run(manifest.load(tmp_path / "manifest.txt"), Folder(tmp_path), tmp_path)
+
+
+def test_source_of_a_manifest(tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "secret").write_bytes(CONTENT)
+    (tmp_path / "manifest.txt").write_text(f"{PINNED.sha256}  {PINNED.size}  ../secret  data/Tiny/a.bmp\n")
+    with pytest.raises(DataError, match="no name for a file here"):
+        run(manifest.load(tmp_path / "manifest.txt"), Folder(tmp_path / "mirror"), tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a.jpg", "A.JPG"), ("\u00e4.jpg", "a\u0308.jpg")])
+def test_names_that_are_one_file_elsewhere(server, tmp_path, names):
+    server.answer = lambda request: send(request, b"".join(map(listing, names)))
+    with pytest.raises(DataError, match="the same name where case does not count"):
+        run([Entry(None, 2, "test/B/*", "data/Big/")], Web(server.url, retries=0, wait=0), tmp_path)
+
+
+def test_usual_names_are_taken(server, tmp_path):
+    names = ["1.jpg", "img_001 SRF 4.jpg", "caf\u00e9 (2).jpg", "\u56fe.jpg", "a&b.jpg", "a..jpg", "x" * 246 + ".jpg"]
+    beside = ["._1.jpg", ".hidden.jpg", "notes.txt", ".."]
+    page = b"".join(map(listing, names + beside))
+    server.answer = lambda request: send(request, page if request.path.endswith("/") else IMAGE)
+    states, _ = run([Entry(None, len(names), "test/B/*.jpg", "data/Big/")], Web(server.url, 0, 0), tmp_path)
+    assert states == dict.fromkeys(names, "fetched")
+
+
+# links ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def good(tmp_path):
+    """A mirror with the pinned file."""
+    path = tmp_path / "mirror/test/Tiny/a.bmp"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    return Folder(tmp_path / "mirror")
+
+
+def web(server):
+    """A mirror on the server with the pinned file."""
+    server.answer = lambda request: send(request, CONTENT)
+    return Web(server.url, retries=0, wait=0)
+
+
+@pytest.mark.parametrize("kind", ["folder", "web"])
+@pytest.mark.parametrize("link", ["symbolic", "hard", "pipe"])
+def test_planted_part_is_not_written_through(good, server, tmp_path, kind, link):
+    victim, part = tmp_path / "victim", tmp_path / "here/data/Tiny/a.bmp.part"
+    victim.write_bytes(b"precious")
+    part.parent.mkdir(parents=True)
+    if link == "symbolic":
+        part.symlink_to(victim)
+    elif link == "hard":
+        os.link(victim, part)
+    else:
+        os.mkfifo(part)
+    states, _ = run([PINNED], good if kind == "folder" else web(server), tmp_path)
+    assert (states, victim.read_bytes()) == ({"a.bmp": "fetched"}, b"precious")
+    assert (tmp_path / "here/data/Tiny/a.bmp").read_bytes() == CONTENT
+
+
+def test_planted_folder_is_not_written_through(good, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "here/data").mkdir(parents=True)
+    (tmp_path / "here/data/Tiny").symlink_to(outside)
+    states, outcomes = run([PINNED], good, tmp_path)
+    assert (states, files_in(outside)) == ({"a.bmp": "failed"}, [])
+    assert "here/data/Tiny: a link out of the folder" in str(outcomes[0].error)
+
+
+def test_planted_file_is_replaced_not_written_through(good, tmp_path):
+    victim, planted = tmp_path / "victim", tmp_path / "here/data/Tiny/a.bmp"
+    planted.parent.mkdir(parents=True)
+    planted.symlink_to(victim)
+    states, outcomes = run([PINNED], good, tmp_path)  # a link to nothing: somebody's, so it is kept
+    assert (states, victim.exists()) == ({"a.bmp": "failed"}, False)
+    assert "a.bmp: a link to nothing" in str(outcomes[0].error)
+    victim.write_bytes(b"precious")
+    assert run([PINNED], good, tmp_path)[0] == {"a.bmp": "differs"}
+    assert run([PINNED], good, tmp_path, force=True)[0] == {"a.bmp": "fetched"}
+    assert (victim.read_bytes(), planted.is_symlink(), planted.read_bytes()) == (b"precious", False, CONTENT)
+
+
+def test_a_users_own_links_work(good, tmp_path):
+    """DATA itself may be a link, links below may stay inside, and what is there already is read through any link."""
+    (tmp_path / "disk/sets").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/data").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk/Tiny").symlink_to("sets")
+    assert run([PINNED], good, tmp_path)[0] == {"a.bmp": "fetched"}
+    assert files_in(tmp_path / "disk") == ["sets/a.bmp"]
+    (tmp_path / "disk/Tiny").unlink()
+    (tmp_path / "disk/Tiny").symlink_to(tmp_path / "mirror/test/Tiny")
+    assert run([PINNED], good, tmp_path)[0] == {"a.bmp": "present"}
+
+
+def test_pipe_in_a_files_place(good, tmp_path):
+    (tmp_path / "here/data/Tiny").mkdir(parents=True)
+    os.mkfifo(tmp_path / "here/data/Tiny/a.bmp")
+    states, outcomes = run([PINNED], good, tmp_path)
+    assert states == {"a.bmp": "failed"} and "a.bmp: not a file" in str(outcomes[0].error)
+
+
+# sizes and times --------------------------------------------------------------------------------------------
+
+
+def test_endless_file(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", 1 << 20, raising=False)
+    server.answer = lambda request: (
+        send(request, listing("1.jpg")) if request.path.endswith("/") else stream(request, IMAGE * 200)
+    )
+    states, outcomes = run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"1.jpg": "failed"} and "more than 1,048,576 bytes" in str(outcomes[0].error)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", [None, 10**15])
+def test_more_than_the_manifest_says(server, tmp_path, length):
+    """By its length or only in fact; the first is refused before anything is received."""
+
+    def answer(request):
+        if length:
+            send(request, b"x", Content_Length=length)
+        else:
+            stream(request, CONTENT)
+
+    server.answer = answer
+    states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"a.bmp": "failed"} and "sends more bytes than the manifest says" in str(outcomes[0].error)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", [None, 10**12])
+def test_endless_index(server, tmp_path, length):
+    def answer(request):
+        if length:
+            send(request, b"x", Content_Length=length)
+        else:
+            stream(request, b'<a href="1.jpg">' * 4096)
+
+    server.answer = answer
+    with pytest.raises(DataError, match="a list of files of more than 4,194,304 bytes"):
+        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+
+
+def test_compressed_answer(server, tmp_path):
+    """Nobody asked for it: it is not unpacked, however small a bomb looks from outside."""
+    server.answer = lambda request: send(request, CONTENT, Content_Encoding="gzip")
+    for entries in ([PINNED], [PATTERN]):
+        with pytest.raises(DataError, match="compressed"):
+            _, (outcome,) = run(entries, Web(server.url, retries=0, wait=0), tmp_path)
+            raise outcome.error
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("where", ["nothing", "header", "body", "trailer"])
+def test_stalled_server(server, tmp_path, monkeypatch, where):
+    """Single bytes hold off a timeout of the socket; they must not hold off the end."""
+    monkeypatch.setattr(download, "SLOWEST", (0.4, 1000), raising=False)
+
+    def answer(request):
+        if where == "nothing":
+            request.server.stop.wait(20)
+        elif where == "header":
+            request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not request.server.stop.wait(0.05):
+                request.wfile.write(b"x")
+        elif where == "body":
+            stream(request, b"x", pause=0.05)
+        else:
+            request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
+            while not request.server.stop.wait(0.05):
+                request.wfile.write(b"X: y\r\n")
+
+    server.answer = answer
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"fewer than 1,000 bytes in 0.4 seconds \(2 attempts\)"):
+        run([PINNED], Web(server.url, retries=1, wait=0), tmp_path)
+    assert time.monotonic() - started < 5
+
+
+# what a server says beside the content ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["bytes 0-10/10240", "bytes 1000-10239/99999999", "bytes 1000-1/10240", "bytes */10240", "bytes 1000-", "", "\xb2"],
+)
+def test_a_range_that_lies(server, tmp_path, said):
+    """What does not go on where the part ended is thrown away and the file asked for from its beginning."""
+    part = tmp_path / "here/data/Tiny/a.bmp.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:1000])
+
+    def answer(request):
+        if "Range" in request.headers:
+            send(request, b"lies", 206, Content_Range=said)
+        else:
+            send(request, CONTENT)
+
+    server.answer = answer
+    assert run([PINNED], Web(server.url, retries=1, wait=0), tmp_path)[0] == {"a.bmp": "fetched"}
+    assert [headers.get("Range") for _, headers in server.asked] == ["bytes=1000-", None]
+
+
+@pytest.mark.parametrize("status", [203, 204, 206])
+def test_a_status_that_is_no_whole_file(server, tmp_path, status):
+    server.answer = lambda request: (
+        send(request, listing("1.jpg")) if request.path.endswith("/") else send(request, IMAGE, status)
+    )
+    states, outcomes = run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"1.jpg": "failed"} and f"HTTP {status}" in str(outcomes[0].error)
+
+
+def test_part_that_nothing_vouches_for_is_not_gone_on_with(server, tmp_path):
+    """Without a hash nobody would notice that a file was pieced together."""
+    part = tmp_path / "here/data/Big/1.jpg.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(IMAGE[:100].replace(b"\xff\xdb", b"\xff\xda"))
+    server.answer = lambda request: send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
+    assert run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"1.jpg": "fetched"}
+    assert (tmp_path / "here/data/Big/1.jpg").read_bytes() == IMAGE
+    assert [headers.get("Range") for _, headers in server.asked] == [None, None]
+
+
+@pytest.mark.parametrize("length", ["-5", "x", "\xb2", "9" * 5000, "5, 6"])
+def test_a_length_that_is_none(server, tmp_path, length):
+    server.answer = lambda request: send(request, CONTENT, Content_Length=length)
+    try:
+        states, _ = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    except DataError:
+        return
+    assert states["a.bmp"] in ("fetched", "failed")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["file:///etc/hostname", "ftp://127.0.0.1/x", "data:,hello", "gopher://x/", "http://[::1", "javascript:1", "http://a..b/"],
+)
+def test_redirect_elsewhere(server, tmp_path, target):
+    server.answer = lambda request: send(request, status=302, Location=target)
+    states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"a.bmp": "failed"} and "redirect" in str(outcomes[0].error)
+    with pytest.raises(DataError, match="redirect"):
+        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+
+
+def test_redirect_in_a_circle_ends(server, tmp_path):
+    server.answer = lambda request: send(request, status=302, Location=request.path)
+    assert run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"a.bmp": "failed"}
+
+
+def test_redirect_to_another_place_of_the_web_is_followed(server, tmp_path):
+    server.answer = lambda request: (
+        send(request, CONTENT) if request.path == "/there" else send(request, status=307, Location="/there")
+    )
+    assert run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"a.bmp": "fetched"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 200_000,
+        b"9" * 5000,
+        b"\xff\xfe",
+        b"null",
+        b"[null]",
+        b'[{"name": 5, "size": 1, "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": -1, "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": true, "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": 1e400, "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": 1000000000000, "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": "1", "sha": "a", "type": "file"}]',
+        b'[{"name": "a.jpg", "size": 1, "sha": null, "type": "file"}]',
+    ],
+)
+def test_listing_that_is_none(content):
+    with pytest.raises(DataError, match="not the listing of a folder"):
+        parse_listing(content, "url")
+
+
+@pytest.mark.parametrize("sha", ["../../../evil", "482c601", 5, "482c601" + "g" * 33, "f" * 40])
+def test_commit_that_is_none(server, tmp_path, sha):
+    def answer(request):
+        if "commits" in request.path:
+            send(request, json.dumps({"sha": sha}).encode())
+        else:
+            send(request, status=404)
+
+    server.answer = answer
+    states, outcomes = run([PINNED], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)
+    assert states == {"a.bmp": "failed"} and "not the description of a commit" in str(outcomes[0].error)
+    assert not any("evil" in path for path, _ in server.asked)
+
+
+def test_page_instead_of_weights(server, tmp_path):
+    server.answer = lambda request: send(request, b"\n<!DOCTYPE html><title>Log in</title>")
+    entry = Entry(None, None, "m/x.caffemodel", "weights/m/x.caffemodel")
+    states, outcomes = run([entry], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"x.caffemodel": "failed"} and "a web page" in str(outcomes[0].error)
+    assert files_in(tmp_path) == []
+
+
+# addresses --------------------------------------------------------------------------------------------------
+
+
+def test_password_in_the_address(server, tmp_path):
+    """It is sent to the mirror, not to where the mirror sends us, and shown nowhere."""
+
+    def answer(request):
+        if request.path.endswith("a.bmp"):
+            send(request, status=302, Location="/there")
+        else:
+            send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
+
+    server.answer = answer
+    mirror = open_mirror(server.url.replace("//", "//me:s3%40cret@"), retries=0, wait=0)
+    states, outcomes = run([PINNED, PATTERN], mirror, tmp_path)
+    assert states == {"a.bmp": "failed", "1.jpg": "fetched"}
+    token = "Basic " + base64.b64encode(b"me:s3@cret").decode()
+    sent = {path: headers.get("Authorization") for path, headers in server.asked}
+    assert sent.pop("/there") is None and set(sent.values()) == {token}
+    told = f"{mirror} {outcomes[0].error} {(tmp_path / 'here/data/fetch.lock').read_text()}"
+    assert "cret" not in told and "me:" not in told
+    server.answer = lambda request: send(request, status=401)
+    with pytest.raises(DataError) as error:
+        run([PATTERN], mirror, tmp_path)
+    assert "cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://me:secret@127.0.0.1/x",
+        "http://me:secret@[::1/x",
+        "http://me:secret@127.0.0.1:port/x",
+        "http://me:secret@/x",
+        "http://me:secret@127.0.0.1/x?token=secret",
+        "http://me:secret@127.0.0.1/x#secret",
+        "http://me:se/secret@127.0.0.1/x",
+        "https://me:secret@a..b/",
+        "http://me:secret@127.0.0.1:99999/x",
+    ],
+)
+def test_address_that_is_none(address):
+    with pytest.raises(DataError, match="expected a folder or an http or https address") as error:
+        open_mirror(address, retries=0, wait=0)
+    assert "secret" not in str(error.value)
+
+
+def test_address_with_odd_characters(server, tmp_path):
+    server.answer = lambda request: send(request, CONTENT)
+    mirror = open_mirror(f"{server.url}/my sets/\u00e4%20b/", retries=0, wait=0)
+    assert run([PINNED], mirror, tmp_path)[0] == {"a.bmp": "fetched"}
+    assert server.asked[0][0] == "/my%20sets/%C3%A4%20b/test/Tiny/a.bmp"
+
+
+# disks ------------------------------------------------------------------------------------------------------
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+from data_prep.fetch import fetch
+from data_prep.manifest import Entry
+from data_prep.mirrors import open_mirror
+from tools import cli
+entry = Entry(*eval(sys.argv[2]))
+cli.run(lambda: print(fetch([entry], open_mirror(sys.argv[1], 3, 5.0), sys.argv[3], sys.argv[3], progress=False)))
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "web"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_full_disk(good, server, tmp_path, root, kind, pinned):
+    """A limit on the size of files stands for a full disk: one attempt, the final path, what is useful is kept."""
+    web(server)
+    entry = (PINNED.sha256 if pinned else None, PINNED.size if pinned else None, PINNED.source, PINNED.destination)
+    where = server.url if kind == "web" else str(good)
+    command = [sys.executable, "-c", LIMITED, where, repr(entry), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{tmp_path / 'out/Tiny/a.bmp'}: cannot be written (File too large)" in done.stderr
+    assert done.stderr.count("\n") == 1 and ".part" not in done.stderr and "connection" not in done.stderr
+    assert len(server.asked) == (kind == "web")
+    kept = ["Tiny/a.bmp.part"] if pinned and kind == "web" else []
+    assert files_in(tmp_path / "out") == kept
+    if kept:
+        assert (tmp_path / "out/Tiny/a.bmp.part").read_bytes() == CONTENT[:5000]
+
+
+def test_folder_that_cannot_be_made(good, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/data").write_bytes(b"a file")
+    states, outcomes = run([PINNED], good, tmp_path)
+    assert states == {"a.bmp": "failed"}
+    assert "here/data/Tiny/a.bmp: cannot be written (" in str(outcomes[0].error)
+
+
+def test_folder_whose_name_is_not_utf8(good, server, tmp_path):
+    place = tmp_path / os.fsdecode(b"d\xe4ta")
+    pattern = Entry(None, 1, "test/B/*.jpg", "data/Big/")
+    server.answer = lambda request: send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
+    for entries, mirror in (([PINNED], good), ([pattern], Web(server.url, 0, 0))):
+        for state in ("fetched", "present"):
+            (outcome,) = fetch(entries, mirror, place, place, progress=False)
+            assert outcome.state == state
+    assert sorted(os.listdir(os.fsencode(place))) == [b"Big", b"Tiny", b"fetch.lock"]  # noqa: PTH208
+    assert (place / "fetch.lock").read_text().endswith("  data/Big/1.jpg\n")
+
+
+def test_lock_that_is_damaged(good, tmp_path):
+    (tmp_path / "here/data").mkdir(parents=True)
+    (tmp_path / "here/data/fetch.lock").write_bytes(b"\xff\xfe \0 x\nabc\n")
+    assert run([PINNED], good, tmp_path)[0] == {"a.bmp": "fetched"}
+
+
+def test_wrong_hash_never_gets_the_final_name(server, tmp_path):
+    """At no time, not only at the end."""
+    seen = []
+
+    def answer(request):
+        seen.append((tmp_path / "here/data/Tiny/a.bmp").exists())
+        send(request, b"x" * len(CONTENT))
+
+    server.answer = answer
+    assert run([PINNED], Web(server.url, retries=2, wait=0), tmp_path)[0] == {"a.bmp": "failed"}
+    assert seen == [False] and files_in(tmp_path) == []
