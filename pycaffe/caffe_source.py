@@ -8,26 +8,34 @@
 Tried in this order: CAFFE_SOURCE (a folder or a tarball), the local cache, the project's GitHub archive, the
 distribution's source pool as this machine's apt configuration has it. Wherever it comes from, the same files
 must have the same contents: upstream.sha256 lists them, and the SHA-256 of that list is the pinned digest in
-pin.json. Only the files on the list are unpacked, so nothing unverified reaches the build.
+pin.json. Only the files on the list are unpacked, so nothing unverified reaches the build. Until then a source is
+data: it is read into memory within limits, no link of it is followed and nothing of it becomes a path.
 
 Standard library only, Python 3.8: it runs before any environment exists.
 """
 
 import argparse
+import bz2
 import contextlib
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from caffe_cache import cache_folder, make
 
 HERE = Path(__file__).resolve().parent
 PIN = json.loads((HERE / "pin.json").read_text(encoding="utf-8"))
@@ -46,10 +54,17 @@ LANDMARK = "src/caffe/proto/caffe.proto"
 
 APT_HELPER = "/usr/lib/apt/apt-helper"
 TIMEOUT = 20  # seconds without an answer before the next source is tried
+PATIENCE = 600  # seconds for a whole download
+# Caffe's is 8.5 MB, unpacked 15 MB in 771 files, the largest that is covered 0.8 MB
+MOST_DOWNLOADED = 128 << 20
+MOST_UNPACKED = 1 << 30  # a user's own tarball may hold a build and the history as well
+MOST_MEMBERS = 100_000
+MOST_COVERED = 16 << 20  # bytes of one file
+LONGEST_NAME = 4096
 REMEDY = "set CAFFE_SOURCE to a folder or tarball of BVLC/caffe at commit " + PIN["commit"][:7]
 
 # what a missing, cut-short or wrong file raises while it is fetched and read as a tarball
-UNREADABLE = (OSError, tarfile.TarError, EOFError, zlib.error)
+UNREADABLE = (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, RecursionError)
 
 
 class SourceError(Exception):
@@ -96,7 +111,9 @@ def read(path):
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder; {REMEDY}")
     try:
-        files = _read_folder(path) if path.is_dir() else _read_tar(path.read_bytes())
+        files = _read_folder(path) if path.is_dir() else _read_tarball(path)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}; {REMEDY}") from None
     except UNREADABLE as error:
         reason = _reason(error)
         raise SourceError(f"{path}: not a tarball that can be read ({reason}); get it again, or {REMEDY}") from None
@@ -106,20 +123,99 @@ def read(path):
 
 
 def _read_folder(root):
-    paths = [p for p in root.rglob("*") if p.is_file()]
-    return {
-        name: p.read_bytes() for p in paths for name in [p.relative_to(root).as_posix()] if covered(name)
-    }
+    """The covered files below a folder (Path); links that lead out of it are refused."""
+    files, top = {}, Path(os.path.realpath(root))
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if not covered(name) or path.is_dir():
+            continue
+        _check_name(name)
+        if top not in Path(os.path.realpath(path)).parents:
+            raise SourceError(f"{name} is a link out of the folder, expected the file itself")
+        if not path.is_file() or path.stat().st_size > MOST_COVERED:
+            raise SourceError(f"{name} is not a file of at most {MOST_COVERED >> 20} MB")
+        files[name] = path.read_bytes()
+    return files
 
 
-def _read_tar(data):
-    """GitHub's archives have one folder on top, a distribution's may have none: the landmark tells."""
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        members = [m for m in tar.getmembers() if m.isfile()]
+def _check_name(name):
+    """Refuse a covered file's name that could mean another place, or break the lines of the manifest."""
+    if not name.isprintable() or "\\" in name or {"", ".", ".."} & set(name.split("/")):
+        raise SourceError(f"{name[:80]!r} is no name of a source file")
+
+
+class _Bounded:
+    """The unpacked content of a tarball, as tarfile reads it, which fails beyond MOST_UNPACKED: a few KB can be TBs.
+
+    Parameters
+    ----------
+    stream : file
+        The tarball.
+    """
+
+    def __init__(self, stream):
+        head = stream.read(6)
+        stream.seek(0)
+        kinds = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
+        openers = [opener for magic, opener in kinds.items() if head.startswith(magic)]
+        if openers == [gzip.GzipFile]:
+            self.stream = gzip.GzipFile(fileobj=stream)
+        else:
+            self.stream = openers[0](stream) if openers else stream
+        self.tell = self.stream.tell
+
+    def read(self, size):
+        # tarfile asks for as many bytes as a header claims, and would hold them all in memory
+        if size < 0 or size > MOST_COVERED:
+            raise SourceError(f"a member or header of more than {MOST_COVERED >> 20} MB")
+        self._check(self.tell() + size)
+        return self.stream.read(size)
+
+    def seek(self, position):
+        """Go to a position (int) from the beginning."""
+        self._check(position)
+        return self.stream.seek(position)
+
+    @staticmethod
+    def _check(position):
+        if position > MOST_UNPACKED:
+            raise SourceError(f"a tarball of more than {MOST_UNPACKED >> 30} GB when it is unpacked")
+
+
+def _read_tarball(path):
+    if not path.is_file():
+        raise SourceError("neither a folder nor a file")
+    with path.open("rb") as stream:
+        return _read_tar(stream)
+
+
+def _read_tar(stream):
+    """The covered files of a tarball (binary file). Nothing is written, no member's name is used as a path.
+
+    GitHub's archives have one folder on top, a distribution's may have none: the landmark tells.
+    """
+    with tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:
+        members = list(_members(tar))
         tops = [m.name[: -len(LANDMARK)] for m in members if m.name.endswith(LANDMARK)]
         top = min(tops, key=len) if tops else ""
         wanted = [(m.name[len(top) :], m) for m in members if m.name.startswith(top)]
-        return {name: tar.extractfile(m).read() for name, m in wanted if covered(name)}
+        return {name: _content(tar, name, m) for name, m in wanted if covered(name) and not m.isdir()}
+
+
+def _members(tar):
+    for number, member in enumerate(iter(tar.next, None)):
+        if number >= MOST_MEMBERS or len(member.name) > LONGEST_NAME:
+            raise SourceError(f"more than {MOST_MEMBERS:,} members, or a name of more than {LONGEST_NAME:,} letters")
+        yield member
+
+
+def _content(tar, name, member):
+    _check_name(name)
+    if not member.isreg() or member.issparse():
+        raise SourceError(f"{name} is a link, a device or a sparse file, expected the file itself")
+    if not 0 <= member.size <= MOST_COVERED:
+        raise SourceError(f"{name} has more than {MOST_COVERED >> 20} MB")
+    return tar.extractfile(member).read()
 
 
 # verifying --------------------------------------------------------------------------------------------------
@@ -156,14 +252,6 @@ def differences(files, shown=3):
 
 
 # finding ----------------------------------------------------------------------------------------------------
-
-
-def cache_folder(environ=os.environ):
-    """Folder of sources and wheels: IDN_CACHE, or idn-caffe below XDG_CACHE_HOME or ~/.cache."""
-    if environ.get("IDN_CACHE"):
-        return Path(environ["IDN_CACHE"]).expanduser().resolve()
-    base = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().resolve() / "idn-caffe"
 
 
 def obtain(source=None, cache=None, github=PIN["github_archive"], pool=None, say=None):
@@ -205,8 +293,8 @@ def obtain(source=None, cache=None, github=PIN["github_archive"], pool=None, say
     failures = []
     for origin, get in _downloads(github, pool):
         try:
-            files = _read_tar(get(origin))
-        except UNREADABLE as error:
+            files = _read_tar(io.BytesIO(get(origin)))
+        except (SourceError, *UNREADABLE) as error:
             failures.append(f"{origin}: {_reason(error)}")
             continue
         verify(files, origin)
@@ -221,8 +309,8 @@ def _kept(path, say):
     if not path.exists():
         return None
     try:
-        files = _read_tar(path.read_bytes())
-    except UNREADABLE:
+        files = _read_tarball(path)
+    except (SourceError, *UNREADABLE):
         files = {}
     if digest(files) == PIN["content_sha256"]:
         say(f"Caffe source: {path}")
@@ -245,10 +333,28 @@ def _reason(error):
     return " ".join(str(reason).split()).rstrip(":")
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to http and https only, and never from https to http."""
+
+    def redirect_request(self, request, answer, code, message, headers, target):
+        allowed = ("https",) if urlsplit(request.full_url).scheme == "https" else ("http", "https")
+        if urlsplit(urljoin(request.full_url, target)).scheme not in allowed:
+            raise urllib.error.URLError(f"redirected to {target[:80]!r}")
+        return super().redirect_request(request, answer, code, message, headers, target)
+
+
 def _download(url):
     """Content of a URL, http, https or file."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-        return answer.read()
+    until = time.monotonic() + PATIENCE
+    content = io.BytesIO()
+    with urllib.request.build_opener(_Redirects).open(url, timeout=TIMEOUT) as answer:
+        for block in iter(lambda: answer.read1(1 << 16), b""):
+            content.write(block)
+            if content.tell() > MOST_DOWNLOADED:
+                raise OSError(f"more than {MOST_DOWNLOADED >> 20} MB")
+            if time.monotonic() > until:
+                raise OSError(f"not complete after {PATIENCE} seconds")
+    return content.getvalue()
 
 
 def _download_by_apt(url):
@@ -261,6 +367,8 @@ def _download_by_apt(url):
         if done.returncode:
             reasons = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
             raise OSError(reasons[0][3:] if reasons else "apt could not download it")
+        if target.stat().st_size > MOST_DOWNLOADED:
+            raise OSError(f"more than {MOST_DOWNLOADED >> 20} MB")
         return target.read_bytes()
 
 
@@ -269,7 +377,7 @@ def _keep(files, path):
     if path.exists():
         return
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path.parent, path.parent)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
             temporary = Path(folder) / path.name
             with tarfile.open(temporary, "w:gz") as tar:
@@ -308,8 +416,9 @@ def unpack(files, target):
         `target`, absolute.
     """
     target = Path(target).resolve()
-    if target.is_dir() and _read_folder(target) == files:
-        return target
+    with contextlib.suppress(SourceError):
+        if target.is_dir() and _read_folder(target) == files:
+            return target
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:

@@ -31,8 +31,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import caffe_cache
 import caffe_source
-from caffe_source import PIN, cache_folder
+from caffe_cache import cache_folder
+from caffe_source import PIN
 
 HERE = Path(__file__).resolve().parent
 TIMES = {
@@ -131,10 +133,25 @@ def cached(key, cache):
     return wheels[0] if wheels else None
 
 
+def usable(key, cache):
+    """The wheel kept under `key`, or None where there is none or it has changed since it was put there.
+
+    Raises
+    ------
+    CacheError
+        Others may write to it.
+    """
+    folder = cache / "wheels" / key
+    if not folder.is_dir():
+        return None
+    caffe_cache.check_all(folder, cache)
+    return cached(key, cache) if caffe_cache.is_whole(folder) else None
+
+
 @contextlib.contextmanager
 def locked(path):
     """Hold the lock file `path`; a second set-up waits here for the first one's wheel. Released by any exit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    caffe_cache.make(path.parent, path.parent)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -149,6 +166,8 @@ def obtain(cache=None, say=None, variant="cpu"):
     ------
     WheelError
         When something the build needs is missing, or the build fails.
+    CacheError
+        Others may write to the cache.
     """
     say = say or (lambda line: print(line, file=sys.stderr, flush=True))
     cache = cache or cache_folder()
@@ -157,19 +176,22 @@ def obtain(cache=None, say=None, variant="cpu"):
     source = os.environ.get("CAFFE_SOURCE")
     if source:  # a wrong one must not pass unnoticed, not even where a wheel is there
         caffe_source.obtain(source, cache)
-    wheel = cached(key, cache)
+    wheel = usable(key, cache)
     if wheel:
         say(f"Caffe wheel: from the cache, {wheel}")
         return wheel
     check_tools()
     with locked(cache / f"wheel-{key}.lock"):
-        wheel = cached(key, cache)  # another set-up may have built it while this one waited
+        wheel = usable(key, cache)  # another set-up may have built it while this one waited
         return wheel or _build_into(cache, key, parts, say)
 
 
 def _build_into(cache, key, parts, say):
     final, log = cache / "wheels" / key, cache / f"wheel-{key}.log"
-    final.parent.mkdir(exist_ok=True)
+    caffe_cache.make(final.parent, cache)
+    if final.exists():
+        say(f"{final}: damaged, made anew")
+        shutil.rmtree(final)
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".build-"))
     say(f"Caffe wheel: building, {TIMES[parts['variant']]} (log: {log})")
     try:
@@ -179,7 +201,7 @@ def _build_into(cache, key, parts, say):
         build(temporary, log, parts["variant"])
         seconds = round(time.monotonic() - started)
         (temporary / "key.json").write_text(json.dumps({**parts, "seconds": seconds}, indent=2), encoding="utf-8")
-        temporary.chmod(0o755)
+        caffe_cache.seal(temporary)
         temporary.rename(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -23,7 +23,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caffe_source import PIN, cache_folder
+import caffe_cache
+from caffe_source import PIN
 from caffe_wheel import cause, cuda_settings, key_of, key_parts, locked
 
 HERE = Path(__file__).resolve().parent
@@ -92,7 +93,10 @@ def obtain():
 
 def work_folder(info):
     """Folder (Path) of the cache for the tests of the wheel with these facts."""
-    return cache_folder() / f"tests-{key_of(key_parts(variant=info['variant']))}"
+    cache = caffe_cache.cache_folder()
+    # what lies there is run: nobody else may write to it, neither now nor to what the build makes
+    os.umask(os.umask(0) | 0o022)
+    return caffe_cache.make(cache / f"tests-{key_of(key_parts(variant=info['variant']))}", cache)
 
 
 def build(folder, library, info):

@@ -10,8 +10,13 @@ Standard library only, Python 3.8: part of setup_environment.py.
 import hashlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "pycaffe"))
+import caffe_cache  # noqa: E402
+from caffe_cache import cache_folder  # noqa: E402, F401
 
 
 def folder_for(cache, pyproject, python):
@@ -26,8 +31,20 @@ def folder_for(cache, pyproject, python):
 
 
 def options(folder):
-    """pip's options to install from `folder` alone; empty when it does not exist."""
-    return ["--no-index", "--find-links", str(folder)] if folder.is_dir() else []
+    """pip's options to install from `folder` alone; empty when it does not exist or is damaged, which removes it.
+
+    Raises
+    ------
+    CacheError
+        Others may write to it.
+    """
+    if not folder.is_dir():
+        return []
+    caffe_cache.check_all(folder, folder.parent.parent)
+    if not caffe_cache.is_whole(folder):
+        shutil.rmtree(folder)
+        return []
+    return ["--no-index", "--find-links", str(folder)]
 
 
 def fill(folder, python, build_requirements, leave_out):
@@ -52,13 +69,13 @@ def fill(folder, python, build_requirements, leave_out):
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
     freeze = subprocess.run([*pip, "freeze", "--exclude-editable"], capture_output=True, text=True)
     pinned = [line for line in freeze.stdout.split("\n") if "==" in line and line.split("==")[0] not in leave_out]
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    caffe_cache.make(folder.parent, folder.parent.parent)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
         download = [*pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(temporary)]
         done = subprocess.run([*download, *pinned, *build_requirements], capture_output=True)
         if done.returncode == 0 and pinned:
-            temporary.chmod(0o755)
+            caffe_cache.seal(temporary)
             temporary.rename(folder)
     except OSError:
         pass  # no space, or another set-up was first

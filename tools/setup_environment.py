@@ -245,13 +245,7 @@ def project_digest():
 
 def wheelhouse():
     """Folder of the cache with the packages that this pyproject.toml and this Python need; may not exist yet."""
-    return _wheelhouse.folder_for(cache_folder(), ROOT / "pyproject.toml", VENV / "bin" / "python")
-
-
-def cache_folder():
-    """The cache: IDN_CACHE, or idn-caffe below XDG_CACHE_HOME or ~/.cache; as in pycaffe/caffe_source.py."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "idn-caffe"
-    return Path(os.environ.get("IDN_CACHE") or base).expanduser().resolve()
+    return _wheelhouse.folder_for(_wheelhouse.cache_folder(), ROOT / "pyproject.toml", VENV / "bin" / "python")
 
 
 def install_project(stamp):

@@ -233,15 +233,6 @@ def test_cache_folder(environ, folder):
     assert str(caffe_source.cache_folder(environ)) == os.path.expanduser(folder)  # noqa: PTH111
 
 
-def test_setup_and_build_agree_on_the_cache(monkeypatch):
-    import caffe_source
-    import setup_environment
-
-    for name, value in (("IDN_CACHE", "/a"), ("IDN_CACHE", ""), ("XDG_CACHE_HOME", "/b")):
-        monkeypatch.setenv(name, value)
-        assert setup_environment.cache_folder() == caffe_source.cache_folder()
-
-
 def test_unpack_replaces_what_differs_and_keeps_what_does_not(source, small_source, make_folder, tmp_path):
     target = make_folder(tmp_path / "build" / "upstream", {"src/caffe/old.cpp": b"old"})
     assert source.unpack(small_source, target) == target
