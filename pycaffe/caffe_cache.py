@@ -80,6 +80,7 @@ def seal(folder):
     lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.glob("*.whl"))]
     temporary = folder / f".{SUMS}.{os.getpid()}"
     temporary.write_text("".join(lines), encoding="utf-8")
+    temporary.chmod(0o644)
     temporary.replace(folder / SUMS)
     folder.chmod(0o755)
 
