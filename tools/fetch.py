@@ -11,7 +11,8 @@
 The files are the IDN authors' (repository Zheng222/IDN-Caffe, commit 482c601); there is no licence with
 them, so they are fetched, never shipped. A download that broke goes on where it stopped. A file that is
 there is never overwritten: a right one is left alone, a differing one is reported (--force replaces it). A
-mirror is laid out like the repository, or like the folders here: data/Set5/..., weights/idn/...
+mirror is laid out like the repository, or like the folders here: data/Set5/..., weights/idn/... Nothing that it
+sends is trusted (docs/security.md); its address may hold a name and a password, which are shown nowhere.
 
 BSD100 and Urban100 have no SHA-256 in the manifest yet. From GitHub they are checked against git's own
 hashes at the pinned commit; from a mirror only that they decode. What came is recorded in DATA/fetch.lock

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import cv2
 import pytest
+import skimage
 
 from tools import cli, fetch, models
 
@@ -141,3 +145,39 @@ def test_registry_is_complete():
         assert model.url or model.note  # without an address there is a word on how to get it
     known = [model for model in models.models() if model.sha256]
     assert {len(model.sha256) for model in known} == {64} and len(known) == 8
+
+
+# --- a mirror that is not what it seems -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lying_mirror(tmp_path):
+    """A web server whose index of BSD100 names 99 pictures and one place outside: its address."""
+    picture = skimage.data.astronaut()[:40, :40]
+    content = cv2.imencode(".jpg", picture)[1].tobytes()
+    names = [f"{number}.jpg" for number in range(99)] + ["..%2F..%2Fpwned%2Fevil.jpg"]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = "".join(f'<a href="{name}">' for name in names).encode() if self.path.endswith("/") else content
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://me:s3cret@127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_mirror_whose_index_leads_outside(run, lying_mirror, tmp_path):
+    place = tmp_path / "one/two"
+    status, out, err = run("BSD100", "--mirror", lying_mirror, "--data-dir", place / "data")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "lists '../../pwned/evil.jpg': no name for a file here" in err and "nothing was fetched" in err
+    assert "s3cret" not in err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
