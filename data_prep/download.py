@@ -143,6 +143,8 @@ class _Request:
         except (OSError, http.client.HTTPException) as error:
             self.watch.complain()
             raise error
+        except DataError:
+            raise
         except ValueError as error:  # an address that cannot be one
             raise DataError(f"{self.url}: {error}; expected an http or https address") from error
 
@@ -272,17 +274,23 @@ class _Transport(urllib.request.AbstractHTTPHandler):
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def http_error_302(self, request, answer, code, message, headers):
         target = headers.get("Location", "")
-        with suppress(ValueError):
-            there = urlsplit(urljoin(request.full_url, target))
-            allowed = ("https",) if urlsplit(request.full_url).scheme == "https" else ("http", "https")
-            if there.scheme in allowed and is_host(there.hostname):
-                return super().http_error_302(request, answer, code, message, headers)
+        if _may_follow(request.full_url, target):
+            return super().http_error_302(request, answer, code, message, headers)
         answer.close()
         raise DataError(
             f"{request.full_url}: redirected to {target[:80]!r}, expected an address of the same kind; use a mirror"
         )
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _may_follow(url, target):
+    try:
+        there = urlsplit(urljoin(url, target))
+        allowed = ("https",) if urlsplit(url).scheme == "https" else ("http", "https")
+        return there.scheme in allowed and is_host(there.hostname)
+    except ValueError:
+        return False
 
 
 def is_host(name):

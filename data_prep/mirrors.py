@@ -220,8 +220,9 @@ class GitHub(Web):
     def _full_commit(self):
         """The pinned commit with all its digits."""
         url = f"{self.api}/commits/{COMMIT}"
+        answer = read_url(url, **self.access)
         try:
-            full = _json(read_url(url, **self.access))["sha"]
+            full = _json(answer)["sha"]
             # it becomes part of an address
             if not re.fullmatch(f"{COMMIT}[0-9a-f]{{{40 - len(COMMIT)}}}", full):
                 raise ValueError(full)

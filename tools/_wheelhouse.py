@@ -69,8 +69,11 @@ def fill(folder, python, build_requirements, leave_out):
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
     freeze = subprocess.run([*pip, "freeze", "--exclude-editable"], capture_output=True, text=True)
     pinned = [line for line in freeze.stdout.split("\n") if "==" in line and line.split("==")[0] not in leave_out]
-    caffe_cache.make(folder.parent, folder.parent.parent)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        caffe_cache.make(folder.parent, folder.parent.parent)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    except OSError:
+        return False  # a cache that may only be read, or that others may write to
     try:
         download = [*pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(temporary)]
         done = subprocess.run([*download, *pinned, *build_requirements], capture_output=True)

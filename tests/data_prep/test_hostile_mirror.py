@@ -387,9 +387,40 @@ def test_a_length_that_is_none(server, tmp_path, length):
 def test_redirect_elsewhere(server, tmp_path, target):
     server.answer = lambda request: send(request, status=302, Location=target)
     states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
-    assert states == {"a.bmp": "failed"} and "redirect" in str(outcomes[0].error)
+    told = str(outcomes[0].error)
+    assert states == {"a.bmp": "failed"} and "redirected to" in told and told.count(server.url) == 1
     with pytest.raises(DataError, match="redirect"):
         run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
+
+
+def test_redirect_elsewhere_on_the_second_step(server, tmp_path):
+    server.answer = lambda request: send(
+        request, status=302, Location="file:///etc/passwd" if request.path == "/there" else "/there"
+    )
+    (outcome,) = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)[1]
+    assert f"{server.url}/there: redirected to 'file:///etc/passwd'" in str(outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "followed"),
+    [
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "//b.example/y", True),
+        ("https://a.example/x", "y", True),
+        ("http://a.example/x", "https://b.example/", True),
+        ("http://a.example/x", "FILE:///x", False),
+        ("http://a.example/x", "", True),
+    ],
+)
+def test_where_a_redirect_may_lead(start, target, followed):
+    assert download._may_follow(start, target) is followed
+
+
+def test_commit_that_github_does_not_tell(server, tmp_path):
+    """The reason is GitHub's, not that its answer is none."""
+    server.answer = lambda request: send(request, status=403 if "commits" in request.path else 404)
+    (outcome,) = run([PINNED], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)[1]
+    assert "refused (HTTP 403" in str(outcome.error)
 
 
 def test_redirect_in_a_circle_ends(server, tmp_path):

@@ -92,6 +92,12 @@ def test_a_package_that_others_may_have_put_there(kept, how, what, monkeypatch):
         setup.install_project({})
 
 
+def test_packages_are_not_kept_where_others_may_write(kept):
+    cache, _, _ = kept
+    (cache / "packages").chmod(0o777)
+    assert not _wheelhouse.fill(cache / "packages/4567", sys.executable, [], set())
+
+
 def test_what_is_ours_is_taken(kept, monkeypatch):
     cache, _, package = kept
     assert obtain(cache, monkeypatch) == b"wheel"
