@@ -8,6 +8,7 @@ from prototxt.engine import caffe
 
 L, P = caffe.layers, caffe.params
 
+# the IDN release's; its validation sets of 534, 462 and 252 pairs are whole batches of it
 TEST_BATCH = 2
 MSRA = dict(type="msra")  # He et al., fan-in, Caffe's default
 ZERO = dict(type="constant", value=0)
@@ -159,9 +160,3 @@ def mean_over_batch(phase, size):
         n.difference, operation=P.Reduction.ASUM, coeff=1 / size, loss_weight=1, include=dict(phase=phase)
     )
     return n.to_proto().layer[1]
-
-
-def named(net, name):
-    """Set the net's name; gives `net`."""
-    net.name = name
-    return net

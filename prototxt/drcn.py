@@ -11,9 +11,10 @@ names follow the authors' MatConvNet code (filters_share, ensemble_weight).
 
 from functools import partial
 
-from prototxt import builders, emit, network
+from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 L = caffe.layers
@@ -33,36 +34,25 @@ RECIPE = Recipe(
 )
 
 
-def drcn(
-    phase="deploy",
-    *,
-    recursions=16,
-    width=256,
-    alpha=0.5,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(41, 41),
-):
+def body(n, data, *, training, recursions=16, width=256, alpha=0.5):
     """DRCN, the same net for every factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The bicubic image.
+    training : network.Training or None
+        None: a deploy net, without losses.
     recursions, width : int
         Applications of the shared convolution, its feature maps.
     alpha : float
         Weight of the intermediate predictions in the loss, 0..1.
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image and `ensemble` (N, 1, H, W) the result, float32 in 0..1.
+    Top
+        `ensemble`, the result, (N, 1, H, W).
 
     Raises
     ------
@@ -79,11 +69,6 @@ def drcn(
             raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
     if not 0 <= alpha <= 1:
         raise NetError(f"alpha: got {alpha}, expected 0 to 1 (weight of the intermediate predictions)")
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        data = builders.deploy_input(n, input_shape)
-    else:
-        data, _ = network.training_data(n, "drcn", source, batch, data_top)
     x = _conv_relu(n, "conv1", "relu1", data, width, ("filters1", "biases1"))
     x = _conv_relu(n, "conv2", "relu2", x, width, ("filters2", "biases2"))
     predictions = []
@@ -95,11 +80,11 @@ def drcn(
     builders.conv(
         n, "ensemble", n.predictions, 1, 1, filler=average, lr=(1,), shared=("ensemble_weight",), bias=False
     )
-    if phase == "train":
+    if training:
         for k, top in enumerate(predictions, 3):
             builders.euclidean(n, f"loss{k}", top, n.label, weight=alpha / recursions)
         builders.euclidean(n, "loss", n.ensemble, n.label, weight=1 - alpha)
-    return network.finish(n, phase, "DRCN", "drcn", test_source, data_top)
+    return n.ensemble
 
 
 def _conv_relu(n, name, relu, bottom, width, shared):
@@ -114,8 +99,9 @@ def _reconstruct(n, k, x, data, width):
     return builders.add(n, f"prediction{k}", data, out)
 
 
-NETWORK = network.Network("drcn", drcn, RECIPE)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network("drcn", body, lambda **_: "DRCN", 41, RECIPE, judges=True)
+drcn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

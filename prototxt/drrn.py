@@ -9,9 +9,9 @@ Layer and param names are those of the authors' release (tyshiwo/DRRN_CVPR17), s
 
 from functools import partial
 
-from prototxt import builders, emit, network
-from prototxt.engine import caffe
+from prototxt import builders, emit
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 WIDTH = 128
@@ -30,32 +30,21 @@ RECIPE = Recipe(
 )
 
 
-def drrn(
-    phase="deploy",
-    *,
-    units=25,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(130, 130),
-):
+def body(n, data, *, units=25):
     """DRRN with one recursive block, the same net for every factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The bicubic image.
     units : int
         Residual units U of the block: 25 (52 layers) or 9 (20 layers).
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image and `HR_recovery` the result, float32 in 0..1.
+    Top
+        `HR_recovery`, the result, (N, 1, H, W).
 
     Raises
     ------
@@ -69,12 +58,6 @@ def drrn(
     """
     if not isinstance(units, int) or units < 1:
         raise NetError(f"units: got {units!r}, expected a whole number of at least 1")
-    n = caffe.NetSpec()
-    name = f"drrn_b1u{units}"
-    if phase == "deploy":
-        data = builders.deploy_input(n, input_shape)
-    else:
-        data, _ = network.training_data(n, name, source, batch, data_top)
     head = builders.conv(n, "conv1", builders.bn_relu(n, "conv1", data, "relu1"), WIDTH)
     x = head
     for u in range(1, units + 1):
@@ -85,14 +68,19 @@ def drrn(
         # every unit adds the head, not its own input (paper, equation 5)
         x = builders.add(n, f"eltwise1_{u}", head, x)
     x = builders.conv(n, "conv_end", builders.bn_relu(n, "conv_end", x, "relu_end"), 1)
-    x = builders.add(n, "HR_recovery", data, x)
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, f"DRRN_B1U{units}_{2 * units + 2}C{WIDTH}", name, test_source, data_top)
+    return builders.add(n, "HR_recovery", data, x)
 
 
-NETWORK = network.Network("drrn", drrn, RECIPE, {"b1u25": dict(units=25), "b1u9": dict(units=9)})
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network(
+    "drrn",
+    body,
+    lambda units=25, **_: f"DRRN_B1U{units}_{2 * units + 2}C{WIDTH}",
+    130,
+    RECIPE,
+    {"b1u25": dict(units=25), "b1u9": dict(units=9)},
+)
+drrn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -9,8 +9,9 @@ The pixel shuffle is built from Slice, Reshape and Concat: no custom layer, no o
 
 from functools import partial
 
-from prototxt import builders, emit, network
+from prototxt import builders, emit
 from prototxt.engine import caffe
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 L = caffe.layers
@@ -29,50 +30,32 @@ RECIPE = Recipe(
 )
 
 
-def espcn(
-    phase="deploy",
-    *,
-    scale,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(17, 17),
-):
+def body(n, data, *, scale):
     """ESPCN for one factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The small image, (N, 1, h, w).
     scale : {2, 3, 4}
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input in LR pixels.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, h, w) and `shuffle` (N, 1, scale h, scale w), float32 in 0..1.
+    Top
+        `shuffle`, the result, (N, 1, scale h, scale w).
 
     Notes
     -----
     Parameters: 64 (25 + 1) + 32 (9 64 + 1) + scale^2 (9 32 + 1): 21,284 at x2, 22,729 at x3, 24,752 at x4 (25K).
     """
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        x = builders.deploy_input(n, input_shape)
-    else:
-        x, _ = network.training_data(n, f"espcn_x{scale}", source, batch, data_top)
+    x = data
     for k, (nout, kernel) in enumerate(((64, 5), (32, 3)), 1):
         x = builders.conv(n, f"conv{k}", x, nout, kernel)
         n[f"tanh{k}"] = L.TanH(x, in_place=True)
         x = n[f"tanh{k}"]
     x = builders.conv(n, "conv3", x, scale**2)
-    x = pixel_shuffle(n, "shuffle", x, scale)
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, f"ESPCN_x{scale}", f"espcn_x{scale}", test_source, data_top)
+    return pixel_shuffle(n, "shuffle", x, scale)
 
 
 def pixel_shuffle(n, name, bottom, scale):
@@ -106,8 +89,9 @@ def _reshape(bottom, axis, axes, dims):
     return L.Reshape(bottom, shape=dict(dim=list(dims)), axis=axis, num_axes=axes)
 
 
-NETWORK = network.Network("espcn", espcn, RECIPE, scales=emit.SCALES)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network("espcn", body, lambda scale, **_: f"ESPCN_x{scale}", 17, RECIPE, scales=emit.SCALES)
+espcn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -10,9 +10,10 @@ Five parts: feature extraction conv1 (5x5), shrinking conv2 (1x1), mapping conv3
 
 from functools import partial
 
-from prototxt import builders, emit, network
+from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 L = caffe.layers
@@ -31,36 +32,22 @@ RECIPE = Recipe(
 )
 
 
-def fsrcnn(
-    phase="deploy",
-    *,
-    scale,
-    d=56,
-    s=12,
-    m=4,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(32, 32),
-):
+def body(n, data, *, scale, d=56, s=12, m=4):
     """FSRCNN for one factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The small image, (N, 1, h, w); the databases of `make data` fit (their `data`).
     scale : {2, 3, 4}
     d, s, m : int
         Feature maps, shrunk feature maps, mapping layers.
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`; the databases of `make data` fit (their `data`).
-    input_shape : (int, int)
-        Height and width of the deploy net's input in LR pixels.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, h, w) and `conv8` (N, 1, scale (h-1) + 1, scale (w-1) + 1), float32 in 0..1.
+    Top
+        `conv8`, the result, (N, 1, scale (h-1) + 1, scale (w-1) + 1).
 
     Raises
     ------
@@ -75,26 +62,20 @@ def fsrcnn(
     for name, value in dict(d=d, s=s, m=m).items():
         if not isinstance(value, int) or value < 1:
             raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        x = builders.deploy_input(n, input_shape)
-    else:
-        x, _ = network.training_data(n, f"fsrcnn_x{scale}", source, batch, data_top)
+    x = data
     widths = [(d, 5), (s, 1), *[(s, 3)] * m, (d, 1)]
     for k, (nout, kernel) in enumerate(widths, 1):
         x = builders.conv(n, f"conv{k}", x, nout, kernel)
         n[f"relu{k}"] = L.PReLU(x, in_place=True)
         x = n[f"relu{k}"]
-    x = builders.deconv(
+    return builders.deconv(
         n, f"conv{m + 4}", x, 1, 9, scale, 4, filler=builders.gaussian(0.001), lr=(0.1, 0.1)
     )
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, f"FSRCNN_x{scale}", f"fsrcnn_x{scale}", test_source, data_top)
 
 
-NETWORK = network.Network("fsrcnn", fsrcnn, RECIPE, scales=emit.SCALES)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network("fsrcnn", body, lambda scale, **_: f"FSRCNN_x{scale}", 32, RECIPE, scales=emit.SCALES)
+fsrcnn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

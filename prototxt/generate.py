@@ -6,24 +6,16 @@
 
 from pathlib import Path
 
-from prototxt import emit, idn, solver
+from prototxt import emit, solver
 from prototxt.errors import NetError
-from prototxt.networks import NETWORKS
+from prototxt.registry import NETWORKS
 
 FOLDER = Path(__file__).resolve().parent / "generated"
 
 
 def contents():
     """Every generated file: {file name: text}."""
-    files = {}
-    for scale in emit.SCALES:
-        for phase in idn.PHASES:
-            made_by = f"prototxt/idn.py --scale {scale} --phase {phase}"
-            files[f"idn_x{scale}_{phase}.prototxt"] = emit.text(idn.idn(scale, phase), made_by)
-        for stage in solver.ITERATIONS:
-            made_by = f"prototxt/solver.py --scale {scale} --stage {stage}"
-            message = solver.solver(scale, stage)
-            files[f"idn_x{scale}_{stage}_solver.prototxt"] = emit.text(message, made_by, solver.notes(message))
+    files = solver.files()
     for network in NETWORKS.values():
         files.update(network.files())
     return files

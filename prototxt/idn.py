@@ -12,36 +12,22 @@ Where the paper and the authors' release differ, the released net is followed, o
 the paper puts the grouped convolutions in layers 2 and 4 of an enhancement unit, the release in 2 and 5.
 """
 
+from functools import partial
+
 from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.network import Network, Option
 
 L, P = caffe.layers, caffe.params
 
 PHASES = ("train", "finetune", "deploy")
 BATCH = 64  # section 4.2
-# the release's; the validation sets of 534, 462 and 252 pairs are whole batches of it
-TEST_BATCH = 2
 PAIRS = ("data", "label", "bic")
 RBLOCK_KERNEL = 17  # section 4.2, for every scale
 
 
-def idn(
-    scale,
-    phase="deploy",
-    *,
-    blocks=4,
-    D3=64,
-    d=16,
-    s=4,
-    groups=4,
-    slope=0.05,
-    loss=None,
-    source=None,
-    test_source=None,
-    batch=BATCH,
-    input_shape=None,
-):
+def idn(scale, phase="deploy", **options):
     """IDN for one scale factor.
 
     Parameters
@@ -51,25 +37,8 @@ def idn(
     phase : {"train", "finetune", "deploy"}
         train: HDF5 data, mean absolute error (equation 5); finetune: the larger sub-images, mean squared
         error (equation 4); deploy: one LR image in, the residual image out.
-    blocks : int
-        Number of DBlocks, 1 to 9 (layer names carry one digit).
-    D3, d, s : int
-        Widths of an enhancement unit, equations 6, 7 and 9: D1 = D5 = D3 - d, D2 = D3 - 2d, D4 = D3,
-        D6 = D3 + d; D3/s of the D3 maps are kept as short-path features.
-    groups : int
-        Groups of layers 2 and 5 of an enhancement unit.
-    slope : float
-        Negative slope of the leaky ReLU.
-    loss : {"l1", "l2"}, optional
-        Default: l1 for train, l2 for finetune.
-    source, test_source : str, optional
-        The text files that list the HDF5 files, as Caffe's HDF5Data wants them. Default: where
-        `make data` writes them, relative to the checkout.
-    batch : int
-        Training pairs in an iteration.
-    input_shape : (int, int), optional
-        Height and width of the deploy net's input in LR pixels; default the training sub-image's. A deployed
-        net is reshaped for each image.
+    **options
+        Of `body`, and of `network.Network.net`: loss ("l1" or "l2"), batch, source, test_source, input_shape.
 
     Returns
     -------
@@ -83,28 +52,50 @@ def idn(
     ------
     NetError
         A scale, phase, loss or width that makes no network; the text names the rule.
+    """
+    emit.check_scale(scale)
+    return NETWORK.net(phase, scale, **options)
+
+
+def body(n, data, *, scale, blocks=4, D3=64, d=16, s=4, groups=4, slope=0.05):
+    """FBlock, DBlocks and RBlock.
+
+    Parameters
+    ----------
+    n : NetSpec
+    data : Top
+        The LR image, (N, 1, h, w).
+    scale : {2, 3, 4}
+    blocks : int
+        Number of DBlocks, 1 to 9 (layer names carry one digit).
+    D3, d, s : int
+        Widths of an enhancement unit, equations 6, 7 and 9: D1 = D5 = D3 - d, D2 = D3 - 2d, D4 = D3,
+        D6 = D3 + d; D3/s of the D3 maps are kept as short-path features.
+    groups : int
+        Groups of layers 2 and 5 of an enhancement unit.
+    slope : float
+        Negative slope of the leaky ReLU.
+
+    Returns
+    -------
+    Top
+        `upsample`, the residual.
+
+    Raises
+    ------
+    NetError
+        Widths that make no network.
 
     Notes
     -----
     With the defaults 552,769 parameters at every scale. Filler msra with variance_norm AVERAGE; learning rate
     of biases 0.1 times, of the RBlock 0.1 times, as in the release.
     """
-    emit.check_scale(scale)
     _check_widths(blocks, D3, d, s, groups, slope)
-    if phase not in PHASES:
-        raise NetError(f"phase: got {phase!r}, expected one of {', '.join(PHASES)}")
     # the sum of equation 11 wants width(B) + D3/s maps on one side and D6 = D3 + d on the other
     width = D3 + d - D3 // s
-
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        builders.deploy_input(n, input_shape or (32, 32))
-    else:
-        stage_source = source or f"data/hdf5/x{scale}/{phase}.txt"
-        builders.hdf5(n, stage_source, batch, tops=PAIRS)
-
     # FBlock, equation 1
-    b = conv_lrelu(n, "conv1", n.data, width, slope)
+    b = conv_lrelu(n, "conv1", data, width, slope)
     b = conv_lrelu(n, "conv2", b, width, slope)
     # DBlocks, equation 2
     for k in range(1, blocks + 1):
@@ -112,13 +103,7 @@ def idn(
         b = conv_lrelu(n, f"down{k}", p, width, slope, kernel=1)  # compression unit, equation 12
     # RBlock, equation 3
     n.upsample = rblock(b, scale)
-    if phase == "deploy":
-        return builders.named(n.to_proto(), f"IDN_x{scale}_deploy")
-
-    builders.add(n, "sum", n.bic, n.upsample)
-    net = builders.with_test_data(n.to_proto(), test_source or f"data/hdf5/x{scale}/val.txt", PAIRS, TEST_BATCH)
-    net.layer.extend(_loss_layers(loss or {"train": "l1", "finetune": "l2"}[phase], batch))
-    return builders.named(net, f"IDN_x{scale}_{phase}")
+    return n.upsample
 
 
 def conv_lrelu(n, name, bottom, nout, slope, kernel=3, group=1):
@@ -172,23 +157,25 @@ def _fillers():
     return dict(weight_filler=msra, bias_filler=dict(type="constant", value=0))
 
 
-def _loss_layers(loss, batch):
-    """Layers from `sum` and `label` to `loss`.
+def loss(n, residual, training):
+    """The HR estimate `sum`, and layers from it and `label` to `loss`.
 
     l1 is the release's custom L1Loss from stock layers: sum of |sum - label| over everything, divided by
     the batch size, NOT a mean over pixels. With weight decay 1e-4 that matters: a per-pixel mean would decay
     43 * 43 times more strongly at x3. l2 is EuclideanLoss, the sum of squares over twice the batch size.
+
+    Both stand behind all other layers; the two Reductions of l1, one a phase, have one name, which a NetSpec cannot
+    hold.
     """
-    n = caffe.NetSpec()
-    n["sum"], n.label = L.Input(ntop=2)
-    if loss == "l2":
-        builders.euclidean(n, "loss", n["sum"], n.label)
-        return list(n.to_proto().layer)[1:]
-    if loss != "l1":
-        raise NetError(f"loss: got {loss!r}, expected l1 or l2")
-    builders.difference(n, "difference", n["sum"], n.label)
-    layers = list(n.to_proto().layer)[1:]
-    for phase, size in ((caffe.TRAIN, batch), (caffe.TEST, TEST_BATCH)):
+    builders.add(n, "sum", n.bic, residual)
+    own = caffe.NetSpec()
+    own["sum"], own.label = L.Input(ntop=2)
+    if (training.loss or {"train": "l1", "finetune": "l2"}[training.phase]) == "l2":
+        builders.euclidean(own, "loss", own["sum"], own.label)
+        return list(own.to_proto().layer)[1:]
+    builders.difference(own, "difference", own["sum"], own.label)
+    layers = list(own.to_proto().layer)[1:]
+    for phase, size in ((caffe.TRAIN, training.batch), (caffe.TEST, builders.TEST_BATCH)):
         layers.append(builders.mean_over_batch(phase, size))
     return layers
 
@@ -215,35 +202,29 @@ def _check_widths(blocks, D3, d, s, groups, slope):
         raise NetError(f"slope: got {slope}, expected 0 <= slope < 1 (leaky ReLU)")
 
 
-def parser():
-    """Command line of this generator (argparse.ArgumentParser)."""
-    p = emit.Parser(prog="python -m prototxt.idn", description=__doc__.split("\n", 1)[0])
-    p.add_argument("--scale", type=int, required=True, choices=emit.SCALES)
-    p.add_argument("--phase", choices=PHASES, default="deploy", help="default: deploy")
-    p.add_argument("--blocks", type=int, default=4, help="number of DBlocks (default: 4)")
-    p.add_argument("--D3", "--d3", dest="D3", type=int, default=64, help="maps of layer 3 of a unit (default: 64)")
-    p.add_argument("--d", type=int, default=16, help="difference of the widths, equation 6 (default: 16)")
-    p.add_argument("--s", type=int, default=4, help="1/s of the maps are kept, equation 9 (default: 4)")
-    p.add_argument("--groups", type=int, default=4, help="groups of layers 2 and 5 (default: 4)")
-    p.add_argument("--slope", type=float, default=0.05, help="of the leaky ReLU (default: 0.05)")
-    p.add_argument("--loss", choices=("l1", "l2"), help="default: l1 for train, l2 for finetune")
-    p.add_argument("--batch", type=int, default=BATCH, help="training pairs in an iteration (default: 64)")
-    p.add_argument("--source", help="list of the training HDF5 files (default: where `make data` puts it)")
-    p.add_argument("--test-source", help="list of the validation HDF5 files (default: likewise)")
-    p.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-    return p
-
-
-def main(argv=None):
-    """Write one net as prototxt; returns nothing, raises NetError."""
-    args = parser().parse_args(argv)
-    options = {k: v for k, v in vars(args).items() if k not in ("scale", "phase", "output")}
-    changed = "".join(
-        f" --{k.replace('_', '-')} {v}" for k, v in options.items() if v != parser().get_default(k)
-    )
-    made_by = f"prototxt/idn.py --scale {args.scale} --phase {args.phase}{changed}"
-    emit.write(emit.text(idn(args.scale, args.phase, **options), made_by), args.output)
-
+NETWORK = Network(
+    "idn",
+    body,
+    lambda phase, scale, **_: f"IDN_x{scale}_{phase}",
+    32,
+    scales=emit.SCALES,
+    phases=PHASES,
+    tops=lambda **_: PAIRS,
+    loss=loss,
+    batch=BATCH,
+    folder="data/hdf5/x{scale}",
+    shuffle=False,
+    options={
+        "blocks": Option(4, "number of DBlocks"),
+        "D3": Option(64, "maps of layer 3 of a unit"),
+        "d": Option(16, "difference of the widths, equation 6"),
+        "s": Option(4, "1/s of the maps are kept, equation 9"),
+        "groups": Option(4, "groups of layers 2 and 5"),
+        "slope": Option(0.05, "of the leaky ReLU"),
+    },
+    losses=("l1", "l2"),
+)
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -10,9 +10,10 @@ x4 level2 comes first, level1 gives the result. The weights come through tools/i
 
 from functools import partial
 
-from prototxt import builders, emit, network
+from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 L = caffe.layers
@@ -33,47 +34,35 @@ RECIPE = Recipe(
     gamma=0.5,
     notes=(
         "half the learning rate every 50 epochs of 100 batches; the release stops at 1e-6 and after 1,000 epochs",
-        "the released code minimises the absolute difference instead: --loss l1 in prototxt.lapsrn.lapsrn",
+        "the released code minimises the absolute difference instead: --phase train --loss l1",
     ),
 )
 
 
-def lapsrn(
-    phase="deploy",
-    *,
-    scale,
-    depth=None,
-    loss="charbonnier",
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(32, 32),
-):
+def body(n, data, *, scale, training, depth=None):
     """LapSRN for one factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The small image, (N, 1, h, w).
     scale : {2, 4, 8}
+    training : network.Training or None
+        None: a deploy net. Else its labels are `level<k>_HR`, and its loss "charbonnier", the paper's and the
+        default, or "l1", the released code's.
     depth : int, optional
         Convolutions of a level before its transposed one. Default: 10, at x8 5.
-    loss : {"charbonnier", "l1"}
-        The paper's or the released code's.
-    source, test_source, batch, data_top
-        Of the training data: datasets `data` (LR) and for each level `level<k>_HR`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input in LR pixels.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, h, w) LR luma and `level1_output` (N, 1, scale h, scale w), float32 in 0..1.
+    Top
+        `level1_output`, the result, (N, 1, scale h, scale w).
 
     Raises
     ------
     NetError
-        Another factor, depth or loss.
+        Another factor or depth.
 
     Notes
     -----
@@ -86,25 +75,22 @@ def lapsrn(
     depth = DEPTH[scale] if depth is None else depth
     if not isinstance(depth, int) or depth < 1:
         raise NetError(f"depth: got {depth!r}, expected a whole number of at least 1")
-    if loss not in ("charbonnier", "l1"):
-        raise NetError(f"loss: got {loss!r}, expected charbonnier (the paper) or l1 (the released code)")
-    levels = range(LEVELS[scale], 0, -1)
-    tops = (data_top, *(f"level{k}_HR" for k in levels))
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        image = builders.deploy_input(n, input_shape)
-    else:
-        name = f"lapsrn_x{scale}"
-        image = builders.hdf5(n, source or f"data/hdf5/{name}/train.txt", batch, tops=tops, shuffle=True)[0]
-    x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", image, WIDTH, lr=(1, 1)), SLOPE)
-    for k in levels:
+    x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", data, WIDTH, lr=(1, 1)), SLOPE)
+    image = data
+    for k in _levels(scale):
         x, image = _level(n, k, x, image, depth)
-        if phase == "train":
-            _loss(n, k, image, batch, loss)
-    net = builders.named(n.to_proto(), f"LapSRN_x{scale}")
-    if phase == "train":
-        builders.with_test_data(net, test_source or f"data/hdf5/lapsrn_x{scale}/val.txt", tops, batch)
-    return net
+        if training:
+            _loss(n, k, image, training)
+    return image
+
+
+def _levels(scale):
+    """Numbers of the levels, the coarsest and highest first."""
+    return range(LEVELS[scale], 0, -1)
+
+
+def _tops(scale, **_):
+    return ("data", *(f"level{k}_HR" for k in _levels(scale)))
 
 
 def _level(n, k, x, image, depth):
@@ -122,17 +108,30 @@ def _level(n, k, x, image, depth):
     return x, builders.add(n, f"level{k}_output", image, residual)
 
 
-def _loss(n, k, image, batch, loss):
+def _loss(n, k, image, training):
     label, name = n[f"level{k}_HR"], f"level{k}_loss"
-    if loss == "charbonnier":
-        builders.charbonnier(n, name, image, label, batch)
+    if training.loss != "l1":
+        builders.charbonnier(n, name, image, label, training.batch)
         return
     d = builders.difference(n, f"level{k}_difference", image, label)
-    n[name] = L.Reduction(d, operation=builders.P.Reduction.ASUM, coeff=1 / batch, loss_weight=1)
+    n[name] = L.Reduction(d, operation=builders.P.Reduction.ASUM, coeff=1 / training.batch, loss_weight=1)
 
 
-NETWORK = network.Network("lapsrn", lapsrn, RECIPE, scales=tuple(LEVELS), hint=HINT)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network(
+    "lapsrn",
+    body,
+    lambda scale, **_: f"LapSRN_x{scale}",
+    32,
+    RECIPE,
+    scales=tuple(LEVELS),
+    hint=HINT,
+    tops=_tops,
+    test_batch=None,
+    judges=True,
+    losses=("charbonnier", "l1"),
+)
+lapsrn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

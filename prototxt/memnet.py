@@ -11,9 +11,10 @@ share them and has 2.9 million. Both are here: m6r6 as in the paper, m6r6_releas
 
 from functools import partial
 
-from prototxt import builders, emit, network
+from prototxt import builders, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 L = caffe.layers
@@ -36,36 +37,25 @@ RECIPE = Recipe(
 )
 
 
-def memnet(
-    phase="deploy",
-    *,
-    blocks=6,
-    recursions=6,
-    share=True,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(144, 144),
-):
+def body(n, data, *, training, blocks=6, recursions=6, share=True):
     """MemNet, the same net for every factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The bicubic image.
+    training : network.Training or None
+        None: a deploy net, without losses.
     blocks, recursions : int
         M memory blocks of R residual units, 1 to 99 each (layer names have two digits).
     share : bool
         Units of a block share their convolutions.
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image and `HR_recovery` the result, float32 in 0..1.
+    Top
+        `HR_recovery`, the result, (N, 1, H, W).
 
     Raises
     ------
@@ -81,23 +71,21 @@ def memnet(
     for name, value in dict(blocks=blocks, recursions=recursions).items():
         if not isinstance(value, int) or not 1 <= value <= 99:
             raise NetError(f"{name}: got {value!r}, expected a whole number of 1 to 99 (layer names have two digits)")
-    n = caffe.NetSpec()
-    name = f"memnet_m{blocks}r{recursions}{'' if share else '_released'}"
-    if phase == "deploy":
-        data = builders.deploy_input(n, input_shape)
-    else:
-        data, _ = network.training_data(n, name, source, batch, data_top)
     x = builders.conv(n, "conv1", builders.bn_relu(n, "conv1", data, "relu1"), WIDTH)
     memory, outputs = [x], []
     for m in range(1, blocks + 1):
         x = _memory_block(n, m, memory, recursions, share)
         memory.append(x)
-        outputs.append(_output(n, m, x, data, phase))
+        outputs.append(_output(n, m, x, data, training))
     builders.add(n, "HR_recovery", *outputs)
-    if phase == "train":
+    if training:
         builders.euclidean(n, f"loss_{blocks + 1}", n["HR_recovery"], n.label, weight=1)
-    title = f"MemNet_M{blocks}R{recursions}_{2 * blocks * (recursions + 1) - blocks + 2}C{WIDTH}"
-    return network.finish(n, phase, title, name, test_source, data_top)
+    return n["HR_recovery"]
+
+
+def _title(blocks=6, recursions=6, **_):
+    """The released files' name, which counts the convolutions on the longest way."""
+    return f"MemNet_M{blocks}R{recursions}_{2 * blocks * (recursions + 1) - blocks + 2}C{WIDTH}"
 
 
 def _memory_block(n, m, memory, recursions, share):
@@ -117,29 +105,33 @@ def _memory_block(n, m, memory, recursions, share):
     return builders.conv(n, f"conv_transition_{m:02}", gate, WIDTH, 1)
 
 
-def _output(n, m, x, data, phase):
+def _output(n, m, x, data, training):
     """Block m's own result, weighted for the sum of all; in training with a loss."""
     x = builders.bn_relu(n, f"conv_end_{m:02}", x, f"relu_end_{m:02}")
     x = builders.conv(n, f"conv_end_{m:02}", x, 1, shared=("Recon_w", "Recon_b"))
     x = builders.add(n, f"HR_recovery_{m:02}", data, x)
-    if phase == "train":
+    if training:
         builders.euclidean(n, f"loss_{m:02}", x, n.label, weight=1)
     weight = f"weight_output_end_{m:02}"
     n[weight] = L.Scale(x, scale_param=dict(bias_term=False))
     return n[weight]
 
 
-NETWORK = network.Network(
+NETWORK = Network(
     "memnet",
-    memnet,
+    body,
+    _title,
+    144,
     RECIPE,
     {
         "m6r6": dict(blocks=6, recursions=6),
         "m6r6_released": dict(blocks=6, recursions=6, share=False),
         "m10r10": dict(blocks=10, recursions=10),
     },
+    judges=True,
 )
-main = partial(network.main, NETWORK, __doc__)
+memnet = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -1,13 +1,57 @@
-"""What a generator of a compared network offers, and the command line that all of them share."""
+"""What a network is: a body that reads like its paper's figure, and the shell that all networks share.
+
+A generator writes the body, a function that takes the NetSpec and the input's top and gives the output's top. The
+shell adds the rest once for all: the input blob or the HDF5 data of both phases, the loss, the net's name, the
+generated files and the command line.
+"""
 
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Any, Callable, Optional
 
 from prototxt import builders, emit
 from prototxt import recipe as recipes
+from prototxt.engine import caffe
 from prototxt.errors import NetError
 
-PHASES = ("train", "deploy", "solver")
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a body on the command line: its default, its help, its type or its choices."""
+
+    default: Any
+    help: str
+    choices: Optional[tuple] = None
+
+    def add_to(self, parser, name):
+        """Add --`name`, also in small letters, to an argument parser."""
+        kind = type(self.default) if self.default is not None else str
+        flags = dict.fromkeys([f"--{name}", f"--{name.lower()}"])
+        said = self.help if self.default is None else f"{self.help} (default: {self.default})"
+        parser.add_argument(*flags, dest=name, type=kind, choices=self.choices, default=self.default, help=said)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a train net has besides its input.
+
+    Attributes
+    ----------
+    phase : str
+        One of the network's, "deploy" excepted.
+    batch : int
+        Training pairs in an iteration.
+    loss : str or None
+        Which of several losses; None: the phase's own.
+    """
+
+    phase: str
+    batch: int
+    loss: Optional[str] = None
+
+
+def euclidean(n, top, training):
+    """The loss of most networks: the sum of squared differences over twice the batch size."""
+    builders.euclidean(n, "loss", top, n.label)
 
 
 @dataclass(frozen=True)
@@ -18,24 +62,64 @@ class Network:
     ----------
     name : str
         The generator's name: prototxt/NAME.py.
-    build : callable (phase, **options) -> NetParameter
-        phase is "train" or "deploy"; options are those of a variant, `scale` for a net that has scales, and
-        source, test_source, batch, data_top of the training data.
-    recipe : Recipe
+    body : callable (n, data, **options) -> Top
+        Adds the layers between input and output to the NetSpec `n`. Its options are those of a variant and, for a
+        net that has scales, `scale`. With `judges` it also gets `training` (Training, or None in a deploy net) and
+        adds the losses itself.
+    title : callable (**options) -> str
+        The net's name in its file.
+    side : int
+        Height and width of the deploy net's input as generated; a deployed net is reshaped for each image.
+    recipe : Recipe or None
+        How its authors trained it; None: by stages of its own, see prototxt/solver.py.
     variants : dict of str to dict
         Name of each published configuration and its options; the first is the default.
     scales : tuple of int
         The factors a net is made for. Empty: the input is the interpolated image, one net serves all factors.
     hint : str
         What to do for a factor that is not among `scales`.
+    phases : tuple of str
+        The kinds of net; all but "deploy" read training data.
+    tops : callable (**options) -> tuple of str
+        Datasets of the training data, the input first.
+    loss : callable (n, Top, Training) -> list of LayerParameter or None
+        Adds the loss to the NetSpec; gives layers that have to stand behind all others, if any.
+    judges : bool
+        The body adds its losses itself: they belong to its inner results.
+    batch : int
+        Default of the training pairs in an iteration; with a recipe the recipe's.
+    test_batch : int or None
+        Validation pairs in a forward; None: as many as in training, for a loss that divides by that number.
+    folder : str
+        Of the databases by default, with {stem} and {scale}.
+    shuffle : bool
+        Caffe shuffles the pairs; IDN's databases are already in random order.
+    options : dict of str to Option
+        Further options of the body on the command line.
+    losses : tuple of str
+        Choices for --loss.
     """
 
     name: str
-    build: Callable
-    recipe: recipes.Recipe
+    body: Callable
+    title: Callable
+    side: int
+    recipe: Optional[recipes.Recipe] = None
     variants: dict = field(default_factory=lambda: {"": {}})
     scales: tuple = ()
     hint: str = ""
+    phases: tuple = ("train", "deploy")
+    tops: Callable = lambda **options: ("data", "label")
+    loss: Callable = euclidean
+    judges: bool = False
+    batch: int = 0
+    test_batch: Optional[int] = builders.TEST_BATCH
+    folder: str = "data/hdf5/{stem}"
+    shuffle: bool = True
+    options: dict = field(default_factory=dict)
+    losses: tuple = ()
+
+    # --- names and checks ------------------------------------------------------------------------------------------
 
     def stem(self, variant=None, scale=None):
         """Beginning of the generated files' names: "drrn_b1u9", "lapsrn_x4"."""
@@ -44,9 +128,11 @@ class Network:
 
     def variant(self, name=None):
         """A variant's name, the default's for None; raises NetError for one that does not exist."""
-        name = next(iter(self.variants)) if name is None else name
+        if name is None:
+            return next(iter(self.variants))
         if name not in self.variants:
-            raise NetError(f"variant: got {name!r}, {self.name} has {', '.join(self.variants)}")
+            known = ", ".join(filter(None, self.variants))
+            raise NetError(f"variant: got {name!r}, {self.name} has {known or 'none: leave the option out'}")
         return name
 
     def check_scale(self, scale):
@@ -59,87 +145,161 @@ class Network:
             factors = ", ".join(map(str, self.scales))
             raise NetError(f"scale: got {scale!r}, {self.name} has {factors}{self.hint}")
 
-    def net(self, phase="deploy", scale=None, variant=None, **options):
-        """A NetParameter; raises NetError for a phase, scale or variant that the network does not have."""
-        if phase not in ("train", "deploy"):
-            raise NetError(f"phase: got {phase!r}, expected one of {', '.join(PHASES)}")
+    def check_phase(self, phase):
+        """Raise NetError unless the network has nets of `phase`."""
+        if phase not in self.phases:
+            raise NetError(f"phase: got {phase!r}, expected one of {', '.join(self.phases)}")
+
+    @property
+    def pairs(self):
+        """Training pairs (int) in an iteration by default."""
+        return self.recipe.batch if self.recipe else self.batch
+
+    # --- nets ------------------------------------------------------------------------------------------------------
+
+    def net(
+        self, phase="deploy", scale=None, variant=None, *, source=None, test_source=None, batch=None, data_top=None,
+        loss=None, input_shape=None, **options,
+    ):  # fmt: skip
+        """One net.
+
+        Parameters
+        ----------
+        phase : str
+            One of `phases`.
+        scale : int, optional
+            One of `scales`; without effect where one net serves all factors.
+        variant : str, optional
+        source, test_source : str, optional
+            The text files that list the HDF5 files of both phases, as Caffe's HDF5Data wants them. Default: where
+            the databases are expected, relative to the checkout.
+        batch : int, optional
+            Training pairs in an iteration.
+        data_top : str, optional
+            Dataset of the input: "data" as the authors' files have it (default), "bic" in the databases of
+            `make data`, whose `data` is the small image.
+        loss : str, optional
+            One of `losses`.
+        input_shape : (int, int), optional
+            Height and width of the deploy net's input.
+        **options
+            Of the body, instead of the variant's.
+
+        Returns
+        -------
+        NetParameter
+            Blobs float32 in 0..1: the input (N, 1, H, W), the output as the body says; in training the labels
+            and `loss`.
+
+        Raises
+        ------
+        NetError
+            A phase, scale, variant, loss or option that makes no net; the text names the rule.
+        """
+        self.check_phase(phase)
         self.check_scale(scale)
-        chosen = dict(self.variants[self.variant(variant)])
-        if self.scales:
-            chosen["scale"] = scale
-        return self.build(phase, **chosen, **options)
+        if loss is not None and loss not in self.losses:
+            raise NetError(f"loss: got {loss!r}, expected {' or '.join(self.losses) or 'none, there is one loss'}")
+        options = {**self.variants[self.variant(variant)], **({"scale": scale} if self.scales else {}), **options}
+        if phase == "deploy":
+            return self._deploy(input_shape or (self.side, self.side), options)
+        training = Training(phase, self.pairs if batch is None else batch, loss)
+        folder = self.folder.format(stem=self.stem(variant, scale), scale=scale)
+        sources = source or f"{folder}/{phase}.txt", test_source or f"{folder}/val.txt"
+        return self._train(training, sources, data_top, options)
+
+    def _deploy(self, shape, options):
+        n = caffe.NetSpec()
+        self._output(n, builders.deploy_input(n, shape), None, options)
+        return self._named(n.to_proto(), "deploy", options)
+
+    def _train(self, training, sources, data_top, options):
+        first, *labels = self.tops(**options)
+        tops = (data_top or first, *labels)
+        n = caffe.NetSpec()
+        data = builders.hdf5(n, sources[0], training.batch, tops=tops, shuffle=self.shuffle)[0]
+        top = self._output(n, data, training, options)
+        behind = None if self.judges else self.loss(n, top, training)
+        net = builders.with_test_data(n.to_proto(), sources[1], tops, self.test_batch or training.batch)
+        net.layer.extend(behind or [])
+        return self._named(net, training.phase, options)
+
+    def _output(self, n, data, training, options):
+        return self.body(n, data, **options, **({"training": training} if self.judges else {}))
+
+    def _named(self, net, phase, options):
+        net.name = self.title(phase=phase, **options)
+        return net
+
+    # --- files -----------------------------------------------------------------------------------------------------
 
     def solver(self, scale=None, variant=None, lr_step=None):
-        """The SolverParameter for a net of this network; raises NetError like `net`."""
+        """The SolverParameter by the network's recipe; raises NetError like `net`."""
         self.check_scale(scale)
         stem = self.stem(variant, scale)
         net = f"prototxt/generated/{stem}_train.prototxt"
-        return recipes.solver(self.recipe, net, f"runs/{stem}/train", lr_step=lr_step)
+        return recipes.recipe_solver(self.recipe, net, f"runs/{stem}/train", lr_step=lr_step)
+
+    def kinds(self):
+        """What can be written (tuple of str): the phases, and "solver" with a recipe."""
+        return (*self.phases, "solver") if self.recipe else self.phases
 
     def files(self):
         """Every generated file of this network: {file name: text}."""
-        files = {}
-        for variant in self.variants:
-            for scale in self.scales or (None,):
-                for phase in PHASES:
-                    name = f"{self.stem(variant, scale)}_{phase}.prototxt"
-                    files[name] = self.text(phase, scale, variant)
-        return files
+        return {
+            f"{self.stem(variant, scale)}_{kind}.prototxt": self.text(kind, scale, variant)
+            for variant in self.variants
+            for scale in self.scales or (None,)
+            for kind in self.kinds()
+        }
 
-    def text(self, phase, scale=None, variant=None, lr_step=None, **options):
-        """Content of one prototxt file."""
-        said = dict(scale=scale if self.scales else None, variant=self.variant(variant) or None, phase=phase)
+    def text(self, kind, scale=None, variant=None, lr_step=None, **options):
+        """Content of one prototxt file; `kind` is one of `kinds`, `options` those of `net`."""
+        said = dict(scale=scale if self.scales else None, variant=self.variant(variant) or None, phase=kind)
         said.update(options, lr_step=lr_step)
         arguments = "".join(f" --{k.replace('_', '-')} {v}" for k, v in said.items() if v is not None)
         made_by = f"prototxt/{self.name}.py{arguments}"
-        if phase == "solver":
+        if kind == "solver":
             return emit.text(self.solver(scale, variant, lr_step), made_by, recipes.notes(self.recipe))
-        return emit.text(self.net(phase, scale, variant, **options), made_by)
+        return emit.text(self.net(kind, scale, variant, **options), made_by)
 
+    # --- command line ----------------------------------------------------------------------------------------------
 
-def training_data(n, name, source, batch, data_top="data"):
-    """HDF5Data of a train net whose input has the label's size; gives the tops (input, label).
+    def parser(self, description):
+        """Command line of the generator (argparse.ArgumentParser)."""
+        p = emit.Parser(prog=f"python -m prototxt.{self.name}", description=description.split("\n", 1)[0])
+        scale = "factor" if self.scales else "accepted and without effect: one net serves every factor"
+        # argparse's own refusal could not give the hint
+        choices = None if self.hint else self.scales or None
+        p.add_argument("--scale", type=int, required=bool(self.scales), choices=choices, help=scale)
+        p.add_argument("--phase", choices=self.kinds(), default="deploy", help="default: deploy")
+        if len(self.variants) > 1:
+            p.add_argument("--variant", choices=self.variants, help=f"default: {self.variant()}")
+        for name, option in self.options.items():
+            option.add_to(p, name)
+        if self.losses:
+            p.add_argument("--loss", choices=self.losses, help="default: the phase's, as in the paper")
+        p.add_argument("--batch", type=int, help=f"training pairs in an iteration (default: {self.pairs})")
+        p.add_argument("--source", help="list of the training HDF5 files")
+        p.add_argument("--test-source", help="list of the validation HDF5 files")
+        p.add_argument("--data-top", metavar="NAME", help="dataset of the input (default: data; bic fits `make data`)")
+        if self.recipe:
+            p.add_argument("--lr-step", type=int, help="solver: only this step of the learning rate, from 0")
+        p.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+        return p
 
-    `data_top` names the dataset of the input: "data" as the authors' files have it, "bic" in the databases of
-    `make data`, whose `data` is the small image.
-    """
-    return builders.hdf5(n, source or f"data/hdf5/{name}/train.txt", batch, tops=(data_top, "label"), shuffle=True)
-
-
-def finish(n, phase, name, source_name, test_source=None, data_top="data"):
-    """The NetParameter of `n`, named `name`; a train net gets its validation data."""
-    net = builders.named(n.to_proto(), name)
-    if phase == "train":
-        builders.with_test_data(net, test_source or f"data/hdf5/{source_name}/val.txt", (data_top, "label"))
-    return net
-
-
-def parser(network, description):
-    """Command line of a generator (argparse.ArgumentParser)."""
-    p = emit.Parser(prog=f"python -m prototxt.{network.name}", description=description.split("\n", 1)[0])
-    scale = "factor" if network.scales else "accepted and without effect: one net serves every factor"
-    p.add_argument("--scale", type=int, required=bool(network.scales), help=scale)
-    p.add_argument("--phase", choices=PHASES, default="deploy", help="default: deploy")
-    if len(network.variants) > 1:
-        p.add_argument("--variant", choices=network.variants, help=f"default: {network.variant()}")
-    p.add_argument("--batch", type=int, help=f"training pairs in an iteration (default: {network.recipe.batch})")
-    p.add_argument("--source", help="list of the training HDF5 files")
-    p.add_argument("--test-source", help="list of the validation HDF5 files")
-    p.add_argument("--data-top", metavar="NAME", help="dataset of the input (default: data; bic fits `make data`)")
-    p.add_argument("--lr-step", type=int, help="solver: only this step of the learning rate, from 0")
-    p.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-    return p
-
-
-def main(network, description, argv=None):
-    """Write one net or solver of `network` as prototxt; raises NetError."""
-    args = vars(parser(network, description).parse_args(argv))
-    output, phase, scale = args.pop("output"), args.pop("phase"), args.pop("scale")
-    variant, lr_step = args.pop("variant", None), args.pop("lr_step")
-    if lr_step is not None and phase != "solver":
-        raise NetError(f"lr-step: is for --phase solver, got --phase {phase}")
-    options = {name: value for name, value in args.items() if value is not None}
-    if options and phase != "train":
-        raise NetError(f"{', '.join(options).replace('_', '-')}: for --phase train only, got --phase {phase}")
-    network.check_scale(scale)
-    emit.write(network.text(phase, scale, variant, lr_step, **options), output)
+    def main(self, description, argv=None):
+        """Write one net or solver as prototxt; raises NetError."""
+        parser = self.parser(description)
+        args = vars(parser.parse_args(argv))
+        output, kind, scale = args.pop("output"), args.pop("phase"), args.pop("scale")
+        variant, lr_step = args.pop("variant", None), args.pop("lr_step", None)
+        if lr_step is not None and kind != "solver":
+            raise NetError(f"lr-step: is for --phase solver, got --phase {kind}")
+        given = {name: value for name, value in args.items() if value != parser.get_default(name)}
+        training = [name for name in given if name not in self.options]
+        if kind in ("deploy", "solver") and training:
+            others = ", ".join(phase for phase in self.phases if phase != "deploy")
+            raise NetError(f"{', '.join(training).replace('_', '-')}: for --phase {others} only, got --phase {kind}")
+        self.check_scale(scale)
+        emit.write(self.text(kind, scale, variant, lr_step, **given), output)

@@ -55,8 +55,8 @@ class Recipe:
     notes: tuple = ()
 
 
-def solver(recipe, net, snapshot_prefix, *, lr_step=None, snapshot=20_000, display=100):
-    """Solver of a recipe.
+def recipe_solver(recipe, net, snapshot_prefix, *, lr_step=None, snapshot=20_000, display=100):
+    """The solver that comes nearest to a recipe.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ Every second feature map of the encoder (conv2, conv4, ..., conv14) is added to 
 
 from functools import partial
 
-from prototxt import builders, emit, network
-from prototxt.engine import caffe
+from prototxt import builders, emit
 from prototxt.errors import NetError
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 DEPTH = 15
@@ -28,32 +28,21 @@ RECIPE = Recipe(
 )
 
 
-def red30(
-    phase="deploy",
-    *,
-    width=128,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(50, 50),
-):
+def body(n, data, *, width=128):
     """RED30, the same net for every factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The bicubic image.
     width : int
         Feature maps: 128, in the first version of the paper 64.
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image and `sum` (N, 1, H, W) the result, float32 in 0..1.
+    Top
+        `sum`, the result, (N, 1, H, W).
 
     Raises
     ------
@@ -67,11 +56,6 @@ def red30(
     """
     if not isinstance(width, int) or width < 1:
         raise NetError(f"width: got {width!r}, expected a whole number of at least 1")
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        data = builders.deploy_input(n, input_shape)
-    else:
-        data, _ = network.training_data(n, "red30", source, batch, data_top)
     x, encoded = data, {}
     for k in range(1, DEPTH + 1):
         x = builders.relu(n, f"relu{k}", builders.conv(n, f"conv{k}", x, width, lr=(1, 1)))
@@ -82,14 +66,12 @@ def red30(
             x = builders.add(n, f"sum{k}", x, encoded[DEPTH - k])
         x = builders.relu(n, f"derelu{k}", x)
     x = builders.deconv(n, f"deconv{DEPTH}", x, 1, 3, 1, 1, lr=(1, 1))
-    x = builders.add(n, "sum", data, x)
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, "RED30", "red30", test_source, data_top)
+    return builders.add(n, "sum", data, x)
 
 
-NETWORK = network.Network("red30", red30, RECIPE)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network("red30", body, lambda **_: "RED30", 50, RECIPE)
+red30 = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -21,7 +21,7 @@ PHASE_OF_STAGE = {"pretrain": "train", "train": "train", "finetune": "finetune"}
 TEST_ITERATIONS = {2: 267, 3: 231, 4: 126}
 
 
-def solver(
+def stage_solver(
     scale,
     stage,
     *,
@@ -98,12 +98,23 @@ def solver(
 
 
 def notes(param):
-    """Reasons of a `solver` (SolverParameter) that its file carries: list of str."""
+    """Reasons of a stage's solver (SolverParameter) that its file carries: list of str."""
     beta1 = "as the release ran, which does not set it" if param.momentum == 0 else "not the release's 0"
     return [
         f"momentum is Adam's beta1: {param.momentum:g}, {beta1}; the paper gives none",
         "base_lr, weight_decay: paper, section 4.2; stepsize, test_interval, snapshot: the released solver",
     ]
+
+
+def files():
+    """Every generated solver of IDN: {file name: text}."""
+    made = {}
+    for scale in emit.SCALES:
+        for stage in ITERATIONS:
+            message = stage_solver(scale, stage)
+            made_by = f"prototxt/solver.py --scale {scale} --stage {stage}"
+            made[f"idn_x{scale}_{stage}_solver.prototxt"] = emit.text(message, made_by, notes(message))
+    return made
 
 
 def main(argv=None):
@@ -124,7 +135,7 @@ def main(argv=None):
         f" --{k.replace('_', '-')} {v}" for k, v in options.items() if v != p.get_default(k)
     )
     made_by = f"prototxt/solver.py --scale {args.scale} --stage {args.stage}{changed}"
-    message = solver(args.scale, args.stage, **options)
+    message = stage_solver(args.scale, args.stage, **options)
     emit.write(emit.text(message, made_by, notes(message)), args.output)
 
 

@@ -11,9 +11,9 @@ with zeros around every layer. The authors' test script repeats the border pixel
 
 from functools import partial
 
-from prototxt import builders, emit, network
-from prototxt.engine import caffe
+from prototxt import builders, emit
 from prototxt.errors import NetError
+from prototxt.network import Network, euclidean
 from prototxt.recipe import Recipe
 
 RECIPE = Recipe(
@@ -26,35 +26,25 @@ RECIPE = Recipe(
 )
 
 
-def srcnn(
-    phase="deploy",
-    *,
-    middle=1,
-    padded=None,
-    source=None,
-    test_source=None,
-    batch=RECIPE.batch,
-    data_top="data",
-    input_shape=(33, 33),
-):
+def body(n, data, *, middle=1, training=None, padded=None):
     """SRCNN.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
+    n : NetSpec
+    data : Top
+        The bicubic image.
     middle : int
         Kernel of the second layer: 1, 3 or 5.
+    training : network.Training or None
+        None: a deploy net.
     padded : bool, optional
-        Keep the size of the image. Default: in deploy only, as the authors did.
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input.
+        Keep the size of the image. Default: in a deploy net only, as the authors did.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image, `conv3` the result, float32 in 0..1.
+    Top
+        `conv3`, the result, (N, 1, H, W); without padding smaller by 8 + middle - 1 + 4.
 
     Raises
     ------
@@ -67,25 +57,30 @@ def srcnn(
     """
     if middle not in (1, 3, 5):
         raise NetError(f"middle: got {middle!r}, expected 1, 3 or 5 (the published kernels of layer 2)")
-    padded = phase == "deploy" if padded is None else padded
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        x = builders.deploy_input(n, input_shape)
-    else:
-        x, _ = network.training_data(n, f"srcnn_9{middle}5", source, batch, data_top)
+    padded = training is None if padded is None else padded
+    x = data
     layers = (("conv1", 64, 9, (1, 1)), ("conv2", 32, middle, (1, 1)), ("conv3", 1, 5, (0.1, 0.1)))
     for k, (name, nout, kernel, lr) in enumerate(layers, 1):
         pad = kernel // 2 if padded else 0
         x = builders.conv(n, name, x, nout, kernel, pad=pad, filler=builders.gaussian(0.001), lr=lr)
         if k < 3:
             x = builders.relu(n, f"relu{k}", x)
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, f"SRCNN_9{middle}5", f"srcnn_9{middle}5", test_source, data_top)
+    if training:
+        euclidean(n, x, training)
+    return x
 
 
-NETWORK = network.Network("srcnn", srcnn, RECIPE, {"915": dict(middle=1), "955": dict(middle=5)})
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network(
+    "srcnn",
+    body,
+    lambda middle, **_: f"SRCNN_9{middle}5",
+    33,
+    RECIPE,
+    {"915": dict(middle=1), "955": dict(middle=5)},
+    judges=True,
+)
+srcnn = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

@@ -10,8 +10,8 @@ caffemodel loads; the official MatConvNet weights come through tools/import_weig
 
 from functools import partial
 
-from prototxt import builders, emit, network
-from prototxt.engine import caffe
+from prototxt import builders, emit
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 DEPTH, WIDTH = 20, 64
@@ -33,45 +33,35 @@ RECIPE = Recipe(
 )
 
 
-def vdsr(phase="deploy", *, source=None, test_source=None, batch=RECIPE.batch, data_top="data", input_shape=(41, 41)):
+def body(n, data):
     """VDSR, the same net for every factor.
 
     Parameters
     ----------
-    phase : {"train", "deploy"}
-    source, test_source, batch, data_top
-        Of the training data, see `network.training_data`.
-    input_shape : (int, int)
-        Height and width of the deploy net's input in pixels of the enlarged image.
+    n : NetSpec
+    data : Top
+        The bicubic image.
 
     Returns
     -------
-    NetParameter
-        Blobs `data` (N, 1, H, W) the bicubic image and `sum` (N, 1, H, W) the result, float32 in 0..1; in
-        training `label` and `loss`.
+    Top
+        `sum`, the result, (N, 1, H, W).
 
     Notes
     -----
     665,921 parameters: (9 + 1) 64 in conv1, 18 (9 64 + 1) 64, 9 64 + 1 in conv20. Biases learn as fast as weights.
     """
-    n = caffe.NetSpec()
-    if phase == "deploy":
-        data = builders.deploy_input(n, input_shape)
-    else:
-        data, _ = network.training_data(n, "vdsr", source, batch, data_top)
     x = data
     for k in range(1, DEPTH):
         x = builders.conv(n, f"conv{k}", x, WIDTH, lr=(1, 1))
         x = builders.relu(n, f"relu{k}", x)
     x = builders.conv(n, f"conv{DEPTH}", x, 1, lr=(1, 1))
-    x = builders.add(n, "sum", data, x)
-    if phase == "train":
-        builders.euclidean(n, "loss", x, n.label)
-    return network.finish(n, phase, "VDSR", "vdsr", test_source, data_top)
+    return builders.add(n, "sum", data, x)
 
 
-NETWORK = network.Network("vdsr", vdsr, RECIPE)
-main = partial(network.main, NETWORK, __doc__)
+NETWORK = Network("vdsr", body, lambda **_: "VDSR", 41, RECIPE)
+vdsr = NETWORK.net
+main = partial(NETWORK.main, __doc__)
 
 if __name__ == "__main__":
     emit.run(main)

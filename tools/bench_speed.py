@@ -96,7 +96,7 @@ def train_task(folder, scale, args):
     """Write the training task of IDN at a scale: stage train, whole batches of the paper's sub-images."""
     from prototxt.engine import caffe
     from prototxt.idn import idn
-    from prototxt.solver import solver
+    from prototxt.solver import stage_solver
 
     sizes = geometry(scale, "train")
     batch = sizes.batch
@@ -109,7 +109,7 @@ def train_task(folder, scale, args):
     (folder / "net.prototxt").write_text(str(message), encoding="utf-8")
     caffe.set_random_seed(1)
     net = caffe.Net(str(folder / "net.prototxt"), caffe.TRAIN)
-    param = solver(scale, "train", net=str(folder / "net.prototxt"), snapshot_prefix=str(folder / "snapshot"))
+    param = stage_solver(scale, "train", net=str(folder / "net.prototxt"), snapshot_prefix=str(folder / "snapshot"))
     # nothing but iterations: no tests, no snapshots, no lines
     del param.test_iter[:]
     for field in ("test_interval", "snapshot", "display"):

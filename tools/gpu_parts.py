@@ -79,7 +79,7 @@ def training_solver(scale=3, batch=idn.BATCH, loss="l1"):
         source = str(folder / "pairs.txt")
         net = idn.idn(scale, "train", source=source, test_source=source, batch=batch, loss=loss)
         (folder / "net.prototxt").write_text(emit.text(net, "tools/gpu_check.py"))
-        message = solver.solver(
+        message = solver.stage_solver(
             scale, "train", net=str(folder / "net.prototxt"), iterations=10**6, snapshot_prefix=str(folder / "s"),
             snapshot=0, test_interval=10**9, display=0, seed=1,
         )  # fmt: skip

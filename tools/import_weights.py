@@ -32,7 +32,7 @@ def parser():
 def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
-    from prototxt.networks import NETWORKS  # here: --help must not need Caffe
+    from prototxt.registry import NETWORKS  # here: --help must not need Caffe
     from tools import caffe_runtime
 
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)

@@ -91,11 +91,7 @@ class Method:
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
         # here, because the generators import Caffe, which re-rendering tables must not need
-        if self.network == "idn":
-            from prototxt.idn import idn
-
-            return idn(scale, "deploy")
-        from prototxt.networks import NETWORKS
+        from prototxt.registry import NETWORKS
 
         return NETWORKS[self.network].net("deploy", dict(self.net_scales).get(scale, scale), self.variant)
 

@@ -16,7 +16,7 @@ from typing import Optional
 import numpy as np
 
 from data_prep.files import atomic_path, write_text
-from prototxt import emit, idn, solver
+from prototxt import builders, emit, idn, solver
 from prototxt.engine import caffe
 from tools import caffe_runtime, evaluation, parallel, snapshots, stepping
 from tools.cli import UserError
@@ -180,7 +180,7 @@ class Stage:
             test_source=str(self.val.list_path.resolve()),
             batch=s.batch // ranks,
         )
-        message = solver.solver(
+        message = solver.stage_solver(
             s.scale,
             s.stage,
             beta1=s.beta1,
@@ -286,7 +286,7 @@ class Stage:
 
     def _test_loss(self):
         """Mean loss over the whole validation database, as Caffe's own testing computes it."""
-        batches = self.val.pairs // idn.TEST_BATCH
+        batches = self.val.pairs // builders.TEST_BATCH
         return sum(float(self.test_net.forward()["loss"]) for _ in range(batches)) / batches
 
     def _line(self, row, clock):

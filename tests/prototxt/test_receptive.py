@@ -13,8 +13,8 @@ from google.protobuf import text_format
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.idn import idn
-from prototxt.networks import NETWORKS
 from prototxt.receptive import Field, receptive_field
+from prototxt.registry import NETWORKS
 from tools import caffe_runtime
 
 NETS = {

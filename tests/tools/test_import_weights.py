@@ -9,7 +9,7 @@ import scipy.io
 import scipy.signal
 
 from prototxt import drcn, srcnn, vdsr
-from prototxt.networks import NETWORKS
+from prototxt.registry import NETWORKS
 from tools import caffe_runtime, evaluation, import_weights, matconvnet
 from tools.cli import UserError
 

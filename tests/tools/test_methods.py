@@ -161,9 +161,9 @@ def test_printed_methods_are_the_papers():
 
 def test_every_network_and_variant_is_a_method():
     """What prototxt/ can generate, the benchmark can time."""
-    from prototxt.networks import NETWORKS
+    from prototxt.registry import NETWORKS
 
-    made = {(m.network, m.variant) for m in METHODS.values() if m.network not in (None, "idn")}
+    made = {(m.network, m.variant) for m in METHODS.values() if m.network}
     assert made == {(n.name, variant or None) for n in NETWORKS.values() for variant in n.variants}
 
 
