@@ -5,8 +5,8 @@ Every builder takes the NetSpec `n`, the layer's name and its bottom, adds layer
 """
 
 from prototxt.engine import caffe
-
-L, P = caffe.layers, caffe.params
+from prototxt.engine import layers as L
+from prototxt.engine import params as P
 
 # the IDN release's; its validation sets of 534, 462 and 252 pairs are whole batches of it
 TEST_BATCH = 2

@@ -12,12 +12,10 @@ names follow the authors' MatConvNet code (filters_share, ensemble_weight).
 from functools import partial
 
 from prototxt import builders, emit
-from prototxt.engine import caffe
+from prototxt.engine import layers as L
 from prototxt.errors import NetError
 from prototxt.network import Network
 from prototxt.recipe import Recipe
-
-L = caffe.layers
 
 RECIPE = Recipe(
     loss="alpha x mean of the predictions' squared errors + (1 - alpha) x squared error of their sum (equation 9)",

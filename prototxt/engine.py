@@ -1,24 +1,34 @@
-"""Import Caffe: the wheel of this project's environment, or the one CAFFE_PYTHONPATH points to.
+"""Caffe: the wheel of this project's environment, or the one CAFFE_PYTHONPATH points to; loaded when first used.
 
 `from prototxt.engine import caffe` is the only way the project imports Caffe, so that the choice and the
-amount that glog prints are made in one place, before the library starts.
+amount that glog prints are made in one place, before the library starts. Nothing is loaded until an attribute is
+asked for: importing a generator costs nothing, `--help` is quick, and a Caffe that is missing is an error like any
+other, raised where it is needed.
 """
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from prototxt.errors import NetError
 
-# glog reads it when libcaffe starts: 0 prints every layer of every net, 2 errors only
-os.environ.setdefault("GLOG_minloglevel", "2")
 
+@cache
+def load():
+    """The package `caffe`.
 
-def _import():
+    Raises
+    ------
+    NetError
+        It cannot be imported, or CAFFE_PYTHONPATH or CAFFE_CPU_ENGINE names what is not there.
+    """
+    # glog reads it when libcaffe starts: 0 prints every layer of every net, 2 errors only
+    os.environ.setdefault("GLOG_minloglevel", "2")
     chosen = os.environ.get("CAFFE_PYTHONPATH")
     if chosen:
         if not (Path(chosen) / "caffe" / "__init__.py").is_file():
-            _fail(
+            raise NetError(
                 f"CAFFE_PYTHONPATH={chosen} holds no caffe package; expected the folder above caffe/__init__.py, "
                 "as in <your caffe>/python"
             )
@@ -26,28 +36,30 @@ def _import():
     try:
         import caffe
     except ImportError as error:
-        _fail(f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe")
+        raise NetError(
+            f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe"
+        ) from error
     except ValueError as error:  # CAFFE_CPU_ENGINE
-        _fail(str(error))
+        raise NetError(str(error)) from error
     return caffe
 
 
-def _fail(text):
-    """Raise NetError(text); where nothing catches it, the program ends with that one line and status 2.
+class _Late:
+    """Stands for an object that `find` gives; attributes are read from and written to that object."""
 
-    It happens while modules are imported, before any tool can set up its own way to end.
-    """
-    usual = sys.excepthook
+    def __init__(self, find):
+        self.__dict__["_find"] = find
 
-    def end(kind, error, trace):
-        if kind is not NetError:
-            usual(kind, error, trace)
-            return
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr, flush=True)
-        os._exit(2)  # a hook cannot set the status otherwise
+    def __getattr__(self, name):
+        return getattr(self._find(), name)
 
-    sys.excepthook = end
-    raise NetError(text)
+    def __setattr__(self, name, value):
+        setattr(self._find(), name, value)
+
+    def __delattr__(self, name):
+        delattr(self._find(), name)
 
 
-caffe = _import()
+caffe = _Late(load)
+layers = _Late(lambda: load().layers)
+params = _Late(lambda: load().params)

@@ -10,11 +10,9 @@ The pixel shuffle is built from Slice, Reshape and Concat: no custom layer, no o
 from functools import partial
 
 from prototxt import builders, emit
-from prototxt.engine import caffe
+from prototxt.engine import layers as L
 from prototxt.network import Network
 from prototxt.recipe import Recipe
-
-L = caffe.layers
 
 RECIPE = Recipe(
     loss="squared error over twice the batch size (EuclideanLoss)",

@@ -11,12 +11,10 @@ Five parts: feature extraction conv1 (5x5), shrinking conv2 (1x1), mapping conv3
 from functools import partial
 
 from prototxt import builders, emit
-from prototxt.engine import caffe
+from prototxt.engine import layers as L
 from prototxt.errors import NetError
 from prototxt.network import Network
 from prototxt.recipe import Recipe
-
-L = caffe.layers
 
 RECIPE = Recipe(
     loss="squared error over twice the batch size (EuclideanLoss)",

@@ -16,10 +16,10 @@ from functools import partial
 
 from prototxt import builders, emit
 from prototxt.engine import caffe
+from prototxt.engine import layers as L
+from prototxt.engine import params as P
 from prototxt.errors import NetError
 from prototxt.network import Network, Option
-
-L, P = caffe.layers, caffe.params
 
 PHASES = ("train", "finetune", "deploy")
 BATCH = 64  # section 4.2

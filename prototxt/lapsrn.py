@@ -11,12 +11,10 @@ x4 level2 comes first, level1 gives the result. The weights come through tools/i
 from functools import partial
 
 from prototxt import builders, emit
-from prototxt.engine import caffe
+from prototxt.engine import layers as L
 from prototxt.errors import NetError
 from prototxt.network import Network
 from prototxt.recipe import Recipe
-
-L = caffe.layers
 
 WIDTH, SLOPE = 64, 0.2
 LEVELS = {2: 1, 4: 2, 8: 3}

@@ -12,12 +12,10 @@ share them and has 2.9 million. Both are here: m6r6 as in the paper, m6r6_releas
 from functools import partial
 
 from prototxt import builders, emit
-from prototxt.engine import caffe
+from prototxt.engine import layers as L
 from prototxt.errors import NetError
 from prototxt.network import Network
 from prototxt.recipe import Recipe
-
-L = caffe.layers
 
 WIDTH = 64
 
