@@ -1,5 +1,5 @@
 # Upstream's C++ tests (its own gtest is in the source), linked with a libcaffe that is already installed, so
-# that what is tested is what users run. Built by upstream_tests.py in a cache folder; never part of the wheel.
+# that what is tested is what users run. Built by run_upstream_tests.py in a cache folder; never part of the wheel.
 if(NOT EXISTS "${CAFFE_TEST_LIBRARY}")
   message(FATAL_ERROR "CAFFE_TEST_LIBRARY=${CAFFE_TEST_LIBRARY}: no such file; give the libcaffe.so of the wheel")
 endif()

@@ -1,6 +1,8 @@
 #include "convolution.hpp"
 
 #include <cstring>
+#include <map>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -165,7 +167,7 @@ class Convolution::Implementation {
   }
 
   Forward* forward_relu(float slope) {
-    return forward_relu_.get([this, slope] {
+    return forward_relu_[slope].get([this, slope] {
       dnnl::post_ops operations;
       append_relu(operations, slope);
       dnnl::primitive_attr with_relu = attributes();
@@ -266,7 +268,8 @@ class Convolution::Implementation {
   }
 
   Layout in_plain_, out_plain_, weights_plain_, bias_plain_;
-  Lazy<Forward> forward_, forward_relu_;
+  Lazy<Forward> forward_;
+  std::map<float, Lazy<Forward>> forward_relu_;  // by slope, which is part of the kernel
   Lazy<BackwardData> backward_data_;
   Lazy<BackwardWeights> backward_weights_;
 };
