@@ -11,6 +11,7 @@ import stat
 import time
 import zlib
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _STEM_BYTES = 60  # of the final name that a temporary one repeats: the whole co
 _TEMPORARY = re.compile(r"\..*\.(?P<pid>\d+)(?:-(?P<start>\d+)-(?P<machine>[0-9a-f]{8})-\d+)?\.part(?:\.[^.]*)?", re.S)
 _FOREIGN_AGE = 24 * 3600  # seconds after which another machine's temporary file counts as left behind
 _numbers = itertools.count()
+_waiting = ContextVar("waiting", default=None)  # (temporary, final name) of the files of `together`
 
 
 @contextmanager
@@ -48,6 +50,10 @@ def atomic_path(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _create(temporary)
         yield temporary
+        waiting = _waiting.get()
+        if waiting is not None:
+            waiting.append((temporary, path))
+            return
         temporary.replace(path)
     except OSError as error:
         unnamed = error.filename is None and error.errno in _DISK
@@ -55,8 +61,37 @@ def atomic_path(path):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        if (temporary, path) not in (_waiting.get() or ()):
+            with suppress(OSError):
+                temporary.unlink()
+
+
+@contextmanager
+def together():
+    """Let all files that `atomic_path` writes in the block appear at its end, or none of them when it fails.
+
+    Raises
+    ------
+    OSError
+        A file cannot take its place; `filename` is the final name.
+    """
+    waiting = []
+    token = _waiting.set(waiting)
+    try:
+        yield
+        for _, path in waiting:
+            if path.is_dir():  # seen before the first one is replaced
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        for temporary, path in waiting:
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        _waiting.reset(token)
+        for temporary, _ in waiting:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _create(temporary):
@@ -68,8 +103,13 @@ def _create(temporary):
 
 def _temporary_name(path):
     stem = os.fsdecode(os.fsencode(path.stem)[:_STEM_BYTES])
+    return f".{stem}.{process_mark()}-{next(_numbers)}.part{path.suffix}"
+
+
+def process_mark():
+    """What a temporary name holds to tell whose it is (str): number and start of this process, and the machine."""
     pid = os.getpid()
-    return f".{stem}.{pid}-{_start(pid)}-{_machine()}-{next(_numbers)}.part{path.suffix}"
+    return f"{pid}-{_start(pid)}-{_machine()}"
 
 
 def sweep(folder):
@@ -90,17 +130,14 @@ def sweep(folder):
             found = _TEMPORARY.fullmatch(path.name)
             if found:
                 with suppress(OSError):
-                    if _left_behind(path, **found.groupdict()):
+                    if stat.S_ISREG(path.lstat().st_mode) and left_behind(path, **found.groupdict()):
                         path.unlink()
 
 
-def _left_behind(path, pid, start, machine):
-    """Whether the process that made a temporary file is dead."""
-    found = path.lstat()
-    if not stat.S_ISREG(found.st_mode):
-        return False
+def left_behind(path, pid, start, machine):
+    """Whether the process that made a temporary file or folder is dead; `pid` to `machine` are its `process_mark`."""
     if machine is not None and machine != _machine():
-        return time.time() - found.st_mtime > _FOREIGN_AGE
+        return time.time() - path.lstat().st_mtime > _FOREIGN_AGE
     now = _start(int(pid))
     return now is None or (start is not None and now != int(start))
 

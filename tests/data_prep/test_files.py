@@ -138,3 +138,30 @@ def test_json_of_numbers_and_names(tmp_path):
     files.write_json(tmp_path / "a.json", {"psnr": float("inf"), "rows": (1.5, float("nan")), "image": ODD})
     read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert read == {"psnr": None, "rows": [1.5, None], "image": "caf\\xe9 \\xff"}
+
+
+def test_files_written_together_appear_together(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with files.together():
+        files.write_text(tmp_path / "a.txt", "new")
+        files.write_text(tmp_path / "b.txt", "new")
+        assert (tmp_path / "a.txt").read_text() == "old" and not (tmp_path / "b.txt").exists()
+    assert sorted((p.name, p.read_text()) for p in tmp_path.iterdir()) == [("a.txt", "new"), ("b.txt", "new")]
+    files.write_text(tmp_path / "a.txt", "at once")  # outside nothing waits
+    assert (tmp_path / "a.txt").read_text() == "at once"
+
+
+def test_of_files_written_together_none_appears_when_one_fails(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(OSError) as raised, files.together():
+        files.write_text(tmp_path / "a.txt", "new")
+        with files.atomic_path(tmp_path / "b.txt"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "b.txt")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as raised, files.together():
+        files.write_text(tmp_path / "a.txt", "new")
+        files.write_text(tmp_path / "folder", "new")
+    assert raised.value.filename == str(tmp_path / "folder")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
+    assert (tmp_path / "a.txt").read_text() == "old"
