@@ -116,7 +116,8 @@ def file_sha256(path):
 def set_sha256(entries):
     """Combine (name, hex digest) pairs of a set's files into one hex digest, whatever their order."""
     lines = sorted(f"{name}\0{digest}\n" for name, digest in entries)
-    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    # surrogateescape: the very bytes of names that are not UTF-8
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def image_set_hash(paths):

@@ -21,7 +21,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from tqdm import tqdm
 
 from data_prep.files import write_text
 from data_prep.geometry import geometry
-from tools import bench_peers, cli, engines, models, provenance, speed_page, speed_worker
+from tools import bench_peers, cli, engines, models, provenance, scratch, speed_page, speed_worker
 from tools.cli import UserError
 from tools.methods import METHODS
 
@@ -258,9 +257,9 @@ def main(argv=None):
     jobs = [(forward_task, METHODS[name], size) for name in args.methods for size in args.sizes]
     jobs += [(train_task, scale) for scale in args.scales]
     for make, *what in tqdm(jobs, unit="task", disable=None):
-        with tempfile.TemporaryDirectory() as folder:
-            task = make(Path(folder), *what, args)
-            rows += measure(Path(folder), task, versions, args)
+        with scratch.private() as folder:
+            task = make(folder, *what, args)
+            rows += measure(folder, task, versions, args)
         # what is finished is kept: the whole takes minutes
         report = {"meta": about, "rows": rows}
         write_text(args.out / "cpu.json", json.dumps(report, indent=1) + "\n")

@@ -17,15 +17,20 @@ for by name and is missing is an error before anything is measured. Writes bench
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
+    from tools import parent
+
+    parent.follow()  # when it measures a row for --resume; before the imports below, which take their time
+
 import argparse
 import os
+import re
 import resource
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep import sources
+from data_prep import files, sources
 from tools import (
     cli,
     engines,
@@ -33,11 +38,13 @@ from tools import (
     measure,
     memory,
     nvidia,
+    outputs,
     paper,
     planning,
     provenance,
     reports,
     resume,
+    scratch,
     tables,
 )
 from tools.cli import UserError
@@ -147,8 +154,8 @@ def _side(text):
 
 
 def _at_least(least, text):
-    if not text.lstrip("-").isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least {least}")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least {least}, up to nine digits")
     return int(text)
 
 
@@ -205,7 +212,7 @@ def _engine_version(engine):
 def settings(args, jobs):
     """How and on which files was measured (dict); no folder name of this machine is in it."""
     sets = {job.dataset: job.paths for job in jobs if job.paths}
-    files = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
+    used = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
     return {
         "tables": args.tables,
         "edge": args.edge,
@@ -219,18 +226,10 @@ def settings(args, jobs):
         "image_sets": {
             name: {"images": len(paths), "sha256": sources.image_set_hash(paths)} for name, paths in sets.items()
         },
-        "weights": {name: {"file": path.name, "sha256": sources.file_sha256(path)} for name, path in files.items()},
+        "weights": {
+            name: {"file": files.shown(path.name), "sha256": sources.file_sha256(path)} for name, path in used.items()
+        },
     }
-
-
-def check_writable(folder):
-    """Make `folder` (Path); raise UserError when it cannot be made or written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {folder}: cannot be made ({error.strerror}); choose another folder") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"--out {folder}: not writable; choose another folder")
 
 
 def metrics(table_numbers):
@@ -242,7 +241,7 @@ def metrics(table_numbers):
 def measured(args, argv):
     """The report (dict with meta and rows) that the command line asks for."""
     jobs = planning.plan(args)
-    check_writable(args.out)
+    outputs.folder(args.out)
     gpu = memory.GpuMemory(args.gpu) if args.gpu else None  # before Caffe takes the GPU
     meta = {**surroundings(args, argv), **settings(args, jobs)}
     planning.check(jobs)
@@ -259,7 +258,7 @@ def resumed(args, argv):
     for option in (name for name, value in given.items() if value):
         raise UserError(f"--resume: does not go with {option}; run it without one of them")
     jobs = planning.plan(args)
-    check_writable(args.out)
+    outputs.folder(args.out)
     meta = {**surroundings(args, argv), **settings(args, jobs)}
     planning.check(jobs)
     report, failed = resume.run(jobs, meta, args, metrics(args.tables))
@@ -275,9 +274,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     argv = sys.argv[1:] if argv is None else list(argv)
     if args.from_json:
-        report = tables.read_report(args.from_json)
-        report["meta"]["tables"] = args.tables or report["meta"]["tables"]
-        return show(report, args.out)
+        return _rendered(args)
     args.tables = sorted(set(args.tables or paper.TABLES))
     engines.check(args.engine, args.gpu)
     if args.random_weights and args.tables != [4]:
@@ -285,11 +282,30 @@ def main(argv=None):
     if args.repeats is None:
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"
-    if args.resume:
-        return resumed(args, argv)
-    earlier = tables.read_report(args.update) if args.update else None
-    report = measured(args, argv)
-    return show(reports.updated(report, earlier) if earlier else report, args.out)
+    with scratch.private():
+        if args.resume:
+            return resumed(args, argv)
+        earlier = tables.read_report(args.update) if args.update else None
+        report = measured(args, argv)
+        return show(reports.updated(report, earlier) if earlier else report, args.out)
+
+
+# what says how and what to measure: of no use where nothing is measured
+MEASURING = ("datasets", "scales", "methods", "weights", "gpu", "tile", "repeats", "random_weights", "save_images",
+             "update", "resume")  # fmt: skip
+
+
+def _rendered(args):
+    """Show an earlier report; gives the exit status."""
+    given = [name for name in MEASURING if getattr(args, name) not in (None, False)]
+    if given:
+        option = given[0].replace("_", "-")
+        raise UserError(f"--from-json: measures nothing, so that --{option} says nothing; give one of them alone")
+    report = tables.read_report(args.from_json)
+    if args.out is not None:
+        outputs.folder(args.out)
+    report["meta"]["tables"] = sorted(set(args.tables or report["meta"]["tables"]))
+    return show(report, args.out)
 
 
 def show(report, folder):

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools import caffe_runtime, cli, gpu, gpu_tests, nvidia, provenance
+from tools import caffe_runtime, cli, gpu, gpu_tests, nvidia, parent, provenance
 from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +72,7 @@ def run_part(name, args):
         result = gpu_tests.run(args.tests_program, args.tests_seconds)
     else:
         command = [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), name, str(args.gpu), *args.folders]
-        environment = {**os.environ, **ENVIRONMENT.get(name, {})}
+        environment = parent.environment(**ENVIRONMENT.get(name, {}))
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
         result = _result_of(done)
     return {**result, "seconds": round(time.monotonic() - began, 1)}

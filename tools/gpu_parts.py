@@ -10,6 +10,10 @@ said otherwise: neither time nor rounding depends on what they show.
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
+    from tools import parent
+
+    parent.follow()  # before the imports below, which take their time
+
 import contextlib
 import json
 import statistics
@@ -22,7 +26,7 @@ import numpy as np
 
 from prototxt import emit, idn, solver
 from prototxt.engine import caffe
-from tools import caffe_runtime, cli, evaluation, memory, parallel, stepping
+from tools import caffe_runtime, cli, evaluation, memory, parallel, scratch, stepping
 
 SCALES = (2, 3, 4)
 # float sums of some hundred terms in another order; the forward's difference was 2e-6 on an H100 (results/gpu)
@@ -286,7 +290,8 @@ def main(argv=None):
     parser.add_argument("weights_dir")
     parser.add_argument("data_dir")
     args = parser.parse_args(argv)
-    print(json.dumps(PARTS[args.part](args.gpu, args.weights_dir, args.data_dir)))
+    with scratch.private():
+        print(json.dumps(PARTS[args.part](args.gpu, args.weights_dir, args.data_dir)))
     return 0
 
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from data_prep import files, sources
-from tools import evaluation, tiles
+from tools import evaluation, outputs, tiles
 from tools.cli import UserError
 from tools.memory import GpuMemory
 from tools.methods import Method
@@ -178,11 +178,12 @@ def score(job, results, options, progress=lambda: None):
         One an image: image (file name), the metrics, seconds, seconds_median, perhaps note.
     """
     folder = options.pictures and options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
+    pictures = {} if folder is None or job.random else _pictures(job, folder)
     scores = []
     # threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock
     pool = ThreadPoolExecutor(cores())
     try:
-        for done in pool.map(lambda result: _score_one(result, job, options, folder), results):
+        for done in pool.map(lambda result: _score_one(result, job, options, pictures.get(result.path)), results):
             scores.append(done)
             progress()
     finally:
@@ -190,26 +191,32 @@ def score(job, results, options, progress=lambda: None):
     return scores
 
 
-def _score_one(result, job, options, folder):
+def _pictures(job, folder):
+    """Where the picture of each image goes (dict of Path to Path); what a killed run left in `folder` goes."""
+    files.sweep(folder)
+    return {path: folder / name for path, name in outputs.names(job.paths, ".png").items()}
+
+
+def _score_one(result, job, options, picture):
     scores = {}
     if not job.random:
         scores = job.protocol.score(result.reference, result.result, job.scale, options.metrics)
-        if folder is not None:
-            save_picture(result, job.scale, options.edge, folder)
+        if picture is not None:
+            save_picture(result, job.scale, options.edge, picture)
     return {
-        "image": result.path.name,
+        "image": files.shown(result.path.name),
         **scores,
         "seconds": result.seconds,
         "seconds_median": result.seconds_median,
     }
 
 
-def save_picture(result, scale, edge, folder):
-    """Write the colour picture of a Result to `folder`/NAME.png (Path), see evaluation.colour."""
+def save_picture(result, scale, edge, path):
+    """Write the colour picture of a Result to `path`, a PNG, see evaluation.colour."""
     picture = evaluation.colour(sources.read_image(result.path), result.sr, scale, edge=edge)
     pixels = picture if picture.ndim == 2 else picture[..., ::-1]
     encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))[1]
-    with files.atomic_path(folder / f"{result.path.stem}.png") as temporary:
+    with files.atomic_path(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
 
 
@@ -228,16 +235,12 @@ def row(job, scores, repeats=0):
     -------
     dict
         dataset, scale, method, images, psnr (dB), ssim, ifc, seconds, seconds_median (None where not measured),
-        repeats, gap (None or the reason), protocol, tile (side and overlap or None), random_weights, notes (list of
-        str), per_image.
+        repeats, gap (None or the reason), protocol, tile (side and overlap or None), random_weights, infinite (names
+        of means that are infinite; JSON has no infinity, so that they are None), notes (list of str), per_image.
     """
     notes = ["random weights: for the time only"] if job.random and scores else []
-    for one in scores:
-        if "note" in one:
-            notes.append(f"{one['image']}: {one['note']}")
-        if one.get("psnr") == np.inf:
-            notes.append(f"{one['image']}: equals its ground truth, so that the PSNR is infinite")
-            one["psnr"] = None  # JSON has no infinity
+    scores, about_the_mean = _without_infinity(scores)
+    notes += [f"{one['image']}: {one['note']}" for one in scores if "note" in one] + about_the_mean
     means = {name: _mean(scores, name) for name in (*evaluation.METRICS, "seconds", "seconds_median")}
     return {
         "dataset": job.dataset,
@@ -250,9 +253,26 @@ def row(job, scores, repeats=0):
         "protocol": job.protocol.name,
         "tile": job.tile and list(job.tile),
         "random_weights": job.random,
+        "infinite": ["psnr"] * bool(about_the_mean),
         "notes": notes,
         "per_image": scores,
     }
+
+
+def _without_infinity(scores):
+    """The scores with None and a note for every infinite PSNR, and what is to be said about the mean (list of str)."""
+    finite = [one["psnr"] for one in scores if one.get("psnr") not in (None, np.inf)]
+    equal = sum(one.get("psnr") == np.inf for one in scores)
+    if not equal:
+        return scores, []
+    rest = f"over the other {len(finite)} it is {statistics.fmean(finite):.4f} dB" if finite else "there are no others"
+    said = f"the mean PSNR is infinite, as {equal} of {len(scores)} images equal their ground truth; {rest}"
+    return [_noted(one) if one.get("psnr") == np.inf else one for one in scores], [said]
+
+
+def _noted(one):
+    said = [one["note"]] if "note" in one else []
+    return {**one, "psnr": None, "note": "; ".join([*said, "equals its ground truth, so that the PSNR is infinite"])}
 
 
 def _mean(scores, name):

@@ -1,6 +1,7 @@
 """What a benchmark has to measure: a job for each image set, factor and method, and whether all it needs is there."""
 
-from data_prep import sources
+from data_prep import files, sources
+from data_prep.errors import DataError
 from tools import cli, engines, evaluation, measure, models, paper
 from tools.cli import UserError
 from tools.methods import METHODS
@@ -33,8 +34,8 @@ def plan(args):
         for scale in scales
     }
     jobs, stock = [], engines.cpu_engine(args.engine, args.gpu) == "blas"
-    for dataset in dict.fromkeys(args.datasets or paper.DATASETS):
-        paths, gap = _images(args.data_dir, dataset, args.datasets is not None)
+    for dataset, folder in _sets(args).items():
+        paths, gap = _images(folder, dataset, args.datasets is not None)
         for scale in scales:
             for method in methods:
                 file, missing = weights[method.name, scale]
@@ -47,6 +48,23 @@ def plan(args):
             "holds them with --data-dir"
         )
     return jobs
+
+
+def _sets(args):
+    """Name as it is shown -> folder (Path) of the sets that are asked for; a path stands for its last name."""
+    found = {}
+    for asked in args.datasets or paper.DATASETS:
+        folder = args.data_dir / asked
+        last = folder.name if folder.name not in ("", "..") else folder.resolve().name
+        if not asked.strip() or not last:
+            raise UserError(f"--datasets: got {asked!r}, expected the name of a folder in {args.data_dir}")
+        name = files.shown(last)
+        if found.setdefault(name, folder).resolve() != folder.resolve():
+            raise UserError(
+                f"--datasets: {found[name]} and {folder} are both called {name} in the tables; rename one, or give "
+                "them to two runs"
+            )
+    return found
 
 
 def _check_own_weights(path, methods, scales):
@@ -76,9 +94,8 @@ def _weights(args, method, scale, by_name):
     return None, models.gap(method.name, scale)
 
 
-def _images(data_dir, dataset, by_name):
+def _images(folder, dataset, by_name):
     """Images of a set, and why there are none."""
-    folder = data_dir / dataset
     if by_name and not folder.is_dir():
         known = "" if dataset in paper.DATASETS else f" is not one of {', '.join(paper.DATASETS)}, and"
         raise UserError(
@@ -106,7 +123,20 @@ def check(jobs):
     for job in jobs:
         for path in job.paths:
             largest[path] = max(job.scale, largest.get(path, 0))
-    for path, scale in largest.items():
-        evaluation.check_size(sources.read_image(path).shape, scale, path)
+    _check_images(largest)
     for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
         weight_check.check_weights(method, scale, path)
+
+
+def _check_images(largest):
+    """Refuse the first image that cannot be read, or is too small for its largest factor, and count the others."""
+    refused = []
+    for path, scale in largest.items():
+        try:
+            evaluation.check_size(sources.read_image(path).shape, scale, path)
+        except (DataError, UserError) as error:
+            refused.append(error)
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        raise UserError(f"{refused[0]} (and {len(refused) - 1} more of {len(largest)} images)")

@@ -7,6 +7,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from data_prep.files import shown
 from tools import nvidia
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,9 +26,10 @@ def command(program, argv):
     Returns
     -------
     str
-        Pasteable after the names are put right: "tools/benchmark.py --data-dir data".
+        Pasteable after the names are put right: "tools/benchmark.py --data-dir data". What is not UTF-8 is written
+        as \\xNN.
     """
-    return shlex.join([program, *map(_last_name, argv)])
+    return shown(shlex.join([program, *map(_last_name, argv)]))
 
 
 def _last_name(argument):

@@ -5,7 +5,6 @@ its own: a row that dies is a marked gap, the others go on. The report is writte
 measures only what the report does not have yet.
 """
 
-import contextlib
 import re
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from data_prep import sources
-from tools import complexity, measure, paper, provenance, reports, tables
+from tools import complexity, measure, paper, parent, provenance, reports, tables
 from tools.cli import UserError
 
 SCRIPT = provenance.ROOT / "tools" / "benchmark.py"
@@ -96,14 +95,19 @@ def _is_there(job, earlier, meta, args, figures):
     if row["gap"] or _files(job, earlier["meta"]) != _files(job, meta):
         return False
     timed = 4 in args.tables and job.method.network is not None
-    wanted = ["seconds"] * timed + [name for name in figures if not job.random]
     return (
-        all(row[name] is not None for name in wanted)
+        (row["seconds"] is not None or not timed)
+        and (job.random or all(_scored(row, name) for name in figures))
         and row["repeats"] >= args.repeats * timed
-        and row["protocol"] == job.protocol.name
-        and row["tile"] == (job.tile and list(job.tile))
-        and row["random_weights"] == job.random
+        and row.get("protocol") == job.protocol.name
+        and row.get("tile") == (job.tile and list(job.tile))
+        and row.get("random_weights") == job.random
     )
+
+
+def _scored(row, figure):
+    """Whether a figure has been computed; what came out may be infinite, or nothing where the image is too small."""
+    return bool(row["per_image"]) and all(figure in one for one in row["per_image"])
 
 
 def _files(job, meta):
@@ -145,14 +149,15 @@ def _said(row):
         return row["gap"]
     seconds = "seconds" if row["seconds_median"] is None else "seconds_median"
     figures = [(seconds, "{:.4f} s"), ("psnr", "{:.2f} dB"), ("peak_memory_mb", "{:,.0f} MB")]
-    return ", ".join(text.format(row[name]) for name, text in figures if row.get(name) is not None)
+    values = [(tables.value(row, name), text) for name, text in figures if name in row]
+    return ", ".join(text.format(value) for value, text in values if value is not None)
 
 
 def _measure(job, args):
     """The row (dict) of a job, measured in a process of its own; a gap when that does not end well."""
     with tempfile.TemporaryDirectory() as folder:
-        with _stopped_like_ctrl_c():
-            done = subprocess.run(_command(job, args, folder), capture_output=True, text=True, errors="replace")
+        pipes = {"capture_output": True, "text": True, "errors": "replace"}
+        done = subprocess.run(_command(job, args, folder), env=parent.environment(), **pipes)
         if done.returncode == 0:
             return tables.read_report(Path(folder) / "benchmark.json")["rows"][0]
     why = reason(done.returncode, done.stderr)
@@ -162,29 +167,17 @@ def _measure(job, args):
 
 def _command(job, args, folder):
     """The command line that measures one row into `folder`."""
+    images = job.paths[0].parent.resolve()  # not job.dataset, which is the name as it is shown
     handed_on = {
-        "datasets": job.dataset, "scales": job.scale, "methods": job.method.name, "data-dir": args.data_dir,
+        "datasets": images.name, "scales": job.scale, "methods": job.method.name, "data-dir": images.parent,
         "weights-dir": args.weights_dir, "weights": args.weights, "gpu": args.gpu, "engine": args.engine,
         "edge": args.edge, "protocol": args.protocol, "tile": args.tile, "repeats": args.repeats, "out": folder,
     }  # fmt: skip
     command = [sys.executable, str(SCRIPT), "--tables", *map(str, args.tables)]
     for name, value in handed_on.items():
-        command += [] if value is None else [f"--{name}", str(value)]
+        # with "=", since a value may begin with a dash
+        command += [] if value is None else [f"--{name}={value}"]
     return command + ["--random-weights"] * args.random_weights
-
-
-@contextlib.contextmanager
-def _stopped_like_ctrl_c():
-    """Let `timeout` and the like end the process that measures, too, and not only this one."""
-
-    def stop(number, frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def reason(status, stderr):

@@ -12,12 +12,13 @@ if __name__ == "__main__":
 
 import csv
 import io
-import json
+import math
 import sys
+from functools import partial
 from pathlib import Path
 
-from data_prep.files import write_text
-from tools import cli, paper
+from data_prep.files import json_text, together, write_text
+from tools import cli, json_file, paper, report_check, texts
 
 MISSING = "-"
 NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
@@ -28,32 +29,35 @@ IDENTITY = ("dataset", "scale", "method", "images")
 NOTES = (("Timed", "timed"), ("Peak MB", "memory"), ("Caffe's layers on the CPU by", "cpu_engine"))
 
 
-def read_report(path):
+def read_report(path, needs=None):
     """A benchmark.json as a dict with "meta" and "rows", compared anew with the paper's figures.
+
+    Parameters
+    ----------
+    path : str or Path
+    needs : sequence of str, optional
+        What must be in "meta"; default: all that the tables and pages print.
 
     Raises
     ------
     UserError
         The file is missing or is no benchmark.json.
     """
-    path = Path(path)
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        rows = [paper.compare(row) for row in report["rows"]]
-        return {"meta": dict(report["meta"]), "rows": rows}
-    except FileNotFoundError:
-        raise cli.UserError(f"{path}: no such file, expected the benchmark.json of tools/benchmark.py") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise cli.UserError(
-            f"{path}: not a benchmark.json of tools/benchmark.py ({type(error).__name__}: {error}); run it again"
-        ) from None
+    parse = report_check.parsed if needs is None else partial(report_check.parsed, needs=needs)
+    report = json_file.read(Path(path), "benchmark.json of tools/benchmark.py", parse)
+    return {"meta": report["meta"], "rows": [paper.compare(row) for row in report["rows"]]}
 
 
-def number(value, digits, signed=False):
+def value(row, figure):
+    """A figure of a row: a float, inf where the mean is infinite (which JSON cannot say), None without a value."""
+    return math.inf if figure in row.get("infinite", ()) else row[figure]
+
+
+def number(figure, digits, signed=False):
     """A figure as text: `digits` after the point, `-` for None, no sign before a zero difference."""
-    if value is None:
+    if figure is None:
         return MISSING
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    text = f"{figure:+.{digits}f}" if signed else f"{figure:.{digits}f}"
     return text.lstrip("+-") if signed and float(text) == 0 else text
 
 
@@ -88,18 +92,22 @@ def _timed(row):
 
 
 def _cells(row, figures):
-    cells = [row["dataset"], f"x{row['scale']}", row["method"]]
+    cells = _named(row)
     for figure in figures:
         digits = paper.decimals(figure)
-        cells += [number(row[figure], digits), number(row["paper"][figure], digits)]
+        cells += [number(value(row, figure), digits), number(row["paper"][figure], digits)]
         cells.append(number(row["delta"][figure], digits, signed=True))
     return cells
+
+
+def _named(row):
+    return [texts.in_cell(row["dataset"]), f"x{row['scale']}", texts.in_cell(row["method"])]
 
 
 def _time_cells(row, rows):
     """Median of the warmed-up forwards, their number, the times relative to IDN, memory, tiles."""
     digits = paper.decimals("seconds")
-    ours, papers = (_relative(row, rows, value) for value in (_warm, lambda one: one["paper"]["seconds"]))
+    ours, papers = (_relative(row, rows, seconds) for seconds in (_warm, lambda one: one["paper"]["seconds"]))
     tile = row.get("tile")
     return [
         number(row["seconds_median"], digits),
@@ -115,13 +123,13 @@ def _warm(row):
     return row["seconds"] if row["seconds_median"] is None else row["seconds_median"]
 
 
-def _relative(row, rows, value):
+def _relative(row, rows, seconds):
     """A row's time over that of IDN on the same set at the same scale, None where one is missing."""
     wanted = (row["dataset"], row["scale"], "IDN")
     same = [one for one in rows if (one["dataset"], one["scale"], one["method"]) == wanted]
-    if not same or not value(same[0]) or not value(row):
+    if not same or not seconds(same[0]) or not seconds(row):
         return None
-    return value(row) / value(same[0])
+    return seconds(row) / seconds(same[0])
 
 
 def markdown(head, body, text_columns):
@@ -144,7 +152,7 @@ def remarks(rows):
             lines.append(f"gap: {row['gap']}")
         where = f"{row['dataset']} x{row['scale']} {row['method']}"
         lines += [f"{where}: {note}" for note in row.get("notes", ())]
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys(map(texts.one_line, lines)))
 
 
 def tables_text(report, tables=(2, 3, 4)):
@@ -160,63 +168,72 @@ def tables_text(report, tables=(2, 3, 4)):
 
 def _remarks_block(rows):
     lines = remarks(rows)
-    return ["\n".join(f"- {line}" for line in lines)] if lines else []
+    return ["\n".join(f"- {texts.in_markdown(line)}" for line in lines)] if lines else []
 
 
 def to_markdown(report):
     """The content (str) of benchmark.md: how it was measured, the tables, the hashes."""
     meta = report["meta"]
+    said = {name: texts.in_markdown(one) for name, one in meta.items() if isinstance(one, str)}
     lines = [
         "# Benchmark",
         "",
-        f"`{meta['command']}`, {meta['date']}, {meta['device']}, edge {meta['edge']}.",
+        f"{texts.as_code(meta['command'])}, {said['date']}, {said['device']}, edge {said['edge']}.",
         "",
-        *[f"Rows of earlier runs: `{e['command']}`, {e['date']}, {e['device']}, repeats {e['repeats']}, load average "
-          f"{e['load_average']:.1f}.\n" for e in meta.get("earlier", ())],
-        f"Clock: {meta['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
+        *[_earlier_line(earlier) for earlier in meta.get("earlier", ())],
+        f"Clock: {said['clock']}; repeats {meta['repeats']}. Load average before the run {meta['load_average']:.1f}. "
         f"The paper's seconds: {paper.load()['seconds_device']}.",
-        *[f"\n{title}: {meta[key]}." for title, key in NOTES if meta.get(key)],
+        *[f"\n{title}: {said[key]}." for title, key in NOTES if said.get(key)],
         "",
         tables_text(report, meta["tables"]),
-        "Versions: " + ", ".join(f"{name} {value}" for name, value in meta["versions"].items()) + ".",
+        "Versions: "
+        + ", ".join(f"{texts.in_markdown(name)} {texts.in_markdown(one)}" for name, one in meta["versions"].items())
+        + ".",
         "",
     ]
-    sets = [
-        f"- {name}: {entry['images']} images, SHA-256 {entry['sha256']}" for name, entry in meta["image_sets"].items()
-    ]
-    weights = [f"- {name}: {entry['file']}, SHA-256 {entry['sha256']}" for name, entry in meta["weights"].items()]
+    sets = [_hash_line(name, f"{entry['images']} images", entry) for name, entry in meta["image_sets"].items()]
+    weights = [_hash_line(name, entry["file"], entry) for name, entry in meta["weights"].items()]
     return "\n".join([*lines, "Image sets and weights:", "", *sets, *weights]) + "\n"
 
 
+def _earlier_line(run):
+    about = f"{run['date']}, {run['device']}, repeats {run['repeats']}, load average {run['load_average']:.1f}."
+    return f"Rows of earlier runs: {texts.as_code(run['command'])}, {texts.in_markdown(about)}\n"
+
+
+def _hash_line(name, what, entry):
+    return f"- {texts.in_markdown(name)}: {texts.in_markdown(what)}, SHA-256 {texts.in_markdown(entry['sha256'])}"
+
+
 def to_csv(report):
-    """The content (str) of benchmark.csv: a line for each row, full precision, empty where there is no value."""
+    """The content (str) of benchmark.csv: a line for each row, full precision, empty where there is no value.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     stream = io.StringIO()
     compared = [f"{figure}{suffix}" for figure in paper.FIGURES for suffix in ("", "_paper", "_delta")]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*IDENTITY, *compared, "seconds_median", "repeats", "gap"])
+    writer.writerow([*IDENTITY, *compared, "seconds_median", "repeats", "gap", "notes"])
     for row in report["rows"]:
-        values = [row[name] for name in IDENTITY]
+        values = [texts.in_csv(one) if isinstance(one, str) else one for one in (row[name] for name in IDENTITY)]
         for figure in paper.FIGURES:
             values += [_full(row[figure]), _full(row["paper"][figure]), _full(row["delta"][figure])]
-        writer.writerow([*values, _full(row["seconds_median"]), row["repeats"], row["gap"]])
+        said = texts.in_csv(row["gap"]), texts.in_csv("; ".join(row["notes"]))
+        writer.writerow([*values, _full(row["seconds_median"]), row["repeats"], *said])
     return stream.getvalue()
 
 
-def _full(value):
-    return None if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
-
-
-def to_json(report):
-    """The content (str) of benchmark.json."""
-    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def _full(figure):
+    return None if figure is None else f"{figure:.6f}".rstrip("0").rstrip(".")
 
 
 def write_report(report, folder):
-    """Write benchmark.json, .csv and .md into `folder`, each atomically; gives their paths."""
+    """Write benchmark.json, .csv and .md into `folder`, all of them or none; gives their paths."""
     folder = Path(folder)
-    contents = {"json": to_json(report), "csv": to_csv(report), "md": to_markdown(report)}
-    for suffix, content in contents.items():
-        write_text(folder / f"benchmark.{suffix}", content)
+    contents = {"json": json_text(report), "csv": to_csv(report), "md": to_markdown(report)}
+    with together():
+        for suffix, content in contents.items():
+            write_text(folder / f"benchmark.{suffix}", content)
     return [folder / f"benchmark.{suffix}" for suffix in contents]
 
 
@@ -233,11 +250,10 @@ def results_block(report):
     for row in report["rows"]:
         if row.get("gap"):
             continue
-        cells = [row["dataset"], f"x{row['scale']}", row["method"]]
-        body.append(cells + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
+        body.append(_named(row) + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
     meta = report["meta"]
-    commands = ", ".join(f"`{run['command']}`" for run in (*meta.get("earlier", ()), meta))
+    commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
     parts = [
         "Each cell: ours / the paper's / difference.",
         markdown(head, body, text_columns=3),
@@ -267,7 +283,7 @@ def time_block(report, dataset="Set5"):
     scales = sorted({row["scale"] for row in rows})
     by_method = {}
     for row in rows:
-        ours, papers = (_with_multiple(row, rows, value) for value in (_warm, lambda one: one["paper"]["seconds"]))
+        ours, papers = (_with_multiple(row, rows, seconds) for seconds in (_warm, lambda one: one["paper"]["seconds"]))
         by_method.setdefault(row["method"], {})[row["scale"]] = f"{ours} / {papers}"
     body = [[name, *(cells.get(scale, MISSING) for scale in scales)] for name, cells in by_method.items()]
     meta = report["meta"]
@@ -283,9 +299,9 @@ def time_block(report, dataset="Set5"):
     )
 
 
-def _with_multiple(row, rows, value):
+def _with_multiple(row, rows, seconds):
     digits = paper.decimals("seconds")
-    return f"{number(value(row), digits)} ({number(_relative(row, rows, value), 1)})"
+    return f"{number(seconds(row), digits)} ({number(_relative(row, rows, seconds), 1)})"
 
 
 def _never_measured(rows, column):
@@ -296,7 +312,7 @@ def _never_measured(rows, column):
 
 def _triple(row, figure):
     digits = paper.decimals(figure)
-    ours, papers = number(row[figure], digits), number(row["paper"][figure], digits)
+    ours, papers = number(value(row, figure), digits), number(row["paper"][figure], digits)
     return f"{ours} / {papers} / {number(row['delta'][figure], digits, signed=True)}"
 
 

@@ -2,13 +2,17 @@
 
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from data_prep import files
 from prototxt.idn import idn
 from tools import benchmark, caffe_runtime, cli, evaluation, paper, provenance, tables
 from tools.cli import UserError
@@ -220,13 +224,85 @@ def test_ifc_of_a_small_image_is_a_gap_that_names_it(bench, capsys):
     assert "Small x2 Bicubic: small.png: ifc" in capsys.readouterr().out
 
 
-def test_equal_images_are_valid_json_and_noted(data, tmp_path, bench):
+def strict(path):
+    """JSON as a strict reader takes it: UTF-8, no NaN, no infinities."""
+    return json.loads(path.read_bytes().decode("utf-8"), parse_constant=lambda word: pytest.fail(word))
+
+
+@pytest.mark.parametrize("protocol", ["idn", "clamp", "lr8", "rgb"])
+def test_equal_images_are_valid_json_and_noted(data, tmp_path, bench, capsys, protocol):
     flat = data / "Flat"
     flat.mkdir(exist_ok=True)
     cv2.imwrite(str(flat / "flat.png"), np.full((96, 96), 77, np.uint8))
-    (row,) = bench("--datasets", "Flat", "--scales", 2, "--methods", "Bicubic", "--tables", 2)["rows"]
-    assert row["psnr"] is None and row["ssim"] == pytest.approx(1)
-    assert "infinite" in row["notes"][0]
+    cv2.imwrite(str(flat / "other.png"), cv2.imread(str(data / "Holiday" / "beach.png")))
+    argv = ("--datasets", "Flat", "--scales", 2, "--methods", "Bicubic", "--tables", 2, "--protocol", protocol)
+    (row,) = bench(*argv)["rows"]
+    first, second = row["per_image"]
+    assert row["psnr"] is None and first["psnr"] is None and "infinite" in first["note"] and second["psnr"] > 10
+    assert row["infinite"] == ["psnr"] and row["ssim"] == pytest.approx((1 + second["ssim"]) / 2)
+    assert row["notes"] == [
+        "flat.png: equals its ground truth, so that the PSNR is infinite",
+        "the mean PSNR is infinite, as 1 of 2 images equal their ground truth; over the other 1 it is "
+        f"{second['psnr']:.4f} dB",
+    ]
+    strict(tmp_path / "out" / "benchmark.json")
+    (line,) = csv.DictReader((tmp_path / "out" / "benchmark.csv").read_text(encoding="utf-8").splitlines())
+    assert line["psnr"] == "" and line["notes"] == "; ".join(row["notes"])
+    shown = capsys.readouterr().out
+    assert [cell.strip() for cell in shown.splitlines()[4].split("|")][4:7] == ["inf", "-", "-"]
+    again = tables.read_report(tmp_path / "out" / "benchmark.json")
+    assert tables.tables_text(again, [2]) == shown
+
+
+def test_one_picture_a_file_whatever_the_names(bench, data, tmp_path):
+    for number, name in enumerate(("pic.png", "pic.bmp", "PIC.png", "other.png")):
+        draw(data / "Twins" / name, 80, 80, 10 + number)
+    bench("--datasets", "Twins", "--scales", 2, "--methods", "Bicubic", "--tables", 2, "--save-images")
+    folder = tmp_path / "out" / "images" / "Twins_x2" / "Bicubic"
+    assert sorted(p.name for p in folder.iterdir()) == ["PIC.png.png", "other.png", "pic.bmp.png", "pic.png-2.png"]
+    for name, source in (("pic.bmp.png", "pic.bmp"), ("pic.png-2.png", "pic.png"), ("PIC.png.png", "PIC.png")):
+        original = cv2.imread(str(data / "Twins" / source))[2:-2, 2:-2]
+        assert np.abs(cv2.imread(str(folder / name)).astype(int) - original).mean() < 6
+
+
+def odd(data, weights, tmp_path):
+    """Folders, a set and weights whose names are not UTF-8, and the names as they are shown."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xff"))
+    shutil.copytree(data / "Holiday", folder / os.fsdecode(b"S\xfet"))
+    shutil.copy(data / "Set5" / "two.png", folder / os.fsdecode(b"S\xfet") / os.fsdecode(b"\xff\n|<b>.png"))
+    shutil.copytree(weights, tmp_path / os.fsdecode(b"w\xff"))
+    return folder, os.fsdecode(b"S\xfet"), tmp_path / os.fsdecode(b"w\xff")
+
+
+def test_names_that_are_not_utf_8(bench, data, weights, tmp_path, root):
+    expected = bench("--datasets", "Holiday", "--scales", 2, "--methods", "Bicubic", "--tables", 2)["rows"][0]
+    folder, dataset, _ = odd(data, weights, tmp_path)
+    out = tmp_path / os.fsdecode(b"o\xff")
+    for more in ((), ("--save-images",), ("--resume",)):
+        argv = ["--data-dir", folder, "--datasets", dataset, "--out", out, "--scales", "2", "--methods", "Bicubic"]
+        run = subprocess.run(
+            [root / "tools" / "benchmark.py", "--tables", "2", *argv, *more], capture_output=True, text=True
+        )
+        assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
+        (row,) = strict(out / "benchmark.json")["rows"]
+        assert row["dataset"] == "S\\xfet" and [one["image"] for one in row["per_image"]] == [
+            "beach.png", "\\xff\n|<b>.png",
+        ]  # fmt: skip
+        assert row["per_image"][0]["psnr"] == expected["psnr"]
+    assert "[1/1]" not in run.stderr  # --resume has found the row of the first run again
+    assert len(list((out / "images" / "S\\xfet_x2" / "Bicubic").iterdir())) == 2
+    assert "| S\\\\xfet | x2" in (out / "benchmark.md").read_text(encoding="utf-8")
+
+
+def test_a_set_may_be_given_by_its_path(bench, data, tmp_path):
+    """Its pictures then stay in --out: they must not land beside the set."""
+    before = sorted(data.iterdir())
+    argv = ("--scales", 2, "--methods", "Bicubic", "--tables", 2, "--save-images")
+    for asked in (data / "Holiday", f"../{data.name}/Holiday", "Holiday/"):
+        (row,) = bench("--datasets", asked, *argv)["rows"]
+        assert row["dataset"] == "Holiday" and row["images"] == 1
+    assert [p.name for p in (tmp_path / "out" / "images").iterdir()] == ["Holiday_x2"]
+    assert sorted(data.iterdir()) == before
 
 
 def test_a_run_replaces_the_files_of_the_last_one_only_at_its_end(bench, tmp_path):
@@ -408,7 +484,12 @@ def test_unreadable_image_is_found_before_anything_is_measured(refusal, data, tm
     folder = data / "Broken"
     draw(folder / "good.png", 80, 80, 6)
     (folder / "bad.png").write_bytes((folder / "good.png").read_bytes()[:2000])
-    assert "bad.png: truncated" in refusal("--datasets", "Broken", "--scales", 2)
+    for more in ((), ("--resume",)):
+        line = refusal("--datasets", "Broken", "--scales", 2, *more)
+        assert "bad.png: truncated" in line and "more of" not in line
+    (folder / "text.png").write_text("no picture")
+    assert "(and 1 more of 3 images)" in refusal("--datasets", "Broken", "--scales", 2)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_weights_of_another_scale(refusal, weights):
@@ -458,6 +539,58 @@ def test_from_json_of_something_else(capsys, tmp_path, content):
     path = tmp_path / "benchmark.json"
     path.write_text(content)
     assert "not a benchmark.json of tools/benchmark.py" in refused(capsys, "--from-json", path)
+
+
+@pytest.mark.parametrize("option", ["--resume", "--save-images", "--methods IDN", "--datasets Set5", "--update x"])
+def test_from_json_measures_nothing(capsys, root, option):
+    report = root / "results" / "benchmark" / "benchmark.json"
+    line = refused(capsys, "--from-json", report, *option.split())
+    assert f"--from-json: measures nothing, so that {option.split()[0]} says nothing" in line
+
+
+@pytest.mark.parametrize("value", ["0", "15", "-5", "x", "", "1e3", "\u00b2", "\u0663\u0663", "9" * 30, "nan"])
+def test_nonsense_numbers(refusal, value):
+    assert f"--tile: got {value}, expected a whole number of at least 16" in refusal(f"--tile={value}")
+
+
+@pytest.mark.parametrize("value", ["", " ", "/"])
+def test_nonsense_sets(refusal, value):
+    assert f"--datasets: got {value!r}, expected the name of a folder in" in refusal("--datasets", value)
+
+
+def test_two_sets_of_one_name(refusal, data, tmp_path):
+    shutil.copytree(data / "Holiday", tmp_path / "Set5")
+    line = refusal("--datasets", "Set5", tmp_path / "Set5")
+    assert "are both called Set5 in the tables; rename one" in line
+
+
+LIMITED = (
+    "import os, resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
+@pytest.mark.parametrize("kind", ["json", "md"])
+def test_no_room_for_the_report(report, tmp_path, root, kind):
+    """A file that may not grow stands for a full disk: the old three stay, together, and no temporary file."""
+    # each < is one byte in the JSON and two in the Markdown
+    short = {"meta": report[0]["meta"], "rows": [{**report[0]["rows"][0], "notes": ["<" * 9000]}]}
+    (tmp_path / "in.json").write_text(json.dumps(short), encoding="utf-8")
+    found = tables.read_report(tmp_path / "in.json")
+    sizes = {"json": len(files.json_text(found)), "md": len(tables.to_markdown(found))}
+    assert sizes["json"] < sizes["md"]
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("json", "csv", "md"):
+        (out / f"benchmark.{name}").write_text("old")
+    argv = [root / "tools" / "benchmark.py", "--from-json", tmp_path / "in.json", "--out", out]
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(sizes[kind] - 1), *argv], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stderr) == (2, f"benchmark.py: {out}/benchmark.{kind}: File too large\n")
+    assert sorted(p.name for p in out.iterdir()) == ["benchmark.csv", "benchmark.json", "benchmark.md"]
+    assert {p.read_text() for p in out.iterdir()} == {"old"}
 
 
 def test_from_json_missing(capsys):

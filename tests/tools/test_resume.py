@@ -1,5 +1,6 @@
 """benchmark --resume: a process for each row, rows that are kept, rows that die, mistakes."""
 
+import contextlib
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import files
 from tools import benchmark, caffe_runtime, cli, planning, reports, resume
 from tools.methods import METHODS
 
@@ -140,10 +142,58 @@ def test_stopping_keeps_what_is_there(root, place):
     time.sleep(2)  # the second process is on its way
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert [row["method"] for row in read(place)["rows"]] == ["FSRCNN"]
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
-    assert not [line for line in running if str(place).encode() in line]
+    assert running(place) == []
+
+
+def running(place):
+    """Command lines of the processes that work in `place`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return [line for line in found if str(place).encode() in line]
+
+
+def test_a_kill_ends_the_row_s_process_and_the_next_start_cleans_up(root, place, monkeypatch):
+    (place / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    process = run(root, [*timed(place, "FSRCNN", "VDSR"), "--datasets", "Large", "--repeats", "500"])
+    for line in process.stderr:
+        if line.startswith("[1/2]"):
+            break
+    end = time.monotonic() + 30
+    while len(running(place)) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(running(place)) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    end = time.monotonic() + 10
+    while running(place) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running(place) == []
+    dead = files.process_mark().replace(f"{os.getpid()}-", "999999999-", 1)
+    (place / "out" / f".benchmark.{dead}-0.part.json").write_text("half")
+    assert len(list((place / "tmp").iterdir())) == 1
+    again = run(root, [*timed(place, "FSRCNN"), "--datasets", "Large", "--repeats", "500"])
+    _, said = again.communicate(timeout=60)
+    assert again.returncode == 0 and "[1/" not in said  # the row that was finished is kept
+    assert list((place / "tmp").iterdir()) == []
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["benchmark.csv", "benchmark.json", "benchmark.md"]
+
+
+def test_what_has_no_finite_value_is_not_measured_for_ever(place, capsys):
+    """A flat picture's PSNR is infinite and a small one has no IFC: both are measured, and that is enough."""
+    (place / "data/Flat").mkdir()
+    cv2.imwrite(str(place / "data/Flat/flat.png"), np.full((48, 48), 77, np.uint8))
+    asked = options(place, "--datasets", "Flat", "--methods", "Bicubic", "--tables", 2, 3, "--repeats", 0)
+    assert benchmark.main(asked) == 0
+    said = capsys.readouterr()
+    assert "[1/1] Flat x3 Bicubic: inf dB" in said.err and "the mean PSNR is infinite" in said.out
+    assert read(place)["rows"][0]["psnr"] is None
+    assert benchmark.main(asked) == 0
+    assert "[1/1]" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
