@@ -12,6 +12,7 @@ if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import json
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ import matlab_compat as matlab
 from data_prep import sources
 from data_prep.files import atomic_path
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, evaluation, panel, prepare_data, train
+from tools import benchmark, caffe_runtime, cli, evaluation, outputs, panel, prepare_data, train
 from tools.cli import UserError
 
 TRAIN_SET, TEST_SET = "photos_train", "photos_test"
@@ -65,7 +66,7 @@ def copy_photos(data_dir):
 def step(tool, *argv):
     """Print a command as a user would type it, run it, print its seconds; raise UserError when it fails."""
     argv = [str(a) for a in argv]
-    print(f"\n$ tools/{tool.__name__.rsplit('.', 1)[-1]}.py {' '.join(argv)}", flush=True)
+    print(f"\n$ tools/{tool.__name__.rsplit('.', 1)[-1]}.py {shlex.join(argv)}", flush=True)
     began = time.perf_counter()
     status = tool.main(argv)
     if status == 130:
@@ -108,6 +109,9 @@ def main(argv=None):
     parser.add_argument("--iters", type=int, default=ITERATIONS, help=f"default: {ITERATIONS}")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="default: demo")
     args = parser.parse_args(argv)
+    if args.iters < 1:
+        raise UserError(f"--iters: got {args.iters}, expected at least 1")
+    outputs.folder(args.out)
     began = time.perf_counter()
     data, databases, run = args.out / "data", args.out / "hdf5", args.out / "run"
     device = ["--gpu", args.gpu] if args.gpu else []
@@ -124,7 +128,7 @@ def main(argv=None):
         "--data-dir", data, "--weights-dir", run, "--out", args.out / "benchmark", *device,
     )  # fmt: skip
     picture(data / TEST_SET / SHOWN, run / "idn" / "IDN_x3.caffemodel", args.out / "comparison.png")
-    rows = json.loads((args.out / "benchmark" / "benchmark.json").read_text())["rows"]
+    rows = json.loads((args.out / "benchmark" / "benchmark.json").read_text(encoding="utf-8"))["rows"]
     psnr = {row["method"]: row["psnr"] for row in rows}
     print(f"\ntable    {args.out / 'benchmark' / 'benchmark.md'}")
     print(f"curve    {run / 'learning_curve.png'}")

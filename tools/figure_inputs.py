@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import numpy as np
+
 from data_prep import sources
 from tools import models, provenance
 from tools.cli import UserError
@@ -25,6 +27,17 @@ def find_in_set(data_dir, dataset, stem):
     folder = Path(data_dir) / dataset
     images = sources.split_folder(folder)[0] if folder.is_dir() else []
     return next((path for path in images if path.stem.split("_")[0] == stem), None)
+
+
+def name_of(path):
+    """The name (str) of an image in titles and file names: "butterfly" for butterfly_GT.bmp."""
+    return path.stem[: -len("_GT")] if path.stem.endswith("_GT") else path.stem
+
+
+def check_finite(numbers, weights):
+    """Raise UserError when weights (Path) gave values (ndarray) that are not finite."""
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{weights}: gives values that are not finite; these weights have diverged")
 
 
 def in_set(data_dir, dataset, stem):

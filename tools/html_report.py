@@ -14,11 +14,9 @@ if __name__ == "__main__":
 
 import base64
 import io
-import json
 import string
 import sys
 import tempfile
-from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -30,13 +28,17 @@ from tools import (
     evaluation,
     figure_inputs,
     html_tables,
+    json_file,
     learning_log,
     models,
+    outputs,
     plot_tradeoff,
     provenance,
+    scratch,
     tables,
 )
 from tools.cli import UserError
+from tools.texts import in_html
 
 ROOT = provenance.ROOT
 RESULTS = ROOT / "results"
@@ -47,6 +49,7 @@ FIGURES = {
     "features": "Figure 5: mean feature maps of the enhancement and compression units",
     "comparison": "Figures 6 to 8: one part by all methods",
 }
+SUMMARY, FIGURE_JSON = "summary.json of tools/train.py", "figure's .json of tools/plot_*.py"
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png")  # of scikit-image, free to show
 TEST_IMAGES = (("Set5", "butterfly"), ("Set14", "barbara"))  # shown where the user has them
 
@@ -75,26 +78,26 @@ def data_uri(content, kind):
 def _figure(path, text):
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     return (
-        f'<figure><img src="{data_uri(path.read_bytes(), kind)}" alt="{escape(text)}">'
-        f"<figcaption>{escape(text)}</figcaption></figure>"
+        f'<figure><img src="{data_uri(path.read_bytes(), kind)}" alt="{in_html(text)}">'
+        f"<figcaption>{in_html(text)}</figcaption></figure>"
     )
 
 
 def figures_section(folder, report, timing):
     """Figure 1, drawn now from the tables' data, and Figures 4 to 8 from `folder` (str of HTML)."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as drawing:
         found = plot_tradeoff.points(report, [timing], "Set5", 3)
         parts = []
         if any(found.values()):
             written = plot_tradeoff.plot(
-                found, "PSNR against time, x3 on Set5", timing["meta"]["device"], Path(scratch)
+                found, "PSNR against time, x3 on Set5", timing["meta"]["device"], Path(drawing)
             )
             parts.append(_figure(written[1], "Figure 1: PSNR against time"))
     for kind, text in FIGURES.items():
         files = sorted(Path(folder).glob(f"{kind}_*.svg"))
         parts += [_figure(path, f"{text} ({path.stem.split('_', 1)[1].replace('_', ', ')})") for path in files]
         if not files:
-            parts.append(f"<p>{escape(text)}: not in {escape(folder.name)}/; tools/plot_{kind}.py draws it.</p>")
+            parts.append(f"<p>{in_html(text)}: not in {in_html(folder.name)}/; tools/plot_{kind}.py draws it.</p>")
     return "".join(parts)
 
 
@@ -103,15 +106,17 @@ def curves_section(runs):
     if not runs:
         return "<p>No training run was given; tools/train.py makes one.</p>"
     parts, every = [], {}
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as drawing:
         for path in runs:
             name, rows, bicubic = learning_log.run_of(path)
+            if name in every:
+                raise UserError(f"--runs {path}: there is another run called {name}; rename one of the folders")
             every[name] = rows
-            drawn = Path(scratch) / "one.svg"
+            drawn = Path(drawing) / "one.svg"
             learning_log.plot(rows, drawn, title=name, bicubic=bicubic)
             parts.append(_figure(drawn, f"{name}: loss and validation PSNR"))
         if len(every) > 1:
-            both = learning_log.plot_runs(every, Path(scratch), "all", title="all runs")
+            both = learning_log.plot_runs(every, Path(drawing), "all", title="all runs")
             parts.insert(0, _figure(both[1], "All runs over each other"))
     return "".join(parts)
 
@@ -132,7 +137,7 @@ def sliders_section(paths, scale, weights_dir):
     """Bicubic and IDN over each other, with a slider between them (str of HTML)."""
     weights = figure_inputs.idn_weights(weights_dir, scale)
     if weights is None:
-        return f"<p>{escape(models.gap('IDN', scale))}, so that there is nothing to compare.</p>"
+        return f"<p>{in_html(models.gap('IDN', scale))}, so that there is nothing to compare.</p>"
     from tools.methods import METHODS  # here: a page without pictures needs no Caffe
 
     net = METHODS["IDN"].load(scale, weights)
@@ -148,7 +153,7 @@ def _slider(path, scale, net):
         psnr[name] = evaluation.score(sample.hr, sr, scale, ("psnr",))["psnr"]
         drawn[name] = _png(evaluation.colour(img, sr, scale))
     tags = [f"{name}, {psnr[name]:.2f} dB" for name in drawn]
-    name = escape(path.stem)
+    name = in_html(path.stem)
     return (
         f'<figure><div class="slider"><img src="{drawn["bicubic"]}" alt="{name}, bicubic">'
         f'<img class="after" src="{drawn["IDN"]}" alt="{name}, IDN"><span class="handle"></span>'
@@ -175,11 +180,13 @@ def provenance_section(reports, runs, folder, command):
     for path in runs:
         summary = (path if path.is_dir() else path.parent) / "summary.json"
         if summary.is_file():
-            run = json.loads(summary.read_text(encoding="utf-8"))
-            commands.append((f"run {summary.parent.name}", run["command"]))
-            hashes.append((f"run {summary.parent.name}, weights", run.get("weights_sha256", tables.MISSING)))
+            name, run = f"run {summary.parent.name}", json_file.read(summary, SUMMARY)
+            commands.append((name, json_file.text(run, "command", summary, SUMMARY)))
+            digest = json_file.text(run, "weights_sha256", summary, SUMMARY, tables.MISSING)
+            hashes.append((f"{name}, weights", digest))
     for file in sorted(Path(folder).glob("*.json")):
-        commands.append((file.stem, json.loads(file.read_text(encoding="utf-8"))["command"]))
+        about = json_file.read(file, FIGURE_JSON)
+        commands.append((file.stem, json_file.text(about, "command", file, FIGURE_JSON)))
     machines = [(name, f"{r['meta']['device']}, {r['meta']['date']}") for name, r in reports.items()]
     versions = {}
     for report in reports.values():
@@ -197,7 +204,7 @@ def provenance_section(reports, runs, folder, command):
 
 def _pairs(pairs):
     lines = "".join(
-        f'<tr><th scope="row">{escape(str(key))}</th><td class="text"><code>{escape(str(value))}</code></td></tr>'
+        f'<tr><th scope="row">{in_html(key)}</th><td class="text"><code>{in_html(value)}</code></td></tr>'
         for key, value in pairs
     )
     return f"<table><tbody>{lines}</tbody></table>"
@@ -206,33 +213,43 @@ def _pairs(pairs):
 def page(sections, subtitle):
     """The whole page (str) from {title: HTML of the section}."""
     ids = {title: title.lower().replace(" ", "-") for title in sections}
-    body = "".join(f'<section id="{ids[t]}"><h2>{escape(t)}</h2>{html}</section>' for t, html in sections.items())
-    links = "".join(f'<a href="#{ids[t]}">{escape(t)}</a>' for t in sections)
+    body = "".join(f'<section id="{ids[t]}"><h2>{in_html(t)}</h2>{html}</section>' for t, html in sections.items())
+    links = "".join(f'<a href="#{ids[t]}">{in_html(t)}</a>' for t in sections)
     template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(title=escape(TITLE), subtitle=escape(subtitle), links=links, sections=body)
+    return template.substitute(title=in_html(TITLE), subtitle=in_html(subtitle), links=links, sections=body)
 
 
 def main(argv=None):
     """Write the report; gives the exit status."""
     args = parser().parse_args(argv)
+    with scratch.private():
+        return _written(args, argv)
+
+
+def _written(args, argv):
     for path in args.images or ():
         if not path.is_file():
             raise UserError(f"{path}: no such image; expected one that OpenCV reads")
+    out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
     report, timing = tables.read_report(args.benchmark), tables.read_report(args.time)
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
     curves = curves_section(runs)  # first: it may refuse a run, and the pictures take longer
     command = provenance.command("tools/html_report.py", sys.argv[1:] if argv is None else argv)
+    sources_of_figures = {"Tables 2 and 3": report, "Table 4": timing}
+    measured = provenance_section(sources_of_figures, runs, args.figures, command)
+    for path in args.images or ():
+        evaluation.check_size(sources.read_image(path).shape, args.scale, path)
+    outputs.folder(out.parent)
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder, expected the name of a file; choose another one")
     sections = {
         "Tables": html_tables.section(report, timing),
         "Comparisons": sliders_section(pictures(args), args.scale, args.weights_dir),
         "Figures": figures_section(args.figures, report, timing),
         "Learning curves": curves,
-        "How it was measured": provenance_section(
-            {"Tables 2 and 3": report, "Table 4": timing}, runs, args.figures, command
-        ),
+        "How it was measured": measured,
     }
     versions = provenance.versions()
-    out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
     write_text(out, page(sections, f"{provenance.now()}, commit {versions['commit'] or 'unknown'}"))
     print(out)
     return 0

@@ -1,8 +1,7 @@
 """Tables 2 to 4 as HTML: ours above the paper's, best and second best marked as in the paper."""
 
-from html import escape
-
 from tools import cli, paper, tables
+from tools.texts import in_html
 
 # figures of which less is better
 LOWER_IS_BETTER = ("seconds",)
@@ -27,7 +26,7 @@ def table(rows, number):
     number : {2, 3, 4}
     """
     figures = paper.TABLES[number]
-    has = [row for row in rows if any(row[f] is not None for f in figures)]
+    has = [row for row in rows if any(tables.value(row, f) is not None for f in figures)]
     methods = list(dict.fromkeys([*paper.load()["methods"], *(row["method"] for row in has)]))
     if figures == ("seconds",):
         methods.remove("Bicubic")  # the clock leaves it out
@@ -42,8 +41,8 @@ def table(rows, number):
             for f in figures
         }
         body = "".join(f"<td>{_cell(row, name, figures, marks)}</td>" for name, row in cells.items())
-        lines.append(f'<tr><th scope="row">{escape(dataset)}</th><td>x{scale}</td>{body}</tr>')
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in methods)
+        lines.append(f'<tr><th scope="row">{in_html(dataset)}</th><td>x{in_html(scale)}</td>{body}</tr>')
+    heads = "".join(f'<th scope="col">{in_html(name)}</th>' for name in methods)
     head = f'<tr><th scope="col">Set</th><th scope="col">Scale</th>{heads}</tr>'
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table></div>'
 
@@ -73,7 +72,7 @@ def _value(row, figure, side):
         return row["paper"][figure]
     if figure == "seconds" and row.get("seconds_median") is not None:
         return row["seconds_median"]
-    return row[figure]
+    return tables.value(row, figure)
 
 
 def _cell(row, name, figures, marks):
@@ -103,11 +102,11 @@ def section(report, timing):
         f"{tables.MISSING}: not measured, or not printed in the paper.</p>"
     ]
     for number, source in ((2, report), (3, report), (4, timing)):
-        parts.append(f"<h3>Table {number}: {escape(tables.TITLES[number])}</h3>{table(source['rows'], number)}")
+        parts.append(f"<h3>Table {number}: {in_html(tables.TITLES[number])}</h3>{table(source['rows'], number)}")
     meta = timing["meta"]
     parts.append(
-        f'<p class="faint">Seconds here on {escape(meta["device"])}, the median of warmed-up forwards where there is '
-        f"one; the paper's on {escape(paper.load()['seconds_device'])}.</p>"
+        f'<p class="faint">Seconds here on {in_html(meta["device"])}, the median of warmed-up forwards where there is '
+        f"one; the paper's on {in_html(paper.load()['seconds_device'])}.</p>"
     )
-    remarks = [f"<li>{escape(line)}</li>" for line in tables.remarks([*report["rows"], *timing["rows"]])]
+    remarks = [f"<li>{in_html(line)}</li>" for line in tables.remarks([*report["rows"], *timing["rows"]])]
     return "".join(parts) + (f"<details><summary>Remarks</summary><ul>{''.join(remarks)}</ul></details>")

@@ -10,13 +10,14 @@ if __name__ == "__main__":
 
 import csv
 import io
-import json
+import math
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools import cli, style
+from tools import cli, json_file, style
 
 COLUMNS = ("stage", "iteration", "loss", "learning_rate", "iterations_per_second", "test_loss", "psnr")
+LARGEST = 1e12  # of an iteration's number, or of a figure that can be drawn
 STAGE_ORDER = ("pretrain", "train", "finetune")
 
 
@@ -77,13 +78,15 @@ def read(path):
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise cli.UserError(f"{path}: not a training log; expected the columns {','.join(COLUMNS)}")
             return [_typed(row) for row in reader]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, csv.Error):
         raise cli.UserError(f"{path}: a row is damaged; move the file away to start a new log") from None
 
 
 def _typed(row):
     typed = {"stage": row["stage"], "iteration": int(row["iteration"])}
     typed.update({name: float(row[name]) for name in COLUMNS[2:] if row[name]})
+    if typed["stage"] not in STAGE_ORDER or "loss" not in typed or not 0 <= typed["iteration"] < LARGEST:
+        raise ValueError("no row of a log")
     return typed
 
 
@@ -144,8 +147,8 @@ def _draw(figure, curves, title, bicubic):
     losses, psnrs = figure.subplots(2, 1, sharex=True)
     for number, (name, x, rows) in enumerate(curves):
         look = style.curve(number)
-        losses.plot(x, [r["loss"] for r in rows], label=name, linewidth=1, **{**look, "marker": None})
-        tested = [(at, r["psnr"]) for at, r in zip(x, rows) if "psnr" in r]
+        losses.plot(x, [_drawable(r["loss"]) for r in rows], label=name, linewidth=1, **{**look, "marker": None})
+        tested = [(at, _drawable(r["psnr"])) for at, r in zip(x, rows) if "psnr" in r]
         if tested:
             psnrs.plot(*zip(*tested), markersize=3, label=name, **look)
     if bicubic is not None:
@@ -156,6 +159,11 @@ def _draw(figure, curves, title, bicubic):
     for axes in (losses, psnrs):
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
+
+
+def _drawable(figure):
+    """A figure, or nan, which leaves a gap, for one that no axis reaches: that of a training that diverged."""
+    return figure if abs(figure) < LARGEST else math.nan
 
 
 def run_of(path):
@@ -174,8 +182,10 @@ def run_of(path):
     if not rows:
         raise cli.UserError(f"{log}: has no rows yet; expected the log of a run that has begun")
     summary = log.with_name("summary.json")
-    known = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
-    return log.resolve().parent.name, rows, known.get("bicubic")
+    known = json_file.read(summary, "summary.json of tools/train.py") if summary.is_file() else {}
+    bicubic = known.get("bicubic")
+    right = isinstance(bicubic, (int, float)) and abs(bicubic) < LARGEST
+    return log.resolve().parent.name, rows, bicubic if right else None
 
 
 def main(argv=None):

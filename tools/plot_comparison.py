@@ -14,14 +14,14 @@ small image to the ground truth, and writes strip_NAME_xM.
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import json
+import math
 import sys
 from pathlib import Path
 
 import matlab_compat as matlab
 from data_prep import sources
-from data_prep.files import write_text
-from tools import cli, evaluation, figure_inputs, measure, models, net_memory, panel, paper, provenance, style
+from data_prep.files import together, write_json
+from tools import cli, evaluation, figure_inputs, measure, models, net_memory, outputs, panel, paper, provenance, style
 from tools.cli import UserError
 from tools.methods import METHODS
 from tools.protocols import PROTOCOLS
@@ -92,7 +92,7 @@ def results(path, scale, methods, weights_dir):
     img, found, gaps = sources.read_image(path), {}, []
     for name in methods:
         method = METHODS[name]
-        weights = models.find(weights_dir, name, scale) or models.find_ours(name, scale)
+        weights = _weights(name, scale, weights_dir)
         if method.network and weights is None:
             gaps.append(models.gap(name, scale))
             continue
@@ -106,6 +106,10 @@ def results(path, scale, methods, weights_dir):
         label = f"{name}, trained here" if weights and weights.parent == models.OURS else name
         found[label] = picture, {metric: scores.get(metric) for metric in evaluation.METRICS}
     return found, gaps
+
+
+def _weights(name, scale, weights_dir):
+    return models.find(weights_dir, name, scale) or models.find_ours(name, scale)
 
 
 def caption(name, scores):
@@ -134,7 +138,9 @@ def plot(whole, box, scale, found, title, folder, stem):
         crops.append((caption(name, scores), picture[y - scale : y - scale + h, x - scale : x - scale + w]))
     rows = -(-len(crops) // COLUMNS)
     columns = -(-len(crops) // rows)
-    crop_height, left = 1.9 * h / w, rows * (1.9 * h / w + 0.5) * whole.shape[1] / whole.shape[0]
+    crop_height = 1.9 * h / w
+    # a very long or narrow picture leaves room for the crops, and has some
+    left = min(max(rows * (crop_height + 0.5) * whole.shape[1] / whole.shape[0], 1), 12)
     with style.figure(left + 1.9 * columns, rows * (crop_height + 0.5) + 0.3) as figure:
         parts = figure.subfigures(1, 2, width_ratios=[left, 1.9 * columns])
         axes = style.show(parts[0].subplots(), whole)
@@ -189,21 +195,28 @@ def main(argv=None):
     img = sources.read_image(path)
     evaluation.check_size(img.shape, scale, path)
     box = check_box(box, img.shape[:2], scale, path.name)
+    for name in args.methods or ():
+        if METHODS[name].network and _weights(name, scale, args.weights_dir) is None:
+            raise UserError(f"--methods: {models.gap(name, scale)}")
+    outputs.folder(args.out)
     methods = args.methods or [name for name, method in METHODS.items() if method.printed]
     found, gaps = results(path, scale, methods, args.weights_dir)
-    if args.methods and gaps:
-        raise UserError(f"--methods: {gaps[0]}")
     kind, draw = ("strip", strip) if args.strip else ("comparison", plot)
     stem = f"{kind}_{path.stem}_x{scale}"
-    written = draw(matlab.modcrop(img, scale), box, scale, found, f"{path.stem}, x{scale}", args.out, stem)
+    scores = {name: scores for name, (_, scores) in found.items()}
     report = {
         "command": provenance.command("tools/plot_comparison.py", sys.argv[1:] if argv is None else argv),
         "image_sha256": sources.file_sha256(path),
         "box": list(box),
-        "scores": {name: scores for name, (_, scores) in found.items()},
+        "scores": scores,
         "missing": gaps,
     }
-    write_text(args.out / f"{stem}.json", json.dumps(report, indent=1) + "\n")
+    equal = [name for name, one in scores.items() if one["psnr"] == math.inf]
+    if equal:
+        report["notes"] = [f"{name}: equals the ground truth, so that the PSNR is infinite" for name in equal]
+    with together():
+        written = draw(matlab.modcrop(img, scale), box, scale, found, f"{path.stem}, x{scale}", args.out, stem)
+        write_json(args.out / f"{stem}.json", report)
     print("\n".join([*map(str, written), *(f"left out: {gap}" for gap in gaps)]))
     return 0
 

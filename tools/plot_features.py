@@ -13,15 +13,14 @@ fourth surpasses the others by far. Writes features_NAME_xM.png and .svg, and th
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from data_prep import sources
-from data_prep.files import write_text
-from tools import cli, evaluation, figure_inputs, models, provenance, style
+from data_prep.files import together, write_json
+from tools import cli, evaluation, figure_inputs, models, outputs, provenance, style
 from tools.cli import UserError
 
 UNITS = {"enhancement": "sum{}", "compression": "down{}"}
@@ -103,10 +102,14 @@ def main(argv=None):
     weights = args.weights or figure_inputs.idn_weights(args.weights_dir, args.scale)
     if weights is None:
         raise UserError(f"{models.gap('IDN', args.scale)}, and none in results/models; or give --weights FILE")
-    maps = mean_maps(sources.read_image(path), args.scale, weights)
-    name = path.stem.split("_")[0]
+    outputs.folder(args.out)
+    img = sources.read_image(path)
+    evaluation.check_size(img.shape, args.scale, path)
+    maps = mean_maps(img, args.scale, weights)
+    for picture in (one for pictures in maps.values() for one in pictures):
+        figure_inputs.check_finite(picture, weights)
+    name = figure_inputs.name_of(path)
     stem = f"features_{name}_x{args.scale}"
-    written = plot(maps, f"T_mean of IDN's units, {name}, x{args.scale}", args.out, stem)
     report = {
         "command": provenance.command("tools/plot_features.py", sys.argv[1:] if argv is None else argv),
         "image_sha256": sources.file_sha256(path),
@@ -116,7 +119,9 @@ def main(argv=None):
             for unit, pictures in maps.items()
         },
     }
-    write_text(args.out / f"{stem}.json", json.dumps(report, indent=1) + "\n")
+    with together():
+        written = plot(maps, f"T_mean of IDN's units, {name}, x{args.scale}", args.out, stem)
+        write_json(args.out / f"{stem}.json", report)
     print("\n".join(map(str, written)))
     return 0
 

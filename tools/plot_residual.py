@@ -13,15 +13,14 @@ Writes residual_NAME_xM.png and .svg, and its figures as .json.
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from data_prep import sources
-from data_prep.files import write_text
-from tools import cli, evaluation, figure_inputs, provenance, style
+from data_prep.files import together, write_json
+from tools import cli, evaluation, figure_inputs, outputs, provenance, style
 
 BINS = 121
 SHOWN = 99.5  # per cent of the values lie inside the colours of the picture, or edges alone would be seen
@@ -61,6 +60,7 @@ def residuals(img, scale, weights=None):
 
         net = METHODS["IDN"].load(scale, weights)
         found["IDN"] = evaluation.super_resolve(net, sample).astype(np.float64) - base
+        figure_inputs.check_finite(found["IDN"], weights)
     return {name: evaluation.compared(one, scale) for name, one in found.items()}
 
 
@@ -106,17 +106,21 @@ def main(argv=None):
     args = parser().parse_args(argv)
     path = args.image or figure_inputs.in_set(args.data_dir, "Set5", "butterfly")
     weights = figure_inputs.idn_weights(args.weights_dir, args.scale)
-    found = residuals(sources.read_image(path), args.scale, weights)
-    name = path.stem.split("_")[0]
+    outputs.folder(args.out)
+    img = sources.read_image(path)
+    evaluation.check_size(img.shape, args.scale, path)
+    found = residuals(img, args.scale, weights)
+    name = figure_inputs.name_of(path)
     stem = f"residual_{name}_x{args.scale}"
-    written = plot(found, f"{name}, x{args.scale}", args.out, stem, args.graph_only)
     report = {
         "command": provenance.command("tools/plot_residual.py", sys.argv[1:] if argv is None else argv),
         "image_sha256": sources.file_sha256(path),
         "weights": weights and weights.name,
         **{name: numbers(residual) for name, residual in found.items()},
     }
-    write_text(args.out / f"{stem}.json", json.dumps(report, indent=1) + "\n")
+    with together():
+        written = plot(found, f"{name}, x{args.scale}", args.out, stem, args.graph_only)
+        write_json(args.out / f"{stem}.json", report)
     print("\n".join(map(str, written)))
     return 0
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
-from tools import cli, paper, style, tables
+from tools import cli, outputs, paper, style, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
@@ -107,13 +107,14 @@ def plot(found, title, device, folder):
 def main(argv=None):
     """Plot; gives the exit status."""
     args = parser().parse_args(argv)
-    reports = [tables.read_report(path) for path in args.seconds]
-    found = points(tables.read_report(args.psnr), reports, args.dataset, args.scale)
+    reports = [tables.read_report(path, ["device"]) for path in args.seconds]
+    found = points(tables.read_report(args.psnr, []), reports, args.dataset, args.scale)
     if not found["measured"] + found["timed"]:
         raise cli.UserError(
             f"{args.seconds[0]}: has no times for {args.dataset} at x{args.scale}; run tools/benchmark.py --tables 4 "
             f"--datasets {args.dataset} --scales {args.scale}"
         )
+    outputs.folder(args.out)
     title = f"PSNR against time, x{args.scale} on {args.dataset}"
     written = plot(found, title, reports[0]["meta"]["device"], args.out)
     print(f"written: {', '.join(map(str, written))}")

@@ -85,7 +85,12 @@ BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "t
 def renewed(text, folder):
     """The README's text with every generated block made anew from `folder`, the results folder."""
     for name, make in BLOCKS.items():
-        text = blocks.with_block(text, name, make(folder))
+        try:
+            block = make(folder)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise cli.UserError(f"{folder}: the files behind block {name} are damaged ({what}); restore them") from None
+        text = blocks.with_block(text, name, block)
     return text
 
 

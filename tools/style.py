@@ -6,10 +6,12 @@ use viridis, whose lightness grows evenly, or, around zero, PuOr. Text in an SVG
 same bytes.
 """
 
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_prep.files import atomic_path
+from data_prep.files import atomic_path, together
+from tools import texts
 
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
@@ -22,6 +24,7 @@ OURS, PAPERS = BLUE, VERMILLION
 SEQUENTIAL, DIVERGING = "viridis", "PuOr"
 FORMATS = ("png", "svg")
 DPI = 120
+SIDES = (1.5, 60)  # inches of a figure: captions have room, and its pixels have it in memory
 # no date and no version of matplotlib in the file
 METADATA = {"png": {"Software": None}, "svg": {"Date": None}}
 RC = {
@@ -46,12 +49,15 @@ RC = {
 
 @contextmanager
 def figure(width, height):
-    """A matplotlib figure of width x height inches in this style; draw and save it inside the block."""
+    """A matplotlib figure of width x height inches in this style; draw and save it inside the block.
+
+    What shows a very long or narrow picture stays within SIDES.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(RC):
-        yield Figure(figsize=(width, height))
+        yield Figure(figsize=[min(max(side, SIDES[0]), SIDES[1]) for side in (width, height)])
 
 
 def curve(number):
@@ -64,17 +70,43 @@ def curve(number):
 
 
 def save(drawn, path):
-    """Write a figure to one file, PNG or SVG by its ending, atomically; gives `path`."""
+    """Write a figure to one file, PNG or SVG by its ending, atomically; gives `path`.
+
+    Titles and captions hold names of files and runs: they are drawn as they are, a dollar sign begins no formula, and
+    characters that XML does not take are written as \\xNN.
+    """
     path = Path(path)
     kind = path.suffix[1:].lower()
-    with atomic_path(path) as temporary:
+    _plain(drawn)
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        # the font lacks Chinese, for one: the PNG then shows boxes, the SVG the text
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        # a very narrow picture leaves its captions no room: they then overlap, which is no reason for a warning
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         drawn.savefig(temporary, format=kind, dpi=DPI, metadata=METADATA.get(kind))
     return path
 
 
+def _plain(drawn):
+    """Make all texts of a figure but the numbers on its axes, which matplotlib sets as formulas, plain text."""
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+
+    ticks = {
+        id(text)
+        for axis in drawn.findobj(Axis)
+        for text in (axis.offsetText, *axis.get_ticklabels(minor=False), *axis.get_ticklabels(minor=True))
+    }
+    for text in drawn.findobj(Text):
+        if id(text) not in ticks:
+            text.set_parse_math(False)
+            text.set_text("\n".join(map(texts.one_line, text.get_text().split("\n"))))
+
+
 def save_both(drawn, folder, stem):
-    """Write a figure as `folder`/`stem`.png and .svg; gives both paths (list)."""
-    return [save(drawn, Path(folder) / f"{stem}.{kind}") for kind in FORMATS]
+    """Write a figure as `folder`/`stem`.png and .svg, both or none; gives both paths (list)."""
+    with together():
+        return [save(drawn, Path(folder) / f"{stem}.{kind}") for kind in FORMATS]
 
 
 def bare(axes):

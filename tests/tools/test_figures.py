@@ -1,7 +1,9 @@
 """Figures 4 to 8, learning curves, style: the numbers behind them, and files that are pictures and stay the same."""
 
 import json
+import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import skimage
 
 import matlab_compat as matlab
-from tools import evaluation, learning_log, plot_comparison, plot_features, plot_residual, style
+from tools import evaluation, figure_inputs, learning_log, plot_comparison, plot_features, plot_residual, style
 from tools.cli import UserError
 from tools.methods import METHODS
 
@@ -199,3 +201,66 @@ def test_curves_differ_without_colour():
     assert len({(look["linestyle"], look["marker"]) for look in looks}) == 28
     assert abs(lightness(style.OURS) - lightness(style.PAPERS)) > 5
     assert len(set(style.COLOURS)) == 7
+
+
+def test_any_name(photo, tmp_path, capfd):
+    """Nothing in a name is taken for a formula, the SVG is XML, the JSON UTF-8, no library says a word."""
+    names = ["$x_{ $", os.fsdecode(b"\xff\n\x01"), "\u4e2d", "a_b_GT"]
+    for name in names:
+        (tmp_path / f"{name}.png").write_bytes(photo.read_bytes())
+        argv = [str(tmp_path / f"{name}.png"), "--methods", "Bicubic", "--strip", "--scale", "3"]
+        assert plot_comparison.main([*argv, "--out", str(tmp_path / "out")]) == 0
+    assert capfd.readouterr().err == ""
+    for path in (tmp_path / "out").iterdir():
+        if path.suffix == ".svg":
+            words = "".join(ElementTree.parse(path).getroot().itertext())
+            assert "HR" in words and ("$" in path.name) == ("$x_{ $, x3" in words)
+        elif path.suffix == ".json":
+            json.loads(path.read_bytes().decode("utf-8"), parse_constant=lambda word: pytest.fail(word))
+    assert len(list((tmp_path / "out").iterdir())) == 3 * len(names)
+    assert figure_inputs.name_of(Path("a_b_GT.bmp")) == "a_b" and figure_inputs.name_of(Path("a_b.png")) == "a_b"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_any_sides(photo, tmp_path, capfd, turned):
+    """A picture 125 times as long as wide: matplotlib takes no figure of so many inches."""
+    img, box = cv2.resize(cv2.imread(str(photo)), (3000, 24)), (10, 3, 100, 12)
+    if turned:
+        img, box = np.ascontiguousarray(img.swapaxes(0, 1)), (3, 10, 12, 100)
+    found = plot_residual.residuals(img, 3)
+    plot_residual.plot(found, "long", tmp_path, "residual")
+    argv = ["--methods", "Bicubic", "--scale", "3", "--box", *map(str, box), "--out", str(tmp_path)]
+    cv2.imwrite(str(tmp_path / "long.png"), img)
+    assert plot_comparison.main([str(tmp_path / "long.png"), *argv]) == 0
+    assert capfd.readouterr().err == "" and cv2.imread(str(tmp_path / "comparison_long_x3.png")).std() > 5
+
+
+def test_a_flat_picture_is_strict_json(photo, weights, tmp_path):
+    cv2.imwrite(str(tmp_path / "flat.png"), np.full((96, 96), 77, np.uint8))
+    argv = [str(tmp_path / "flat.png"), "--methods", "Bicubic", *options(weights, tmp_path)]
+    assert plot_comparison.main(argv) == 0
+    content = (tmp_path / "comparison_flat_x3.json").read_text(encoding="utf-8")
+    found = json.loads(content, parse_constant=lambda word: pytest.fail(word))
+    assert found["scores"]["Bicubic"]["psnr"] is None
+    assert found["notes"] == ["Bicubic: equals the ground truth, so that the PSNR is infinite"]
+    check_pictures(tmp_path, "comparison_flat_x3", ["inf / 1.0000 / "])
+
+
+def test_weights_that_diverged(photo, tmp_path):
+    net = METHODS["IDN"].load(3)
+    net.params["upsample"][0].data[...] = np.nan
+    net.params["conv1"][0].data[...] = np.nan
+    (tmp_path / "idn").mkdir()
+    net.save(str(tmp_path / "idn" / "IDN_x3.caffemodel"))
+    for tool in (plot_residual, plot_features):
+        with pytest.raises(UserError, match="IDN_x3.caffemodel: gives values that are not finite"):
+            tool.main([str(photo), *options(tmp_path, tmp_path / "out")])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_out_is_a_file(photo, weights, tmp_path):
+    (tmp_path / "file").write_text("")
+    argv = [str(photo), *options(weights, tmp_path / "file")]
+    for run in (plot_residual.main, plot_features.main, lambda a: plot_comparison.main([*a, "--methods", "Bicubic"])):
+        with pytest.raises(UserError, match="--out .*file: is a file, expected a folder"):
+            run(argv)

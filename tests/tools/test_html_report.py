@@ -3,13 +3,14 @@
 import importlib.util
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tools import cli, html_report, html_tables, paper, tables
+from tools import cli, html_report, html_tables, learning_log, paper, tables
 from tools.methods import METHODS
 
 _SPEC = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
@@ -137,6 +138,115 @@ def test_without_weights_and_runs_the_rest_is_there(tmp_path, monkeypatch):
     assert "tools/train.py makes one" in html_report.curves_section([])
     figures = html_report.figures_section(tmp_path, {"rows": []}, {"rows": [], "meta": {"device": "x"}})
     assert "tools/plot_features.py draws it" in figures
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;|`$x$\n\x1b[2J"
+
+
+class Tags(HTMLParser):
+    """Tags and attributes of a page as a browser takes them."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.names, self.attributes = [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.attributes += attrs
+
+
+def hostile(folder, root):
+    """Reports, a run and figures with HOSTILE wherever text can be; gives the options that name them."""
+    report = json.loads((root / "results/time/benchmark.json").read_text())
+    row = next(row for row in report["rows"] if row["method"] == "IDN")
+    meta = {name: HOSTILE if isinstance(one, str) else one for name, one in report["meta"].items()}
+    meta.update(
+        versions={HOSTILE: HOSTILE}, image_sets={HOSTILE: {"images": 1, "sha256": HOSTILE}},
+        weights={HOSTILE: {"file": HOSTILE, "sha256": HOSTILE}}, earlier=[{**meta["earlier"][0], "command": HOSTILE}],
+    )  # fmt: skip
+    rows = [row, {**row, "dataset": HOSTILE, "method": HOSTILE, "gap": HOSTILE, "notes": [HOSTILE]}]
+    (folder / "in.json").write_text(json.dumps({"meta": meta, "rows": rows}))
+    name = HOSTILE.replace("/", "|")
+    runs = [folder / f"{number}{name}" for number in (1, 2)]
+    for run in runs:
+        run.mkdir()
+        (run / "log.csv").write_text(",".join(learning_log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
+        (run / "summary.json").write_text(json.dumps({"command": HOSTILE, "weights_sha256": HOSTILE, "bicubic": 29}))
+    (folder / "figures").mkdir()
+    (folder / "figures" / f"residual_{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder / "figures" / f"residual_{name}.json").write_text(json.dumps({"command": HOSTILE}))
+    picture = folder / f"{name}.png"
+    picture.write_bytes(cv2.imencode(".png", np.add.outer(np.arange(60), np.arange(60)).astype(np.uint8))[1].tobytes())
+    return ["--benchmark", folder / "in.json", "--time", folder / "in.json", "--runs", *runs,
+            "--figures", folder / "figures", "--images", picture]  # fmt: skip
+
+
+@pytest.fixture
+def hostile_page(tmp_path, root):
+    (tmp_path / "weights/idn").mkdir(parents=True)
+    METHODS["IDN"].load(3).save(str(tmp_path / "weights/idn/IDN_x3.caffemodel"))
+    argv = [*hostile(tmp_path, root), "--weights-dir", tmp_path / "weights", "--out", tmp_path / "page.html"]
+    assert html_report.main([str(a) for a in argv]) == 0
+    return tmp_path / "page.html"
+
+
+def test_text_of_others_stays_text(hostile_page, report):
+    html = hostile_page.read_text(encoding="utf-8")
+    found, harmless = Tags(html), Tags(report.read_text(encoding="utf-8"))
+    assert found.names.count("script") == 1 and set(found.names) <= set(harmless.names)
+    assert {name for name, _ in found.attributes} <= {name for name, _ in harmless.attributes}
+    sources = [value for name, value in found.attributes if name in ("src", "href")]
+    assert sources and all(value.startswith(("data:", "#")) for value in sources)
+    assert "\x1b" not in html
+    # data set, method, gap, notes; versions, sets, weights; commands and devices; runs, figures, pictures
+    assert html.count("&lt;script&gt;alert(1)&lt;") > 25
+
+
+def test_text_of_others_runs_nothing_in_a_browser(page, hostile_page):
+    page.open(hostile_page.as_uri())
+    assert page.value("document.scripts.length") == 1
+    assert not [e for e in page.events if e["method"] in ("Page.javascriptDialogOpening", "Runtime.exceptionThrown")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("summary.json", "{", "summary.json: not a summary.json of tools/train.py"),
+        ("summary.json", '{"command": [1]}', r"command: expected text"),
+        ("summary.json", "[" * 100_000, "nested too deeply"),
+        ("log.csv", "stage,iteration\n", "not a training log"),
+        ("log.csv", ",".join(learning_log.COLUMNS) + "\ntrain,x,0.5,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(learning_log.COLUMNS) + "\nother,1,0.5,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(learning_log.COLUMNS) + "\ntrain,1,,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(learning_log.COLUMNS) + '\ntrain,1,"' + "1" * 200_000, "a row is damaged"),
+    ],
+)
+def test_foreign_runs(tmp_path, name, content, text):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/log.csv").write_text(",".join(learning_log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
+    (tmp_path / "run" / name).write_text(content)
+    with pytest.raises(cli.UserError, match=text):
+        html_report.main(["--runs", str(tmp_path / "run"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_diverged_is_drawn(tmp_path):
+    (tmp_path / "run").mkdir()
+    rows = "train,1,0.5,1e-4,1,,30\ntrain,2,1e300,1e-4,1,,nan\ntrain,3,inf,1e-4,1,,-inf\ntrain,4,nan,1e-4,1,,inf\n"
+    (tmp_path / "run/log.csv").write_text(",".join(learning_log.COLUMNS) + "\n" + rows)
+    (tmp_path / "run/summary.json").write_text('{"bicubic": Infinity, "command": ""}')
+    assert "<img" in html_report.curves_section([tmp_path / "run"])
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(cli.UserError, match="file: is a file, expected a folder"):
+        html_report.main(["--out", str(tmp_path / "file")])
+    with pytest.raises(cli.UserError, match="a.html: is a folder, expected the name of a file"):
+        html_report.main(["--out", str(tmp_path / "a.html")])
 
 
 def test_refusals(tmp_path):
