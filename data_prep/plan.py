@@ -8,7 +8,7 @@ import numpy as np
 from data_prep import hdf5
 from data_prep.errors import DataError
 from data_prep.geometry import Geometry
-from data_prep.sources import inspect, list_images, set_sha256, split_folder
+from data_prep.sources import inspect, list_images, set_sha256, several_pages, split_folder
 
 MEGABYTE = 10**6
 
@@ -160,7 +160,9 @@ def _warnings(readable, bad, others):
         (alpha, "with an alpha channel, which is dropped"),
         (others, "not an image by its name, ignored"),
     )
-    return [f"{_count(names)} {what}: {_names(names)}" for names, what in kinds if names]
+    lines = [f"{_count(names)} {what}: {_names(names)}" for names, what in kinds if names]
+    paged = several_pages((info.path, info.pages) for info in readable if not info.gray)
+    return lines + [paged] * bool(paged)
 
 
 def _count(names):

@@ -1,24 +1,16 @@
 """Find, check, hash and read the images of a folder, as MATLAB's `dir` and `imread` would give them."""
 
 import hashlib
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
 from data_prep.errors import DataError
+from matlab_compat import im2uint8, pictures
 
 SUFFIXES = frozenset(
-    (".bmp", ".dib", ".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".webp")
+    (".bmp", ".dib", ".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".webp", ".gif", ".avif")
     + (".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff")
 )
-# Pillow's names for a file that stores one channel; LA is gray with alpha, which OpenCV spreads over four
-_GRAY_MODES = frozenset(("1", "L", "LA", "La", "I", "F"))
-Image.MAX_IMAGE_PIXELS = None  # a panorama is no attack: size alone is no reason to refuse
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,9 @@ class ImageInfo:
     alpha : bool
         The file has an alpha channel.
     deep : bool
-        The file stores 16 bits a channel.
+        The file stores more than 8 bits a channel.
+    pages : int
+        Pages or frames, of which the first is used.
     sha256 : str
         Hex digest of the file's bytes.
     """
@@ -47,6 +41,7 @@ class ImageInfo:
     gray: bool
     alpha: bool
     deep: bool
+    pages: int
     sha256: str
 
 
@@ -141,11 +136,52 @@ def image_set_hash(paths):
     return set_sha256((Path(path).name, file_sha256(path)) for path in paths)
 
 
+def load(path):
+    """Bytes of an image file; raises DataError when it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
+
+
+def header_of(content, path):
+    """What a picture's bytes say of it, not decoded: pictures.Header; raises DataError. `path` is for messages."""
+    try:
+        return pictures.header(content, path)
+    except pictures.PictureError as error:
+        raise DataError(str(error)) from error
+
+
+def picture_of(content, path, limit=None):
+    """Decode a picture's bytes.
+
+    Parameters
+    ----------
+    content : bytes
+    path : str or Path
+        For messages.
+    limit : int, optional
+        Bytes that reading may take; None: what the machine has left.
+
+    Returns
+    -------
+    pictures.Picture
+        As stored, at its own depth, with its alpha.
+
+    Raises
+    ------
+    DataError
+        Truncated, damaged, no picture, of a kind that is not read, or larger than the limit; its `__cause__` is then
+        pictures.TooLarge.
+    """
+    try:
+        return pictures.read(content, path, limit)
+    except pictures.PictureError as error:
+        raise DataError(str(error)) from error
+
+
 def inspect(path):
     """Read an image file once from end to end and tell what it is.
-
-    OpenCV returns a picture for a truncated JPEG or BMP (the missing part gray or black); Pillow refuses.
-    So Pillow vouches for the file and OpenCV gives the pixels.
 
     Parameters
     ----------
@@ -162,16 +198,16 @@ def inspect(path):
         The file is missing, empty, truncated, or no image.
     """
     path = Path(path)
-    content = _bytes(path)
-    mode = _vouch(path, content)
-    pixels = _decode(path, content)
+    content = load(path)
+    found = picture_of(content, path).header
     return ImageInfo(
         path=path,
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        gray=pixels.ndim == 2 or mode in _GRAY_MODES or mode.startswith("I;16"),
-        alpha=pixels.ndim == 3 and pixels.shape[2] == 4,
-        deep=pixels.dtype == np.uint16,
+        height=found.height,
+        width=found.width,
+        gray=found.channels == 1,
+        alpha=found.alpha,
+        deep=found.deep,
+        pages=found.pages,
         sha256=hashlib.sha256(content).hexdigest(),
     )
 
@@ -182,7 +218,7 @@ def read_image(path):
     Parameters
     ----------
     path : str or Path
-        An image file in a format that OpenCV reads.
+        An image file in a format of pictures.NAMES.
 
     Returns
     -------
@@ -194,49 +230,20 @@ def read_image(path):
     Raises
     ------
     DataError
-        The file is missing, truncated, no image, or stores floating-point pixels.
+        The file is missing, truncated, no image, stores floating-point pixels, or is larger than the memory left.
 
     Notes
     -----
     JPEG decoders may differ by one level from each other and from MATLAB's: the standard leaves the rounding
-    of the inverse DCT free. OpenCV and Pillow both bring libjpeg-turbo.
+    of the inverse DCT free. Pillow brings libjpeg-turbo, as OpenCV does, and gives the same bits.
 
     Source: MATLAB imread, im2uint8.
     """
-    path = Path(path)
-    content = _bytes(path)
-    mode = _vouch(path, content)
-    return _to_8bit(_decode(path, content), gray=mode in _GRAY_MODES)
-
-
-def read_stored(path):
-    """Read an image file as it is stored, refusing one that is not whole.
-
-    Parameters
-    ----------
-    path : str or Path
-        An image file in a format that OpenCV reads.
-
-    Returns
-    -------
-    pixels : ndarray, (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16
-    gray : bool
-        The file stores one channel besides alpha, even where OpenCV spreads it over three.
-
-    Raises
-    ------
-    DataError
-        As `read_image`.
-    """
-    path = Path(path)
-    content = _bytes(path)
-    mode = _vouch(path, content)
-    pixels = _decode(path, content)
-    return pixels, pixels.ndim == 2 or mode in _GRAY_MODES
+    return im2uint8(picture_of(load(path), path).pixels)
 
 
 def read_pixels(info):
-    """Read the pixels of an image that `inspect` has vouched for, without checking it again.
+    """Read the pixels of an image that `inspect` has seen.
 
     Parameters
     ----------
@@ -253,55 +260,28 @@ def read_pixels(info):
     DataError
         The file has changed since.
     """
-    content = _bytes(info.path)
+    content = load(info.path)
     if hashlib.sha256(content).hexdigest() != info.sha256:
         raise DataError(f"{info.path}: changed while it was being used; start again")
-    return _to_8bit(_decode(info.path, content), gray=info.gray)
+    return im2uint8(picture_of(content, info.path).pixels)
 
 
-def _bytes(path):
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
+def several_pages(pages):
+    """Say that of some files only the first page or frame is used.
 
+    Parameters
+    ----------
+    pages : iterable of (str or Path, int)
+        Files and their pages.
 
-def _vouch(path, content):
-    """Decode all of `content` with Pillow; return its mode, or "" for a format that only OpenCV knows."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata is no reason to refuse
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-                return image.mode
-    except UnidentifiedImageError:
-        return ""
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = str(error).split(" (")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{path}: truncated or damaged image ({reason}); fetch or copy it again") from error
-
-
-def _decode(path, content):
-    pixels = None
-    if content:
-        try:
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error:
-            raise DataError(
-                f"{path}: more pixels than OpenCV takes (2^30); cut it, or set OPENCV_IO_MAX_IMAGE_PIXELS"
-            ) from None
-    if pixels is None:
-        raise DataError(
-            f"{path}: not an image that OpenCV reads ({len(content)} bytes); fetch or copy it again"
-        )
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"{path}: pixels are {pixels.dtype}, expected 8 or 16 bits; save it as 8-bit PNG")
-    return pixels
-
-
-def _to_8bit(pixels, gray):
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.ndim == 2:
-        return pixels
-    return np.ascontiguousarray(pixels[:, :, 0] if gray else pixels[:, :, 2::-1])
+    Returns
+    -------
+    str or None
+        A sentence that names them; None where all have one page.
+    """
+    found = [f"{Path(path).name} ({count})" for path, count in pages if count > 1]
+    if not found:
+        return None
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    plural = "s" * (len(found) > 1)
+    return f"{len(found)} file{plural} with several pages or frames, the first is used: {', '.join(found[:3])}{more}"

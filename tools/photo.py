@@ -1,11 +1,6 @@
-"""Photographs as files: read what OpenCV reads, at its depth and the right way up; write the result.
-
-OpenCV gives the pixels, Pillow what OpenCV does not tell: that the file is whole, the orientation that a camera noted
-in EXIF, the colour profile.
-"""
+"""Photographs as files: read at their depth and the right way up, with their profile; write the result."""
 
 import hashlib
-import io
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +8,7 @@ from typing import Optional
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 import matlab_compat as matlab
 from data_prep import files, sources
@@ -22,8 +17,6 @@ from tools.cli import UserError
 from tools.png import PngWriter
 
 ORIENTATION = 0x0112  # EXIF's tag
-# formats whose orientation OpenCV leaves to us
-ORIENTED = frozenset(("JPEG", "MPO", "PNG", "WEBP"))
 FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 PLAIN = (".jpg", ".jpeg", ".webp", ".bmp")  # no 16 bits
 OPAQUE = (".jpg", ".jpeg", ".bmp")  # no alpha
@@ -41,7 +34,11 @@ class Photo:
     sha256 : str
         Of the file.
     profile : bytes or None
-        ICC profile of a colour picture.
+        ICC profile that fits the pixels, gray or RGB.
+    pages : int
+        Pages or frames of the file, of which this is the first.
+    format : str
+        Of matlab_compat.pictures.NAMES, such as "PNG".
     """
 
     path: Path
@@ -49,6 +46,8 @@ class Photo:
     alpha: Optional[np.ndarray] = None
     sha256: str = ""
     profile: Optional[bytes] = None
+    pages: int = 1
+    format: str = ""
 
     @property
     def channels(self):
@@ -74,12 +73,56 @@ class Photo:
         return matlab.rgb2ycbcr(matlab.im2double(self.pixels[start:stop]))[..., 1:]
 
 
-def read(path):
-    """Read a picture for viewing: at its own depth, with alpha, turned as its EXIF orientation says.
+class Source:
+    """A file whose bytes are read once, when they are first needed: a pipe gives them only once.
 
     Parameters
     ----------
     path : str or Path
+
+    Raises
+    ------
+    DataError
+        By all but the constructor: the file cannot be read, or is no picture that is read.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._content = None
+
+    @property
+    def content(self):
+        """All of the file (bytes)."""
+        if self._content is None:
+            self._content = sources.load(self.path)
+        return self._content
+
+    @property
+    def sha256(self):
+        """Hex SHA-256 (str) of the file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def header(self):
+        """What the file says of its picture, not decoded: matlab_compat.pictures.Header."""
+        return sources.header_of(self.content, self.path)
+
+    def read(self, limit=None):
+        """The picture for viewing: Photo; see `read`."""
+        found = sources.picture_of(self.content, self.path, limit)
+        pixels = turned(found.pixels, found.header.orientation)
+        alpha = None if found.alpha is None else turned(found.alpha, found.header.orientation)
+        about = found.header
+        return Photo(self.path, pixels, alpha, self.sha256, about.profile, about.pages, about.format)
+
+
+def read(path, limit=None):
+    """Read a picture for viewing: at its own depth, with alpha, turned as its orientation says.
+
+    Parameters
+    ----------
+    path : str or Path
+    limit : int, optional
+        Bytes that reading may take, the file's own not counted; None: what the machine has left.
 
     Returns
     -------
@@ -88,17 +131,14 @@ def read(path):
     Raises
     ------
     DataError
-        The file is missing, truncated, no image, or stores floating-point pixels.
+        The file is missing, truncated, no image, stores floating-point pixels, or is larger than `limit` allows.
     """
-    path = Path(path)
-    stored, gray = sources.read_stored(path)
-    content = path.read_bytes()
-    orientation, profile = _notes(content)
-    stored = turned(stored, orientation)
-    alpha = np.ascontiguousarray(stored[..., 3]) if stored.ndim == 3 and stored.shape[2] == 4 else None
-    if stored.ndim == 3:
-        stored = np.ascontiguousarray(stored[..., 0] if gray else stored[..., 2::-1])
-    return Photo(path, stored, alpha, hashlib.sha256(content).hexdigest(), profile if stored.ndim == 3 else None)
+    return Source(path).read(limit)
+
+
+def header(path):
+    """What a file says of its picture, not decoded: matlab_compat.pictures.Header; raises DataError."""
+    return Source(path).header()
 
 
 def sha256(path):
@@ -107,16 +147,6 @@ def sha256(path):
         return sources.file_sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _notes(content):
-    """EXIF orientation (1 when there is none) and ICC profile (or None) of an image file's bytes."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            orientation = image.getexif().get(ORIENTATION, 1) if image.format in ORIENTED else 1
-            return orientation, image.info.get("icc_profile")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return 1, None  # a format that only OpenCV knows, or EXIF that nobody can read
 
 
 def turned(img, orientation):

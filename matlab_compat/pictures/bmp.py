@@ -1,0 +1,54 @@
+"""BMP, through Pillow: 1 to 32 bits, run-length coded or not; the fourth byte of plain 32-bit pixels is no alpha."""
+
+import numpy as np
+
+from . import pillow
+from .picture import Damaged, Header
+
+_MODES = {"1": (1, False), "L": (1, False), "P": (3, False), "RGB": (3, False), "RGBA": (3, True)}
+
+
+def header(content):
+    """Header of a BMP's bytes; raises Damaged."""
+    with pillow.opened(content, "BMP") as image:
+        return _header(image, content)
+
+
+def _header(image, content):
+    if image.mode not in _MODES:
+        raise Damaged(f"colours {image.mode}")
+    channels, alpha = _MODES[image.mode]
+    if image.mode == "P" and palette(image).ndim == 1:
+        channels = 1
+    _check_size(image, content)
+    size = pillow.decode_bytes(image.height, image.width, image.mode, channels + alpha)
+    return Header("BMP", image.height, image.width, channels, alpha, decode_bytes=size)
+
+
+def _check_size(image, content):
+    """Rows that are not packed must all lie in the file."""
+    for tile in image.tile:
+        stride = tile.args[1] if tile.codec_name == "raw" else 0
+        if tile.offset + stride * image.height > len(content):
+            raise Damaged("it ends too early")
+
+
+def read(content):
+    """Pixels, alpha (or None) and header of a BMP's bytes; raises Damaged."""
+    with pillow.opened(content, "BMP") as image:
+        found = _header(image, content)
+        if image.mode == "P":
+            return (*pillow.indexed(image, palette(image)), found)
+        return (*pillow.arrays(image), found)
+
+
+def palette(image):
+    """Colours of a Pillow image in mode P, not decoded: ndarray, (256, 3), uint8, or (256,) when all are gray."""
+    colours = np.zeros((256, 3), np.uint8)
+    order, raw = image.palette.getdata() if image.palette else ("RGB", b"")
+    step = len(order)  # RGB, BGR or BGRX
+    given = np.frombuffer(raw, np.uint8)[: 256 * step]
+    given = given[: len(given) // step * step].reshape(-1, step)
+    colours[: len(given)] = given[:, [order.index(name) for name in "RGB"]]
+    gray = (colours[:, 0] == colours[:, 1]) & (colours[:, 1] == colours[:, 2])
+    return colours[:, 0].copy() if gray.all() else colours

@@ -1,0 +1,40 @@
+"""JPEG, by libjpeg-turbo through Pillow: grey, colour and CMYK, whose values Pillow turns to the usual sense."""
+
+from . import exif, icc, pillow
+from .picture import Damaged, Header
+
+_MODES = {"L": 1, "RGB": 3, "CMYK": 3}
+
+
+def header(content):
+    """Header of a JPEG's bytes; raises Damaged."""
+    with pillow.opened(content, "JPEG") as image:
+        return _header(image)
+
+
+def _header(image):
+    if image.mode not in _MODES:
+        raise Damaged(f"colours {image.mode}")
+    channels = _MODES[image.mode]
+    size = pillow.decode_bytes(image.height, image.width, image.mode, channels)
+    if image.info.get("progressive"):  # all coefficients are held, 16 bits each
+        size += 2 * image.height * image.width * len(image.getbands())
+    profile = None if image.mode == "CMYK" else icc.fitting(image.info.get("icc_profile"), channels)
+    # a second picture within (MPO: gain maps, previews, the right eye's view) is no page
+    return Header(
+        "JPEG",
+        image.height,
+        image.width,
+        channels,
+        orientation=exif.orientation(image.info.get("exif")),
+        profile=profile,
+        decode_bytes=size,
+    )
+
+
+def read(content):
+    """Pixels, None and header of a JPEG's bytes; raises Damaged."""
+    with pillow.opened(content, "JPEG") as image:
+        found = _header(image)
+        convert = icc.cmyk_to_rgb(image.info.get("icc_profile")) if image.mode == "CMYK" else None
+        return (*pillow.arrays(image, convert), found)

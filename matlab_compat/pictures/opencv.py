@@ -1,0 +1,42 @@
+"""What only OpenCV decodes at full depth: AVIF and colour JPEG 2000 of more than 8 bits."""
+
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+
+from .picture import Damaged
+
+
+def read(content):
+    """Pixels, (H, W) or (H, W, 3) RGB, and alpha (H, W) or None, of the class that the file has; raises Damaged.
+
+    The caller has looked at the file's first bytes: OpenCV would try all its formats.
+    """
+    with _silent():
+        stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise Damaged("OpenCV cannot decode it")
+    if stored.ndim == 2:
+        return stored, None
+    alpha = np.ascontiguousarray(stored[..., 3]) if stored.shape[2] == 4 else None
+    return np.ascontiguousarray(stored[..., 2::-1]), alpha
+
+
+def stretched(samples, bits):
+    """Samples (uint16) of so many bits over 0..65535, rounded half up; raises Damaged where one has more bits."""
+    if bits == 16 or samples is None:
+        return samples
+    most = (1 << bits) - 1
+    if samples.max() > most:
+        raise Damaged(f"a value of more than {bits} bits")
+    return ((samples.astype(np.uint32) * (2 * 65535) + most) // (2 * most)).astype(np.uint16)
+
+
+@contextmanager
+def _silent():
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)

@@ -1,0 +1,142 @@
+"""Which module reads a picture; what all have in common: limits, and one kind of error."""
+
+import logging
+import re
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+
+from . import avif, bmp, gif, jp2, jpeg, memory, png, pnm, tiff, webp
+from .picture import Damaged, Picture, PictureError, TooLarge, Unsupported
+
+# by their first bytes; nothing else is opened, by no library
+_FORMATS = (
+    ("PNG", png, re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("JPEG", jpeg, re.compile(rb"\xff\xd8\xff")),
+    ("BMP", bmp, re.compile(rb"BM")),
+    ("TIFF", tiff, re.compile(rb"II[*+]\0|MM\0[*+]")),
+    ("WebP", webp, re.compile(rb"RIFF.{4}WEBPVP8", re.S)),
+    ("GIF", gif, re.compile(rb"GIF8[79]a")),
+    ("PNM", pnm, re.compile(rb"P[1-6][\s#]")),
+    ("JPEG 2000", jp2, re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
+    ("AVIF", avif, re.compile(rb"\0\0..ftyp(?:avi[fs]|.{4}(?:.{4}){1,15}avi[fs])", re.S)),
+)
+NAMES = tuple(name for name, _, _ in _FORMATS)
+_LONGEST = 128  # bytes that tell a format
+
+
+def header(content, name):
+    """Tell what a picture is, without decoding it.
+
+    Parameters
+    ----------
+    content : bytes
+        All of its file.
+    name : str or Path
+        For messages.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    PictureError
+        No picture, of a kind that is not read, or damaged as far as the header tells.
+    """
+    module = _module(content, name)
+    with _one_error(name):
+        return module.header(content)
+
+
+def read(content, name, limit=None):
+    """Decode a picture.
+
+    Parameters
+    ----------
+    content : bytes
+        All of its file.
+    name : str or Path
+        For messages.
+    limit : int, optional
+        Bytes that reading may take, the file's not counted; None: what the machine has left.
+
+    Returns
+    -------
+    Picture
+        As MATLAB's imread gives it: not turned; but with a palette's colours, and CMYK as sRGB.
+
+    Raises
+    ------
+    PictureError
+        As `header`; truncated or damaged. TooLarge: more memory than `limit`.
+    """
+    module = _module(content, name)
+    with _one_error(name):
+        _check_memory(module.header(content), name, limit)
+        pixels, alpha, found = module.read(content)
+        if pixels.shape[:2] != (found.height, found.width):
+            raise Damaged(f"it holds {pixels.shape[1]}x{pixels.shape[0]} pixels")
+        channels = 1 if pixels.ndim == 2 else 3
+        return Picture(pixels, alpha, replace(found, channels=channels, alpha=alpha is not None))
+
+
+def _module(content, name):
+    module = next((module for _, module, first in _FORMATS if first.match(content[:_LONGEST])), None)
+    if module is None:
+        raise PictureError(
+            f"{name}: not a picture, expected {', '.join(NAMES[:-1])} or {NAMES[-1]} ({len(content):,} bytes); "
+            "fetch or copy it again, or convert it to PNG"
+        )
+    return module
+
+
+def _check_memory(found, name, limit):
+    allowed = memory.available() if limit is None else limit
+    if allowed is None or found.decode_bytes <= allowed:
+        return
+    where = "this machine has left" if limit is None else "allowed"
+    raise TooLarge(
+        f"{name}: {found.width}x{found.height} pixels take about {_size(found.decode_bytes)} of memory to read, "
+        f"expected at most the {_size(allowed)} {where}; cut it into pieces, or allow more",
+        found.decode_bytes,
+        allowed,
+    )
+
+
+def _size(count):
+    """Bytes in words, such as 13 GB; units of 2^20."""
+    megabytes = -(-count >> 20) if count >= 0 else 0
+    return f"{megabytes / 1024:,.1f} GB" if megabytes > 9999 else f"{megabytes:,} MB"
+
+
+@contextmanager
+def _one_error(name):
+    """Whatever a library raises for a file becomes PictureError, and what it would print is not printed."""
+    logger = logging.getLogger("PIL")  # its level is its children's
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except PictureError:
+        raise
+    except Unsupported as error:
+        raise PictureError(f"{name}: {error}") from None
+    except MemoryError as error:
+        raise PictureError(
+            f"{name}: damaged, or too large for the memory that is left; fetch or copy it again, or cut it into pieces"
+        ) from error
+    except Exception as error:  # decoders meet damage with any exception that Python has
+        raise PictureError(
+            f"{name}: truncated or damaged image ({_reason(error)}); fetch or copy it again"
+        ) from error
+    finally:
+        logger.setLevel(before)
+
+
+def _reason(error):
+    """The first words of an exception, without addresses and remainders in brackets."""
+    text = " ".join(str(error).split("\n")[0].split(" (")[0].split()).rstrip(".:")
+    return text[:100] or type(error).__name__
