@@ -6,7 +6,8 @@
     $ python -m matlab_compat ssim a.png b.png --y --border 3
     $ python -m matlab_compat ifc a.png b.png --y --border 3
 
-Images are read in any format OpenCV knows, 8 or 16 bits. The metrics print one number.
+Read are PNG, JPEG, BMP, TIFF, WebP, GIF, PBM, PGM, PPM, JPEG 2000 and AVIF, as stored: 8 or 16 bits, not turned, of
+several pages or frames the first. imresize keeps an alpha channel, the metrics leave it out and print one number.
 """
 
 import argparse
@@ -14,12 +15,13 @@ import os
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from . import ifc, imresize, psnr, rgb2ycbcr, rmse, shave, ssim
+from . import ifc, imresize, pictures, psnr, rgb2ycbcr, rmse, shave, ssim
 from .contributions import EDGES
+from .imresize import size_and_scale
 from .kernels import KERNELS
+from .pictures import memory
 
 METRICS = {"psnr": psnr, "ssim": ssim, "ifc": ifc, "rmse": rmse}
 WITH_RANGE = ("psnr", "ssim")
@@ -56,11 +58,13 @@ def main(argv=None):
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or args.command}: {error.strerror or error}")
+    except MemoryError:
+        return _fail(f"{args.command}: out of memory; take smaller images, or a smaller --scale or --size")
     return 0
 
 
 def read_image(path):
-    """Read an image file as MATLAB's imread does: R, G, B order, no rotation by EXIF.
+    """Read an image file as MATLAB's imread does: R, G, B order, no rotation by EXIF; its alpha as one more channel.
 
     Parameters
     ----------
@@ -68,20 +72,19 @@ def read_image(path):
 
     Returns
     -------
-    ndarray, (H, W) or (H, W, C), uint8 or uint16
+    ndarray, (H, W), or (H, W, C) with C = 2 (gray, alpha), 3 or 4, uint8 or uint16
 
     Raises
     ------
     OSError
         The file cannot be read.
-    CommandError
-        It is no image that OpenCV decodes.
+    PictureError
+        It is no picture, or damaged, or too large for the memory that is left.
     """
-    data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    img = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if img is None:
-        raise CommandError(f"{path}: not an image that OpenCV reads; expected PNG, BMP, TIFF, JPEG or the like")
-    return _swap_red_blue(img)
+    found = pictures.read(Path(path).read_bytes(), path)
+    if found.header.pages > 1:
+        print(f"matlab_compat: {path}: {found.header.pages} pages or frames, the first is used", file=sys.stderr)
+    return found.pixels if found.alpha is None else np.dstack([found.pixels, found.alpha])
 
 
 def write_image(path, img):
@@ -90,25 +93,20 @@ def write_image(path, img):
     Parameters
     ----------
     path : str or Path
-    img : ndarray, (H, W) or (H, W, C), R, G, B order, uint8 or uint16
+    img : ndarray, (H, W) or (H, W, C), R, G, B order, uint8 or uint16; alpha last
 
     Raises
     ------
     OSError
         The file cannot be written.
-    CommandError
-        OpenCV writes no such format.
+    PictureError
+        No such format is written, or it cannot hold the image.
     """
     path = Path(path)
-    try:
-        done, data = cv2.imencode(path.suffix or path.name, _swap_red_blue(img))
-    except cv2.error:
-        done = False
-    if not done:
-        raise CommandError(f"{path}: no format for this suffix; expected .png, .bmp, .tif or the like")
+    data = pictures.encoded(path, img)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data.tobytes())
+        part.write_bytes(data)
         part.replace(path)
     except OSError as error:
         # the user knows the name asked for, not the temporary one
@@ -118,8 +116,11 @@ def write_image(path, img):
 
 
 def _resize(args):
+    img = read_image(args.input)
+    pictures.check_format(args.output, img)
+    _check_memory(img, args)
     out = imresize(
-        read_image(args.input),
+        img,
         args.scale,
         output_shape=args.size,
         method=args.method,
@@ -129,8 +130,21 @@ def _resize(args):
     write_image(args.output, out)
 
 
+def _check_memory(img, args):
+    """Refuse a result that the memory left cannot hold: the system would kill the process, or swap for hours."""
+    shape = size_and_scale(img.shape[:2], args.scale, args.size)[0]
+    # the result, its passes, its encoded copies; and what the weights of each row and column take
+    needed = 4 * shape[0] * shape[1] * (img.nbytes // (img.shape[0] * img.shape[1])) + 1000 * sum(shape)
+    left = memory.available()
+    if left is not None and needed > left:
+        raise CommandError(
+            f"{args.output}: {shape[1]}x{shape[0]} pixels take about {needed >> 20:,} MB of memory, expected at most "
+            f"the {left >> 20:,} MB that are left; take a smaller --scale or --size"
+        )
+
+
 def _measure(args):
-    ref, out = (_prepare(read_image(path), args) for path in (args.ref, args.out))
+    ref, out = (_prepare(path, args) for path in (args.ref, args.out))
     if ref.dtype != out.dtype:
         raise CommandError(
             f"{args.out}: {out.dtype} against {ref.dtype} of {args.ref}; expected the same depth; convert one of them"
@@ -141,7 +155,11 @@ def _measure(args):
     print(f"{METRICS[args.command](ref, out, **options):.6f}")
 
 
-def _prepare(img, args):
+def _prepare(path, args):
+    img = read_image(path)
+    if img.ndim == 3 and img.shape[2] in (2, 4):  # MATLAB's imread gives alpha apart
+        print(f"matlab_compat: {path}: alpha is left out", file=sys.stderr)
+        img = img[..., 0] if img.shape[2] == 2 else img[..., :3]
     if args.y and img.ndim == 3:
         img = rgb2ycbcr(img)[..., 0]
     return shave(img, args.border)
@@ -201,12 +219,6 @@ def _size(text):
     if len(parts) != 2 or not all(part == "-" or part.isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected ROWSxCOLUMNS, e.g. 120x80 or 120x-")
     return tuple(None if part == "-" else int(part) for part in parts)
-
-
-def _swap_red_blue(img):
-    if img.ndim == 3 and img.shape[2] in (3, 4):
-        return img[..., [2, 1, 0, 3][: img.shape[2]]]
-    return img
 
 
 def _fail(message):

@@ -60,7 +60,7 @@ def imresize(img, scale=None, *, output_shape=None, method="bicubic", antialiasi
     """
     img = check_image("imresize", img)
     kernel, antialiasing, edge = _check_options(method, antialiasing, edge)
-    shape, scales = _size_and_scale(img.shape[:2], scale, output_shape)
+    shape, scales = size_and_scale(img.shape[:2], scale, output_shape)
     out = img.astype(np.uint8) * np.uint8(255) if img.dtype == bool else img
     out = out.reshape(*img.shape[:2], -1)
     for axis in sorted((0, 1), key=lambda k: scales[k]):
@@ -86,14 +86,16 @@ def _check_options(method, antialiasing, edge):
     return method, bool(antialiasing), edge
 
 
-def _size_and_scale(size, scale, output_shape):
+def size_and_scale(size, scale, output_shape):
     """((rows, columns), (row scale, column scale)) from what the caller gave, by MATLAB's rules."""
     if scale is None and output_shape is None:
         raise ValueError("imresize: neither scale nor output_shape given; expected one, e.g. imresize(img, 1/3)")
     scales = None if scale is None else _check_scale(scale)
     if output_shape is None:
-        shape = tuple(math.ceil(factor * length) for factor, length in zip(scales, size))
-        return shape, scales
+        lengths = [factor * length for factor, length in zip(scales, size)]
+        if not all(map(math.isfinite, lengths)):
+            raise ValueError(f"imresize: scale is {scale!r}; expected a size that is finite; take a smaller one")
+        return tuple(map(math.ceil, lengths)), scales
     shape, given = _check_output_shape(output_shape, size)
     if scales is None:
         # with one size left open both axes take the scale of the other, whatever the ceiling added

@@ -12,5 +12,6 @@ wrongly or not at all: netpbm's maxima, most of TIFF's meanings, deep JPEG 2000 
 
 from .picture import Header, Picture, PictureError, TooLarge
 from .reader import NAMES, header, read
+from .written import check_format, encoded
 
-__all__ = ["NAMES", "Header", "Picture", "PictureError", "TooLarge", "header", "read"]
+__all__ = ["NAMES", "Header", "Picture", "PictureError", "TooLarge", "check_format", "encoded", "header", "read"]

@@ -1,4 +1,4 @@
-"""What only OpenCV decodes at full depth: AVIF and colour JPEG 2000 of more than 8 bits."""
+"""OpenCV without its log: encoding, and what only it decodes at full depth, AVIF and colour JPEG 2000 beyond 8 bits."""
 
 from contextlib import contextmanager
 
@@ -31,6 +31,16 @@ def stretched(samples, bits):
     if samples.max() > most:
         raise Damaged(f"a value of more than {bits} bits")
     return ((samples.astype(np.uint32) * (2 * 65535) + most) // (2 * most)).astype(np.uint16)
+
+
+def write(suffix, stored):
+    """Bytes of pixels (H, W, 1, 3 or 4) in B, G, R order in a suffix' format; None when OpenCV cannot."""
+    try:
+        with _silent():
+            done, content = cv2.imencode(suffix, stored)
+    except cv2.error:
+        return None
+    return content.tobytes() if done else None
 
 
 @contextmanager

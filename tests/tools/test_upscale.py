@@ -176,7 +176,7 @@ def test_a_folder_takes_one_net_and_lists_what_it_skips(run, tmp_path, monkeypat
     lines = [line for line in captured.err.splitlines() if line.startswith("upscale.py: ")]
     assert len(lines) == 2
     assert "skipped" in lines[0] and "cut.png: truncated or damaged image" in lines[0]
-    assert "notes.txt: not an image that OpenCV reads" in lines[1]
+    assert "notes.txt: not a picture" in lines[1]
     assert captured.out.splitlines()[-1] == "5 written, 2 skipped"
 
 
@@ -264,7 +264,7 @@ def test_refusals(run, weights, tmp_path, capsys):
     with pytest.raises(UserError, match=r"weights for x3 .*, expected x2"):
         run(source, "-o", out, "--scale", 2, "--weights", weights / "idn/IDN_x3.caffemodel")
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(DataError, match="text.png: not an image that OpenCV reads"):
+    with pytest.raises(DataError, match="text.png: not a picture"):
         run(tmp_path / "text.png", "-o", out, "--scale", 2)
     with pytest.raises(UserError, match="b.gif: expected a name that ends in .png"):
         run(source, "-o", tmp_path / "b.gif", "--scale", 2)
