@@ -5,11 +5,7 @@ with alpha, colours multiplied by alpha. So libtiff unpacks the bytes, and what 
 Source: TIFF 6.0.
 """
 
-from contextlib import contextmanager
-
-from PIL import TiffImagePlugin
-
-from . import exif, icc, pillow
+from . import exif, icc, libtiff, pillow
 from . import tiff_colours as colours
 from . import tiff_directory as tags
 from . import tiff_samples as layouts
@@ -87,18 +83,8 @@ def _by_pillow(directory, made, kind, profile):
         what = _NAMES.get(made.compression, "YCbCr")
         raise Unsupported(f"{what} of {made.bits} bits or in planes is not read; save it as PNG")
     content = directory.with_directory(directory.copied(_COPIED))
-    with _libtiff_only(), pillow.opened(content, "TIFF") as image:
+    with libtiff.opened(content) as image:
         if image.mode not in _MODES:
             raise Damaged(f"colours {image.mode}")
         convert = icc.cmyk_to_rgb(profile) if image.mode == "CMYK" else None
         return pillow.arrays(image, convert)
-
-
-@contextmanager
-def _libtiff_only():
-    """Keep Pillow from reading uncompressed YCbCr itself: it knows no sub-sampling."""
-    before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
-    try:
-        yield
-    finally:
-        TiffImagePlugin.READ_LIBTIFF = before

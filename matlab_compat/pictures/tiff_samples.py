@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import pillow
+from . import libtiff
 from . import tiff_directory as tags
 from .picture import Damaged, Unsupported
 
@@ -220,8 +220,8 @@ def _unpacked(directory, made, plane):
         entries[tags.ROWS_PER_STRIP] = [made.rows]
     entries[tags.TILE_OFFSETS if made.tiled else tags.STRIP_OFFSETS] = made.offsets[part]
     entries[tags.TILE_BYTES if made.tiled else tags.STRIP_BYTES] = made.counts[part]
-    with pillow.opened(directory.with_directory(entries), "TIFF") as image:
-        image.load()
+    with libtiff.opened(directory.with_directory(entries)) as image:
+        pass  # it keeps its pixels
     if image.mode != "L" or image.size != (made.across * width, height):
         raise Damaged("its strips")
 
