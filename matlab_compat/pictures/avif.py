@@ -28,7 +28,7 @@ def _header(image, content):
     channels = 1 if gray else 3
     result = (channels + alpha) * (1 + (bits > 8))
     # libavif's planes and the decoder's, and the colours made of them
-    size = pillow.decode_bytes(image.height, image.width, "RGBA", result + 16 * (1 + (bits > 8)))
+    size = pillow.decode_bytes(image.height, image.width, "RGBA", result + 10 * (1 + (bits > 8)))
     return Header(
         "AVIF",
         image.height,

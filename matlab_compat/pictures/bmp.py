@@ -21,7 +21,8 @@ def _header(image, content):
     if image.mode == "P" and palette(image).ndim == 1:
         channels = 1
     _check_size(image, content)
-    size = pillow.decode_bytes(image.height, image.width, image.mode, channels + alpha)
+    packed = any(tile.codec_name != "raw" for tile in image.tile)  # unpacked into bytes first
+    size = pillow.decode_bytes(image.height, image.width, image.mode, channels + alpha + 3 * packed)
     return Header("BMP", image.height, image.width, channels, alpha, decode_bytes=size)
 
 

@@ -53,7 +53,7 @@ def _header(layout, content):
     alpha = layout.alpha in (1, 2)
     result = (layout.channels + alpha) * (1 + layout.deep)
     # a tile, which may be all of the picture, is held as 32-bit integers, and its bytes besides
-    each = result + 8 * len(layout.bits) + 4
+    each = result + (5 + layout.deep) * len(layout.bits)
     return Header(
         "JPEG 2000",
         layout.height,

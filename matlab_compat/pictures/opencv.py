@@ -30,7 +30,8 @@ def stretched(samples, bits):
     most = (1 << bits) - 1
     if samples.max() > most:
         raise Damaged(f"a value of more than {bits} bits")
-    return ((samples.astype(np.uint32) * (2 * 65535) + most) // (2 * most)).astype(np.uint16)
+    table = (2 * 65535 * np.arange(most + 1, dtype=np.int64) + most) // (2 * most)
+    return table.astype(np.uint16)[samples]
 
 
 def write(suffix, stored):

@@ -12,7 +12,7 @@ Image.MAX_IMAGE_PIXELS = None  # memory decides, see reader.read
 _BAND = 1 << 20  # pixels converted at a time
 # bytes that Pillow keeps for a pixel, by mode
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I": 4, "LA": 4, "RGB": 4, "RGBA": 4, "CMYK": 4, "LAB": 4, "YCbCr": 4}
-_FIXED = 48 << 20  # a band, the libraries' own tables and buffers
+_FIXED = 24 << 20  # a band, the libraries' own tables and buffers
 
 
 @contextmanager

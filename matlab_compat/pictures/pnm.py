@@ -74,8 +74,7 @@ def header(content):
 
 def _header(layout, content):
     samples = layout.width * layout.height * layout.channels
-    # numbers as text become 64-bit ones; a maximum below white is scaled in 32 bits
-    each = 8 + 12 if layout.plain else 12 if layout.most not in (255, 65535) else 4
+    each = (8 if layout.plain else 1) + 1 + layout.deep  # numbers as text become 64-bit ones
     return Header(
         "PNM",
         layout.height,
@@ -83,7 +82,7 @@ def _header(layout, content):
         layout.channels,
         deep=layout.deep,
         pages=1 if layout.plain else _pages(layout, content),
-        decode_bytes=samples * each + (len(content) if layout.plain else 0) + _FIXED,
+        decode_bytes=samples * each + (5 * len(content) if layout.plain else 0) + _FIXED,
     )
 
 
@@ -123,7 +122,7 @@ def _plain(layout, content):
         if len(digits) < count or ((digits != 48) & (digits != 49)).any():
             raise Damaged("it ends too early")
         return 49 - digits
-    samples = np.fromstring(text, np.int64, count, sep=" ")
+    samples = np.fromstring(text, np.int64, sep=" ")[:count]  # up to where something else follows
     if len(samples) < count:
         raise Damaged("it ends too early")
     if (samples < 0).any():

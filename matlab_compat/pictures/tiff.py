@@ -54,11 +54,15 @@ def _by_hand(made, kind):
 def _decode_bytes(made, kind, length, result):
     pixels = made.height * made.width
     if not _by_hand(made, kind):
-        return pillow.decode_bytes(made.height, made.width, "RGBA", result + 4) + 3 * length
-    size = pixels * (made.samples * (1 + (made.bits > 8)) + 2 * result)
+        return pillow.decode_bytes(made.height, made.width, "RGBA", result + 4) + length
+    stored = pixels * made.samples * (1 + (made.bits > 8))
+    plain = kind in (colours.BLACK_IS_ZERO, colours.RGB) and made.bits in (8, 16)
+    # samples that need no other meaning are the pixels
+    taken = stored + (0 if plain and made.samples == colours.COLOURS[kind] else 2 * pixels * result)
     if made.compression != layouts.NONE:
-        size += 2 * made.decoded // made.planes + 3 * length
-    return pillow.decode_bytes(0, 0, "L", 0) + size
+        strip = made.rows * made.row_bytes
+        taken = length + made.decoded // made.planes + max(strip, taken)
+    return pillow.decode_bytes(0, 0, "L", 0) + taken
 
 
 def read(content):
@@ -82,6 +86,8 @@ def _by_pillow(directory, made, kind, profile):
     if made.bits not in (1, 8) or (made.planes > 1 and kind != colours.YCBCR):
         what = _NAMES.get(made.compression, "YCbCr")
         raise Unsupported(f"{what} of {made.bits} bits or in planes is not read; save it as PNG")
+    if any(offset + count > len(directory.content) for offset, count in zip(made.offsets, made.counts or ())):
+        raise Damaged("it ends too early")
     content = directory.with_directory(directory.copied(_COPIED))
     with libtiff.opened(content) as image:
         if image.mode not in _MODES:

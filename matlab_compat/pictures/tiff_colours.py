@@ -12,7 +12,7 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 _NAMES = {4: "a mask", 8: "Lab", 9: "Lab", 10: "Lab", 32803: "raw, of a camera's sensor", 34892: "raw, of a sensor"}
 _ASSOCIATED, _STRAIGHT = 1, 2
-_BAND = 1 << 20
+_BAND = 1 << 17
 
 
 def photometric(directory, made):

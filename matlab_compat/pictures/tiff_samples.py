@@ -167,6 +167,7 @@ def samples(directory, made):
         for start in range(0, made.height, step):
             stop = min(start + step, made.height)
             part[start:stop] = _values(lines(start, stop), made, directory.order)
+        lines = None  # the plane's bytes go before the next one's come
     return out
 
 

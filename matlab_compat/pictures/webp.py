@@ -15,7 +15,8 @@ def header(content):
     chunks = list(_chunks(content))
     first, body = chunks[0]
     width, height, alpha = _size(first, body)
-    by_name = dict(reversed(chunks))  # of two of a name the first counts
+    # of two of a name the first counts
+    notes = {name: bytes(body) for name, body in reversed(chunks) if name in (b"EXIF", b"ICCP")}
     frames = sum(name == b"ANMF" for name, _ in chunks)
     extended = first == b"VP8X"
     # an animation's canvas is kept twice, besides the frame that is being drawn
@@ -27,20 +28,21 @@ def header(content):
         3,
         alpha,
         pages=max(1, frames),
-        orientation=exif.orientation(by_name.get(b"EXIF")) if extended else 1,
-        profile=icc.fitting(by_name.get(b"ICCP"), 3) if extended else None,
+        orientation=exif.orientation(notes.get(b"EXIF")) if extended else 1,
+        profile=icc.fitting(notes.get(b"ICCP"), 3) if extended else None,
         decode_bytes=size + len(content),
     )
 
 
 def _chunks(content):
-    """Yield the chunks of the RIFF file: name and bytes."""
+    """Yield the chunks of the RIFF file: name and a view of the bytes."""
+    view = memoryview(content)
     place, end = 12, min(len(content), 8 + int.from_bytes(content[4:8], "little"))
     if end < 30 or 8 + int.from_bytes(content[4:8], "little") > len(content) + 1:
         raise Damaged("it ends too early")
     while place + 8 <= end:
         name, length = struct.unpack_from("<4sI", content, place)
-        yield name, content[place + 8 : place + 8 + length]
+        yield name, view[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
 
 
