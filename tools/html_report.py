@@ -229,7 +229,7 @@ def main(argv=None):
 def _written(args, argv):
     for path in args.images or ():
         if not path.is_file():
-            raise UserError(f"{path}: no such image; expected one that OpenCV reads")
+            raise UserError(f"{path}: no such file; expected a picture")
     out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
     report, timing = tables.read_report(args.benchmark), tables.read_report(args.time)
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))

@@ -1,5 +1,7 @@
 """What a benchmark has to measure: a job for each image set, factor and method, and whether all it needs is there."""
 
+import sys
+
 from data_prep import files, sources
 from data_prep.errors import DataError
 from tools import cli, engines, evaluation, measure, models, paper
@@ -112,6 +114,8 @@ def _images(folder, dataset, by_name):
 def check(jobs):
     """Read every image and build every net once, so that a bad one is told now and not after an hour.
 
+    Images of which only the first page or frame is used are named on stderr.
+
     Raises
     ------
     UserError, DataError
@@ -129,14 +133,22 @@ def check(jobs):
 
 
 def _check_images(largest):
-    """Refuse the first image that cannot be read, or is too small for its largest factor, and count the others."""
-    refused = []
+    """Refuse the first image that cannot be read, or is too small for its largest factor, and count the others.
+
+    Says once which files hold several pages.
+    """
+    refused, pages = [], {}
     for path, scale in largest.items():
         try:
-            evaluation.check_size(sources.read_image(path).shape, scale, path)
+            found = sources.inspect(path)
+            evaluation.check_size((found.height, found.width), scale, path)
+            pages[path] = found.pages
         except (DataError, UserError) as error:
             refused.append(error)
     if len(refused) == 1:
         raise refused[0]
     if refused:
         raise UserError(f"{refused[0]} (and {len(refused) - 1} more of {len(largest)} images)")
+    note = sources.several_pages(pages.items())
+    if note:
+        print(f"warning: {note}", file=sys.stderr)

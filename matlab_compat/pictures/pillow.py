@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from .picture import Damaged
 
 Image.MAX_IMAGE_PIXELS = None  # memory decides, see reader.read
-_BAND = 1 << 20  # pixels converted at a time
+_BAND = 1 << 18  # pixels converted at a time
 # bytes that Pillow keeps for a pixel, by mode
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I": 4, "LA": 4, "RGB": 4, "RGBA": 4, "CMYK": 4, "LAB": 4, "YCbCr": 4}
 _FIXED = 24 << 20  # a band, the libraries' own tables and buffers

@@ -11,7 +11,7 @@ from .picture import Damaged, Unsupported
 NONE = 1
 # codes of plain bytes, and how many times shorter they can make them at most (None: no bound)
 BYTE_CODES = {NONE: 1, 5: 3000, 8: 1100, 32773: 64, 32946: 1100, 34925: None, 50000: None}
-_BAND = 1 << 20
+_BAND = 1 << 18
 
 
 @dataclass(frozen=True)
