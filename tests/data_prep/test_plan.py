@@ -144,3 +144,22 @@ def test_committed_counts(root, shared):
         assert plan.warnings == []
         # the paper's augmentation: 4 rotations x 5 sizes x 2
         assert row["variants"] == row["images"] * (1 if row["stage"] == "val" else 40)
+
+
+def test_damage_of_any_kind_is_skipped_and_pages_are_said(small_set):
+    """A header that makes Pillow overflow, a TIFF cut within a strip, and one of two pages."""
+    picture = Image.open(small_set / "picture0.png").convert("RGB")
+    picture.save(small_set / "bad.bmp")
+    content = bytearray((small_set / "bad.bmp").read_bytes())
+    content[18:26] = b"\xff\xff\xff\x7f\xff\xff\xff\x7f"
+    (small_set / "bad.bmp").write_bytes(content)
+    picture.save(small_set / "bad.tif", compression="tiff_lzw")
+    content = (small_set / "bad.tif").read_bytes()
+    (small_set / "bad.tif").write_bytes(content[: len(content) // 2])
+    picture.save(small_set / "two.tif", save_all=True, append_images=[picture])
+    found = gather(small_set, skip_bad=True)
+    assert found.warnings == [
+        "2 files unreadable, left out (--skip-bad): bad.bmp, bad.tif",
+        "1 file with several pages or frames, the first is used: two.tif (2)",
+    ]
+    assert "two.tif" in [info.path.name for info in found.images]

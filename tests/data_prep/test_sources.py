@@ -1,5 +1,6 @@
 """Finding, checking and reading images; the refusals of damaged ones."""
 
+import contextlib
 import hashlib
 
 import cv2
@@ -9,6 +10,7 @@ from PIL import Image
 
 from data_prep import sources
 from data_prep.errors import DataError
+from matlab_compat import pictures
 
 RGB = np.random.RandomState(7).randint(0, 256, (20, 30, 3), dtype=np.uint8)  # noqa: NPY002
 
@@ -143,3 +145,49 @@ def test_all_training_images_are_sound(shared):
     assert not any(info.gray or info.alpha or info.deep for info in infos)
     # paper, section 4.2: the smallest picture is 78 x 78
     assert min(min(info.height, info.width) for info in infos) == 78
+
+
+@pytest.mark.parametrize("ending", ["bmp", "tif", "jp2", "avif", "gif", "webp", "ppm"])
+def test_any_damage_is_a_data_error(tmp_path, capfd, ending):
+    """Decoders raise OverflowError, RuntimeError, MemoryError and others; libtiff and OpenCV print."""
+    options = {"compression": "tiff_lzw"} if ending == "tif" else {}
+    path = save(tmp_path / f"a.{ending}", np.tile(RGB, (4, 4, 1)), **options)
+    content = path.read_bytes()
+    for place in range(0, min(len(content), 120)):
+        path.write_bytes(content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :])
+        for read in (sources.inspect, sources.read_image):
+            with contextlib.suppress(DataError):
+                read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_netpbm_maximum_is_white_in_training_data_too(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P5 2 1 1023 " + np.array([511, 1023], ">u2").tobytes())
+    assert sources.read_image(tmp_path / "a.pgm").tolist() == [[127, 255]]  # 511 / 1023 of 65535 is 32735, / 257
+
+
+def test_pages_are_counted_and_said(tmp_path):
+    frames = [Image.fromarray(RGB[::-1].copy()), Image.fromarray(255 - RGB)]
+    path = save(tmp_path / "a.tif", RGB, save_all=True, append_images=frames)
+    assert sources.inspect(path).pages == 3
+    assert np.array_equal(sources.read_image(path), RGB)
+    said = sources.several_pages([(path, 3), ("b.png", 1), ("c.gif", 7)])
+    assert said == "2 files with several pages or frames, the first is used: a.tif (3), c.gif (7)"
+    assert sources.several_pages([("b.png", 1)]) is None
+
+
+def test_too_large_for_memory_is_a_data_error(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", RGB)
+    monkeypatch.setattr(pictures.memory, "available", lambda: 1000)
+    with pytest.raises(DataError, match=r"a\.png: 30x20 pixels take about 25 MB of memory to read, expected") as caught:
+        sources.read_image(path)
+    assert isinstance(caught.value.__cause__, pictures.TooLarge)
+
+
+def test_no_other_format_is_opened(tmp_path):
+    """EPS, which Pillow gives to Ghostscript; PCX and icons, which it would decode."""
+    path = tmp_path / "photo.png"
+    for format in ("EPS", "PCX", "ICO"):
+        Image.fromarray(RGB).save(path, format=format)
+        with pytest.raises(DataError, match=r"photo\.png: not a picture, expected PNG, JPEG"):
+            sources.inspect(path)

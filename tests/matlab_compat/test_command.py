@@ -6,6 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from matlab_compat import ifc, imresize, psnr, rgb2ycbcr, shave, ssim
 from matlab_compat.__main__ import main, read_image, write_image
@@ -121,3 +122,65 @@ def test_refuses_bad_arguments_in_one_line(capsys, argv, message):
         main(argv)
     err = capsys.readouterr().err
     assert stop.value.code == 2 and message in err and err.count("\n") == 1
+
+
+def test_what_a_format_cannot_hold_is_refused(capsys, tmp_path, pair):
+    """16 bits in a JPEG came out white, alpha was dropped, colours in .pgm would be."""
+    write_image(tmp_path / "deep.png", pair[2].astype(np.uint16) * 257)
+    write_image(tmp_path / "clear.png", np.dstack([pair[2], pair[2][..., 0]]))
+    write_image(tmp_path / "gray.png", pair[2][..., 0])
+    for source, target, message in (
+        ("deep.png", "o.jpg", ".jpg holds 8 bits a channel, the picture has 16; take .png or .tif"),
+        ("deep.png", "o.webp", ".webp holds 8 bits a channel"),
+        ("clear.png", "o.jpg", ".jpg holds no alpha channel, the picture has one; take .png or .tif"),
+        ("clear.png", "o.bmp", ".bmp holds no alpha channel"),
+        ("a.png", "o.pgm", ".pgm holds gray, the picture is RGB"),
+        ("gray.png", "o.ppm", ".ppm holds RGB, the picture is gray"),
+    ):
+        assert message in _error(capsys, ["imresize", str(tmp_path / source), str(tmp_path / target), "--scale", "2"])
+        assert not (tmp_path / target).exists()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_depth_and_alpha_are_kept(tmp_path, suffix, kind, channels):
+    rng = np.random.default_rng(channels)
+    img = rng.integers(0, np.iinfo(kind).max, (9, 8, channels), kind, endpoint=True)
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    write_image(source, img)
+    # gray with alpha is written as colour with alpha
+    img = img[..., 0] if channels == 1 else img[..., [0, 0, 0, 1]] if channels == 2 else img
+    np.testing.assert_array_equal(read_image(source), img)
+    assert main(["imresize", str(source), str(target), "--scale", "2"]) == 0
+    np.testing.assert_array_equal(read_image(target), imresize(img, 2))
+
+
+@pytest.mark.parametrize("amount", [["--scale", "1e9"], ["--scale", "1e300"], ["--size", "9000000000x2"]])
+def test_a_result_beyond_the_memory_is_refused_before_it_is_made(capsys, tmp_path, pair, amount):
+    message = _error(capsys, ["imresize", pair[0], str(tmp_path / "o.png"), *amount])
+    assert "take a smaller" in message and ("of memory" in message or "finite" in message)
+
+
+def test_a_truncated_picture_is_refused(capsys, tmp_path, pair):
+    ok, content = cv2.imencode(".jpg", pair[2])
+    (tmp_path / "cut.jpg").write_bytes(content.tobytes()[:-300])
+    assert "cut.jpg: truncated or damaged image" in _error(capsys, ["psnr", pair[0], str(tmp_path / "cut.jpg")])
+
+
+def test_floating_point_is_refused(capsys, tmp_path, pair):
+    cv2.imwrite(str(tmp_path / "f.tif"), pair[2].astype(np.float32))
+    message = _error(capsys, ["imresize", str(tmp_path / "f.tif"), str(tmp_path / "o.png"), "--scale", "2"])
+    assert "f.tif: pixels are float32, expected 8 or 16 bits; save it as 8-bit PNG" in message
+
+
+def test_alpha_and_further_pages_are_left_out_and_said(capsys, tmp_path, pair):
+    write_image(tmp_path / "clear.png", np.dstack([pair[2], pair[2][..., 0]]))
+    assert main(["psnr", pair[0], str(tmp_path / "clear.png"), "--y"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "inf\n" and err == f"matlab_compat: {tmp_path}/clear.png: alpha is left out\n"
+    pages = [Image.fromarray(img) for img in pair[2:]]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    assert main(["psnr", pair[0], str(tmp_path / "two.tif")]) == 0
+    out, err = capsys.readouterr()
+    assert out == "inf\n" and err == f"matlab_compat: {tmp_path}/two.tif: 2 pages or frames, the first is used\n"

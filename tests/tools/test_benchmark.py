@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_prep import files
 from prototxt.idn import idn
@@ -607,3 +608,14 @@ def test_script_runs_from_any_folder(root, data, weights, tmp_path):
     )
     assert run.returncode == 2
     assert run.stderr.startswith("benchmark.py: --datasets: Nowhere is not one of") and run.stderr.count("\n") == 1
+
+
+def test_pages_that_are_not_used_are_said_once(bench, data, capsys):
+    folder = data / "Pages"
+    draw(folder / "one.png", 60, 66, 8)
+    pages = [Image.fromarray(cv2.imread(str(folder / "one.png"))[..., ::-1])] * 3
+    pages[0].save(folder / "three.tif", save_all=True, append_images=pages[1:])
+    bench("--datasets", "Pages", "--scales", 2, 3, "--methods", "Bicubic", "--tables", 2)
+    err = capsys.readouterr().err
+    assert err.count("several pages") == 1
+    assert "warning: 1 file with several pages or frames, the first is used: three.tif (3)" in err

@@ -1,6 +1,8 @@
 """Reading and writing photographs: depth, alpha, EXIF orientation, the PNG writer against Pillow and OpenCV."""
 
+import hashlib
 import io
+import os
 
 import cv2
 import numpy as np
@@ -150,3 +152,38 @@ def test_notes_of_what_is_there(tmp_path):
     assert photo.notes(tmp_path / "a.png") == {"Model": "IDN"}
     (tmp_path / "b.png").write_bytes(b"no png")
     assert photo.notes(tmp_path / "b.png") == photo.notes(tmp_path / "c.png") == {}
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    """Its orientation, hash and pixels come from the same bytes; a second reading would get none."""
+    exif = Image.Exif()
+    exif[photo.ORIENTATION] = 6
+    Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    content = (tmp_path / "a.png").read_bytes()
+    receiver, sender = os.pipe()
+    os.write(sender, content)
+    os.close(sender)
+    try:
+        source = photo.Source(f"/dev/fd/{receiver}")
+        assert source.header().orientation == 6
+        found = source.read()
+    finally:
+        os.close(receiver)
+    assert np.array_equal(found.pixels, photo.turned(RGB, 6))
+    assert found.sha256 == source.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_header_pages_and_format(tmp_path):
+    image = Image.fromarray(RGB)
+    image.save(tmp_path / "a.webp", save_all=True, append_images=[Image.fromarray(255 - RGB)], lossless=True)
+    about, found = photo.header(tmp_path / "a.webp"), photo.read(tmp_path / "a.webp")
+    assert (about.format, about.pages, about.height, about.width) == ("WebP", 2, 7, 5)
+    assert (found.format, found.pages) == ("WebP", 2) and np.array_equal(found.pixels, RGB)
+
+
+def test_a_limit_of_memory_holds_for_reading(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    needed = photo.header(tmp_path / "a.png").decode_bytes
+    assert np.array_equal(photo.read(tmp_path / "a.png", needed).pixels, RGB)
+    with pytest.raises(DataError, match="of memory to read"):
+        photo.read(tmp_path / "a.png", needed - 1)
