@@ -349,7 +349,8 @@ def test_jpeg2000(known):
 
 def test_avif(known):
     check(pil(known.rgb, "AVIF", quality=100, subsampling="4:4:4"), known.rgb, tolerance=6, format="AVIF")
-    check(pil(known.gray, "AVIF", quality=100), known.gray, tolerance=6)
+    gray = cv2.imencode(".avif", known.gray, [cv2.IMWRITE_AVIF_QUALITY, 100])[1].tobytes()  # older Pillow writes colour
+    check(gray, known.gray, tolerance=6)
     rgba = np.dstack([known.rgb, known.alpha])
     check(pil(rgba, "AVIF", quality=100, subsampling="4:4:4"), known.rgb, known.alpha, tolerance=6)
     frames = [Image.fromarray(255 - known.rgb)]
