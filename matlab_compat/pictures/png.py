@@ -138,12 +138,12 @@ def _take(found, name, chunk):
 
 def _take_ihdr(found, body):
     if len(body) != 13 or found.width:
-        raise Damaged("IHDR")
+        raise Damaged("its header cannot be read")
     found.width, found.height = struct.unpack_from(">II", body)
     found.depth, found.colour, method, filters, found.interlace = bytes(body[8:])
     known = found.depth in _DEPTHS.get(found.colour, ()) and method == filters == 0 and found.interlace in (0, 1)
     if not known or not 0 < found.width < 1 << 31 or not 0 < found.height < 1 << 31:
-        raise Damaged("IHDR")
+        raise Damaged("its header cannot be read")
 
 
 def _clear(found, body):
@@ -205,7 +205,7 @@ def _palette(found):
     colours = np.zeros((256, 3), np.uint8)  # places that the palette has not are black
     given = np.frombuffer(found.palette[: 3 * 256], np.uint8)
     if len(given) % 3:
-        raise Damaged("palette")
+        raise Damaged("its palette is cut")
     colours[: len(given) // 3] = given.reshape(-1, 3)
     alpha = None
     if found.clear is not None:

@@ -100,7 +100,7 @@ def stretched(samples, bits):
 def _looked_up(places, directory, bits):
     table = np.array(directory.values(tags.COLOUR_MAP, []), np.uint16)
     if table.size != 3 << bits:
-        raise Damaged("its palette")
+        raise Damaged("its palette does not fit its depth")
     # 16 bits an entry; old writers left them at 8
     table = table if table.max() < 256 else (table.astype(np.uint32) + 128) // 257
     return table.astype(np.uint8).reshape(3, -1).T[places]

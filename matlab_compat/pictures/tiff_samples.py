@@ -75,14 +75,14 @@ def layout(directory):
     value = directory.value
     width, height, samples = value(tags.WIDTH), value(tags.HEIGHT), value(tags.SAMPLES, 1)
     if not width or not height or not 0 < width < 1 << 31 or not 0 < height < 1 << 31 or not 0 < samples < 1 << 16:
-        raise Damaged("its size")
+        raise Damaged("its header gives no possible size")
     if samples > 16:
         raise Unsupported(f"{samples} samples a pixel, expected 1 to 5; save it as PNG")
     tiled = tags.TILE_OFFSETS in directory
     rows, columns = (value(tags.TILE_HEIGHT), value(tags.TILE_WIDTH)) if tiled else (value(tags.ROWS_PER_STRIP), width)
     rows = height if not rows and not tiled else rows
     if not rows or not columns or rows > 1 << 32 or columns >= 1 << 31:
-        raise Damaged("the size of its tiles")
+        raise Damaged("its header gives no possible size of tiles")
     made = Layout(
         width,
         height,
@@ -224,7 +224,7 @@ def _unpacked(directory, made, plane):
     with libtiff.opened(directory.with_directory(entries)) as image:
         pass  # it keeps its pixels
     if image.mode != "L" or image.size != (made.across * width, height):
-        raise Damaged("its strips")
+        raise Damaged("its strips do not fit its size")
 
     def lines(start, stop):
         return np.asarray(image.crop((0, start, image.width, stop)))
