@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from data_prep.files import write_text
 from data_prep.geometry import geometry
-from tools import bench_peers, cli, engines, models, provenance, scratch, speed_page, speed_worker
+from tools import bench_peers, cli, engines, models, net_bytes, provenance, scratch, speed_page, speed_worker
 from tools.cli import UserError
 from tools.methods import METHODS
 
@@ -136,7 +136,7 @@ def _with_inputs(message, inputs):
 
 def _write(folder, message, net, inputs, kind, output, threads):
     (folder / "net.prototxt").write_text(str(message), encoding="utf-8")
-    net.save(str(folder / "net.caffemodel"))
+    (folder / "net.caffemodel").write_bytes(net_bytes.saved(net))
     np.savez(folder / "inputs.npz", **inputs)
     about = {"kind": kind, "output": output, "threads": threads}
     (folder / "task.json").write_text(json.dumps(about), encoding="utf-8")

@@ -5,26 +5,27 @@
     tools/complexity.py --methods IDN VDSR --scales 3 --size 512 512
     tools/complexity.py --out results/complexity           # complexity.json and complexity.md
     tools/complexity.py prototxt/generated/vdsr_deploy.prototxt   # one deploy net: counts and cost of an input pixel
+    tools/complexity.py all_in_one.prototxt --stages deploy       # of a net with include { stage: "deploy" }
 
 A convolution costs kernel^2 x maps in x maps out / groups for each output pixel, a transposed one for each input
 pixel. Biases, activations, BatchNorm, Scale and sums are not counted as multiply-accumulates. Arrays that layers
-share count once as parameters, their work each time.
+share count once as parameters, their work each time. Nets in Caffe's older forms are upgraded as Caffe does.
 """
 
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import json
 import sys
 from pathlib import Path
 
-from data_prep.files import write_text
-from tools import cli, provenance, tables
+from data_prep.files import write_json, write_text
+from tools import cli, foreign_nets, provenance, tables
 from tools.methods import METHODS
 
-LEARNT = ("Convolution", "Deconvolution", "PReLU")
+LEARNT = ("Convolution", "Deconvolution", "PReLU", "InnerProduct")
 # the counts do not depend on it; more than any overlap of borders needs
 SIDE = 16
+LARGEST_SIDE = 10**6
 
 
 def parser():
@@ -36,11 +37,12 @@ def parser():
     p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, default=list(cli.SCALES))
     p.add_argument("--size", nargs=2, type=_side, default=[1280, 720], metavar=("W", "H"), help="default: 1280 720")
     p.add_argument("--out", type=Path, metavar="DIR", help="write complexity.json and complexity.md there")
+    foreign_nets.add_arguments(p)
     return p
 
 
 def _side(text):
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or not 0 < int(text) <= LARGEST_SIDE:
         raise ValueError
     return int(text)
 
@@ -54,41 +56,61 @@ def count(message):
     Parameters
     ----------
     message : NetParameter
-        A deploy net with an input blob `data`.
+        A deploy net whose first input has four axes.
 
     Returns
     -------
     dict
-        parameters (convolutions, transposed convolutions, PReLUs), scale_parameters (Scale layers: what BatchNorm
-        nets learn besides), macs (of an input pixel), layers (convolutions and transposed ones).
+        parameters (convolutions, transposed convolutions, InnerProducts, PReLUs), scale_parameters (Scale layers: what
+        BatchNorm nets learn besides), macs (of a pixel of the first input), layers (those with multiply-accumulates);
+        where other layers have parameters too, other_parameters: {type: number}, whose work is not counted.
+
+    Raises
+    ------
+    UserError
+        A convolution of other than two axes.
     """
     from tools import caffe_runtime  # here: --help must not need Caffe
 
     net = caffe_runtime.build_net(message)
-    kinds = {layer.name: layer for layer in message.layer}
-    seen, sums = set(), {"Scale": 0, "learnt": 0}
+    kinds = {layer.name: layer.type for layer in message.layer}
+    seen, sums, others = set(), {"Scale": 0, "learnt": 0}, {}
     for name, blobs in net.params.items():
-        kind = "learnt" if kinds[name].type in LEARNT else kinds[name].type
+        kind = "learnt" if kinds[name] in LEARNT else kinds[name]
         for blob in blobs:
             address = blob.data.__array_interface__["data"][0]
             if address not in seen:
                 seen.add(address)
-                sums[kind] = sums.get(kind, 0) + blob.data.size
-    work = [_macs(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution")]
-    pixels = net.blobs["data"].data.shape[2] * net.blobs["data"].data.shape[3]
-    return {
+                where = sums if kind in sums else others
+                where[kind] = where.get(kind, 0) + blob.count
+    work = [_MACS[layer.type](net, layer) for layer in message.layer if layer.type in _MACS]
+    batch, _, height, width = net.blobs[net.inputs[0]].shape
+    counted = {
         "parameters": sums["learnt"],
         "scale_parameters": sums["Scale"],
-        "macs": sum(work) / pixels,
+        "macs": sum(work) / (height * width * batch),
         "layers": len(work),
     }
+    others.pop("BatchNorm", None)  # statistics, not learnt
+    return {**counted, "other_parameters": others} if others else counted
 
 
-def _macs(net, layer):
-    """Multiply-accumulates of one layer at the net's present size; its weights' size is what a pixel costs."""
-    side = layer.top[0] if layer.type == "Convolution" else layer.bottom[0]
-    height, width = net.blobs[side].data.shape[2:]
-    return net.params[layer.name][0].data.size * height * width
+def _convolution(net, layer):
+    """Multiply-accumulates of a (transposed) convolution at the net's present size."""
+    weights = net.params[layer.name][0]
+    side = layer.top if layer.type == "Convolution" else layer.bottom
+    shapes = [list(net.blobs[name].shape) for name in side]
+    if any(len(shape) != 4 for shape in shapes):
+        raise cli.UserError(f"layer {layer.name!r}: works on {len(shapes[0])} axes, expected images (four axes)")
+    # the weights' size is what one pixel costs
+    return sum(weights.count * batch * height * width for batch, _, height, width in shapes)
+
+
+def _inner_product(net, layer):
+    return net.params[layer.name][0].count * net.blobs[layer.top[0]].count // layer.inner_product_param.num_output
+
+
+_MACS = {"Convolution": _convolution, "Deconvolution": _convolution, "InnerProduct": _inner_product}
 
 
 def rows(methods, scales, size):
@@ -116,41 +138,33 @@ def table(made):
     return tables.markdown(head, body, text_columns=2)
 
 
-def read_prototxt(path):
-    """The NetParameter of a prototxt file; raises UserError when it is none, or no deploy net."""
-    from google.protobuf import text_format
-
-    from prototxt.engine import caffe
-
-    if not path.is_file():
-        raise cli.UserError(f"{path}: no such file, expected a deploy prototxt")
-    try:
-        message = text_format.Parse(path.read_text(encoding="utf-8"), caffe.proto.caffe_pb2.NetParameter())
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise cli.UserError(f"{path}: not a net that Caffe can read ({error}); expected a deploy prototxt") from None
-    if not any(layer.type == "Input" and "data" in layer.top for layer in message.layer):
-        raise cli.UserError(f"{path}: has no input `data`; expected a deploy net, such as those in prototxt/generated")
-    return message
+def _count_files(args):
+    """Print one line for each prototxt file, after all of them have been read."""
+    for path, message in [(path, foreign_nets.read_with(args, path)) for path in args.prototxt]:
+        c = count(message)
+        others = ", ".join(f"{number:,} of {kind}" for kind, number in c.get("other_parameters", {}).items())
+        print(
+            f"{path}: {c['layers']} layers, {c['parameters']:,} parameters, {c['scale_parameters']:,} of Scale "
+            f"layers, {c['macs']:,.0f} multiply-accumulates an input pixel"
+            + (f"; besides parameters {others} layers, whose work is not counted" if others else "")
+        )
 
 
 def main(argv=None):
     """Count, print, write; gives the exit status."""
     args = parser().parse_args(argv)
     if args.prototxt:
-        for path in args.prototxt:
-            c = count(read_prototxt(path))
-            print(
-                f"{path}: {c['layers']} layers, {c['parameters']:,} parameters, {c['scale_parameters']:,} of Scale "
-                f"layers, {c['macs']:,.0f} multiply-accumulates an input pixel"
-            )
+        if args.out:
+            raise cli.UserError("--out: is for the table of methods; leave it away with prototxt files")
+        _count_files(args)
         return 0
     made = rows(dict.fromkeys(args.methods), dict.fromkeys(args.scales), args.size)
     print(table(made))
     if args.out:
-        command = provenance.command("tools/complexity.py", sys.argv[1:] if argv is None else list(argv))
+        command = cli.shown(provenance.command("tools/complexity.py", sys.argv[1:] if argv is None else list(argv)))
         report = {"command": command, "size": args.size, "rows": made}
         title = f"# Parameters and multiply-accumulates for a {args.size[0]}x{args.size[1]} result"
-        write_text(args.out / "complexity.json", json.dumps(report, indent=1) + "\n")
+        write_json(args.out / "complexity.json", report)
         write_text(args.out / "complexity.md", f"{title}\n\n`{command}`\n\n{table(made)}\n")
     return 0
 

@@ -7,12 +7,10 @@ first, so that the same mistakes end with the same words.
 
 import importlib
 import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
-from tools import net_memory
+from tools import net_bytes, net_memory
 from tools.cli import UserError
 
 
@@ -103,11 +101,8 @@ class OpenCV:
         self.name = message.name
         # OpenCV asks for layers, not for blobs: the last layer that writes a blob
         self.writers = {top: layer.name for layer in message.layer for top in layer.top}
-        with tempfile.TemporaryDirectory() as folder:
-            files = Path(folder) / "net.prototxt", Path(folder) / "net.caffemodel"
-            files[0].write_text(str(message), encoding="utf-8")
-            net.save(str(files[1]))
-            self.net = self._try(cv2.dnn.readNetFromCaffe, *map(str, files))
+        contents = str(message).encode(), net_bytes.saved(net)
+        self.net = self._try(cv2.dnn.readNetFromCaffe, *(np.frombuffer(one, np.uint8) for one in contents))
 
     def __call__(self, image, output):
         self.net.setInput(np.ascontiguousarray(image, np.float32)[None, None])
@@ -141,13 +136,25 @@ class OnnxRuntime:
             options = self.runtime.SessionOptions()
             options.intra_op_num_threads, options.log_severity_level = threads(), 3
             model = onnx_graph.model(self.message, self.net, output).SerializeToString()
-            self.sessions[output] = self.runtime.InferenceSession(model, options, ["CPUExecutionProvider"])
+            self.sessions[output] = self._try(
+                self.runtime.InferenceSession, model, options, ["CPUExecutionProvider"]
+            )
         return self.sessions[output]
 
-    def __call__(self, image, output):
+    def run(self, values, output):
+        """Blob `output` (ndarray) for an input (ndarray of four axes, float32)."""
         session = self.session(output)
-        name = session.get_inputs()[0].name
-        return session.run(None, {name: np.ascontiguousarray(image, np.float32)[None, None]})[0][0, 0]
+        return self._try(session.run, None, {session.get_inputs()[0].name: values})[0]
+
+    def __call__(self, image, output):
+        return self.run(np.ascontiguousarray(image, np.float32)[None, None], output)[0, 0]
+
+    def _try(self, function, *args):
+        try:
+            return function(*args)
+        except Exception as error:  # its own classes of errors have no base of theirs
+            name, said = self.message.name, " ".join(str(error).split())[:240] or type(error).__name__
+            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); use --engine caffe") from None
 
 
 class CudaGraph:

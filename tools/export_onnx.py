@@ -5,9 +5,10 @@
     tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the net's last
     tools/export_onnx.py net.prototxt net.caffemodel net.onnx --sizes 24 31 64 50   # sizes to check: H W H W
 
-The model takes `data` (batch, 1, height, width), any sizes, float32 in 0..1, and gives the blob of the same name as
-Caffe. It is run at several sizes in ONNX Runtime, and the file is written only when the outputs agree with Caffe's to
-1e-5. Needs the packages onnx and onnxruntime: .venv/bin/pip install '.[speed]'
+The model takes the net's input, `data` (batch, 1, height, width) in the nets of this project, any sizes, float32 in
+0..1, and gives the blob of the same name as Caffe. It is run at several sizes in ONNX Runtime, and the file is written
+only when the outputs agree with Caffe's to 1e-5. Nets in Caffe's older forms are upgraded as Caffe does, weights may be
+in either of Caffe's formats. Needs the packages onnx and onnxruntime: .venv/bin/pip install '.[speed]'
 """
 
 if __name__ == "__main__":
@@ -19,11 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.files import atomic_path
-from tools import cli, complexity, engines
+from tools import cli, engines, foreign_nets
 from tools.cli import UserError
 
 TOLERANCE = 1e-5
+LARGEST = 2**31 - 1  # bytes of a protobuf message
 SIZES = [24, 31, 17, 40, 48, 48]
+MOST = 2**20
 
 
 def parser():
@@ -35,6 +38,7 @@ def parser():
     p.add_argument("--output", metavar="BLOB", help="blob that the model gives (default: the net's last output)")
     p.add_argument("--sizes", nargs="+", type=int, default=SIZES, metavar="N",
                    help=f"heights and widths to check, in turn (default: {' '.join(map(str, SIZES))})")  # fmt: skip
+    foreign_nets.add_arguments(p)
     return p
 
 
@@ -43,17 +47,32 @@ def largest_difference(net, message, output, sizes):
 
     Relative to the largest value of Caffe's output where that is above 1, as in nets without trained weights.
     """
-    from tools import evaluation
-
-    other = engines.convert(net, message, "onnxruntime")
+    other = engines.OnnxRuntime(net, message)
+    blob = net.blobs[net.inputs[0]]
     worst, rng = 0.0, np.random.default_rng(0)
     for size in sizes:
-        image = rng.random(size, dtype=np.float32)
-        expected, found = (evaluation.forward(one, image, output) for one in (net, other))
+        blob.reshape(1, blob.shape[1], *size)
+        blob.data[...] = rng.random(tuple(blob.shape), dtype=np.float32)
+        net.forward()
+        expected, found = net.blobs[output].data, other.run(blob.data, output)
         if found.shape != expected.shape:
             raise UserError(f"input {size}: ONNX Runtime gives shape {found.shape}, Caffe {expected.shape}")
-        worst = max(worst, float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max())))
+        if expected.size:
+            worst = max(worst, float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max())))
     return worst
+
+
+def check_arguments(args):
+    """Pairs (list of (int, int)) of --sizes; raises UserError, before anything is read or run."""
+    if len(args.sizes) % 2 or not all(1 <= size <= MOST for size in args.sizes):
+        raise UserError(
+            f"--sizes: got {' '.join(map(str, args.sizes))}, expected pairs of height and width from 1 to {MOST}"
+        )
+    if args.onnx.suffix != ".onnx":
+        raise UserError(f"{args.onnx}: expected a name that ends in .onnx")
+    if args.onnx.is_dir():
+        raise UserError(f"{args.onnx}: is a folder, expected the name of a file to write")
+    return list(zip(args.sizes[::2], args.sizes[1::2]))
 
 
 def main(argv=None):
@@ -61,27 +80,25 @@ def main(argv=None):
     from tools import caffe_runtime, onnx_graph
 
     args = parser().parse_args(argv)
-    if len(args.sizes) % 2 or min(args.sizes) < 1:
-        raise UserError(f"--sizes: got {' '.join(map(str, args.sizes))}, expected pairs of height and width")
-    if args.onnx.suffix != ".onnx":
-        raise UserError(f"{args.onnx}: expected a name that ends in .onnx")
+    sizes = check_arguments(args)
     engines.check("onnxruntime")
-    message = complexity.read_prototxt(args.prototxt)
+    message = foreign_nets.read_with(args, args.prototxt, sizes)
     caffe_runtime.use_device()
     net = caffe_runtime.build_net(message, args.weights)
     output = args.output or net.outputs[-1]
     model = onnx_graph.model(message, net, output)
-    sizes = list(zip(args.sizes[::2], args.sizes[1::2]))
     difference = largest_difference(net, message, output, sizes)
     if not difference <= TOLERANCE:
         raise UserError(
             f"{args.onnx}: not written, ONNX Runtime's output differs from Caffe's by {difference:.2g}, expected at "
             f"most {TOLERANCE:g}"
         )
+    size = model.ByteSize()
+    if size > LARGEST:
+        raise UserError(f"{args.onnx}: not written, the model has {size:,} bytes and ONNX takes {LARGEST:,}")
     with atomic_path(args.onnx) as temporary:
         temporary.write_bytes(model.SerializeToString())
-    size = args.onnx.stat().st_size / 1e6
-    said = f"{args.onnx}: {output}, {size:.1f} MB, differs from Caffe by {difference:.1e} at {len(sizes)} sizes"
+    said = f"{args.onnx}: {output}, {size / 1e6:.1f} MB, differs from Caffe by {difference:.1e} at {len(sizes)} sizes"
     print(said, file=sys.stderr)
     return 0
 

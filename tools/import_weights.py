@@ -15,7 +15,8 @@ if __name__ == "__main__":
 from pathlib import Path
 
 from data_prep import files
-from tools import cli, matconvnet
+from tools import cli, matconvnet, net_bytes
+from tools.cli import UserError
 
 
 def parser():
@@ -29,18 +30,28 @@ def parser():
     return p
 
 
+def target(mat, output=None):
+    """The .caffemodel (Path) to write; raises UserError for a name that cannot be meant."""
+    output = output or mat.with_suffix(".caffemodel")
+    if output.suffix != ".caffemodel":
+        raise UserError(f"-o {output}: expected a name that ends in .caffemodel")
+    if output.is_dir():
+        raise UserError(f"-o {output}: is a folder, expected the name of a file to write")
+    return output
+
+
 def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
     from prototxt.registry import NETWORKS  # here: --help must not need Caffe
     from tools import caffe_runtime
 
+    output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)
     net = caffe_runtime.build_net(message)
     report = matconvnet.load_mat(net, args.mat, args.network)
-    output = args.output or args.mat.with_suffix(".caffemodel")
     with files.atomic_path(output) as temporary:
-        net.save(str(temporary))
+        temporary.write_bytes(net_bytes.saved(net))
     for layer, source, shape, ours in report:
         print(f"{layer}: {source} {shape} -> {ours}")
     print(f"{len(report)} arrays of {args.mat.name} written to {output}")

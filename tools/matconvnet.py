@@ -1,8 +1,8 @@
 """Weights in MATLAB's .mat files, as the authors of VDSR, LapSRN, DRCN and SRCNN published them, for our Caffe nets.
 
-Reading a .mat executes nothing: scipy gives arrays and structs only. What a file must hold follows from the net
-it is for: each layout below is a list of Piece, one for each array of the net, which says where in the file the
-array lies and how its axes are turned.
+Files are read by tools/weight_reader.py in a process of its own. What a file must hold follows from the net it is for:
+each layout below is a list of Piece, one for each array of the net, which says where in the file the array lies and how
+its axes are turned.
 
 MatConvNet keeps filters as (height, width, in, out), of a transposed convolution (height, width, out, in); Caffe
 as (out, in, height, width), of a transposed one (in, out, height, width): one and the same turn for both. Neither
@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
-import scipy.io
 
-from tools import caffe_runtime
+from tools import weight_files
 from tools.cli import UserError
 
 
@@ -40,52 +39,6 @@ class Piece:
     index: int
     source: str
     turn: Callable
-
-
-def read_mat(path):
-    """Variables of a .mat file (dict).
-
-    Raises
-    ------
-    UserError
-        The file is missing, damaged, or of version 7.3 (HDF5).
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, expected a .mat with weights; get it with `make fetch METHOD=...`")
-    try:
-        content = scipy.io.loadmat(path)
-    except NotImplementedError:
-        raise UserError(f"{path}: a .mat of version 7.3; save it in MATLAB with save(..., '-v7')") from None
-    except Exception as error:  # scipy raises whatever its reader trips over: struct.error, zlib.error, TypeError, ...
-        raise UserError(
-            f"{path}: not a .mat file that can be read, or cut short ({type(error).__name__}: {error}); get it again"
-        ) from None
-    return {name: value for name, value in content.items() if not name.startswith("__")}
-
-
-# --- layouts: variables of a file to {source name: array} ----------------------------------------------
-
-
-def cells(variables):
-    """VDSR: model.weight{k}, model.bias{k}."""
-    model = variables["model"][0, 0]
-    return {
-        f"model.{kind}{{{k}}}": np.asarray(value, np.float32)
-        for kind in ("weight", "bias")
-        for k, value in enumerate(model[kind].ravel(), 1)
-    }
-
-
-def dagnn(variables):
-    """LapSRN, DRCN: net.params, a struct array of name and value."""
-    params = variables["net"][0, 0]["params"].ravel()
-    return {str(one["name"].ravel()[0]): np.asarray(one["value"], np.float32) for one in params}
-
-
-def plain(variables):
-    """SRCNN: weights_conv1, biases_conv1, ..."""
-    return {name: np.asarray(value, np.float32) for name, value in variables.items() if "_conv" in name}
 
 
 # --- turns ---------------------------------------------------------------------------------------------
@@ -162,12 +115,12 @@ def srcnn_pieces(shapes):
         yield Piece(layer, 1, f"biases_{layer}", vector)
 
 
-# network: (variable that marks the layout, what the layout is called, reader, pieces)
+# network: (layout, see tools/weight_reader.py; what it is called; pieces)
 LAYOUTS = {
-    "vdsr": ("model", "a struct `model` with cells weight and bias", cells, vdsr_pieces),
-    "lapsrn": ("net", "a MatConvNet DagNN `net`", dagnn, lapsrn_pieces),
-    "drcn": ("net", "a MatConvNet DagNN `net`", dagnn, drcn_pieces),
-    "srcnn": ("weights_conv1", "arrays weights_conv1, biases_conv1, ...", plain, srcnn_pieces),
+    "vdsr": ("cells", "a struct `model` with cells weight and bias", vdsr_pieces),
+    "lapsrn": ("dagnn", "a MatConvNet DagNN `net`", lapsrn_pieces),
+    "drcn": ("dagnn", "a MatConvNet DagNN `net`", drcn_pieces),
+    "srcnn": ("plain", "arrays weights_conv1, biases_conv1, ...", srcnn_pieces),
 }
 
 
@@ -192,6 +145,8 @@ def load_mat(net, path, network):
     UserError
         No such file, another layout, an array that is missing, left over, of another shape or not finite.
     """
+    from tools import caffe_runtime  # here: the --help of tools/import_weights.py must not need Caffe
+
     mapped = mapping(caffe_runtime.param_shapes(net), path, network)
     for piece, value, _ in mapped:
         net.params[piece.layer][piece.index].data[...] = value
@@ -203,12 +158,12 @@ def mapping(shapes, path, network):
     if network not in LAYOUTS:
         raise UserError(f"{path}: .mat weights are read for {', '.join(LAYOUTS)}, not for {network}")
     found = _arrays(path, network)
-    wanted = list(LAYOUTS[network][3](shapes))
+    wanted = list(LAYOUTS[network][2](shapes))
     mapped = [_fit(piece, found, shapes[piece.layer][piece.index], path, network) for piece in wanted]
     spare = sorted(set(found) - {piece.source for piece in wanted})
     if spare:
         raise UserError(
-            f"{path}: has {len(spare)} arrays that this {network} net has no place for ({', '.join(spare[:3])}, ...); "
+            f"{path}: has {len(spare)} arrays that this {network} net has no place for ({weight_files.listed(spare)}); "
             "these are weights of another network, scale or variant"
         )
     return mapped
@@ -216,22 +171,25 @@ def mapping(shapes, path, network):
 
 def _arrays(path, network):
     """{source name: array} of a file in the layout of `network`."""
-    key, kind, read, _ = LAYOUTS[network]
-    variables = read_mat(path)
-    try:
-        found = read(variables) if key in variables else {}
-    except (IndexError, KeyError, TypeError, ValueError):
-        found = {}
+    layout, called, _ = LAYOUTS[network]
+    called += f", as the authors of {network} publish their weights"
+    path = Path(path)
+    kind = weight_files.kind(path, "expected a .mat with weights")
+    if kind == weight_files.HDF5:
+        raise UserError(f"{path}: HDF5, such as a .mat of version 7.3; save it in MATLAB with save(..., '-v7')")
+    if kind != weight_files.MAT:
+        raise UserError(f"{path}: not a .mat file, expected {called}")
+    found, holds = weight_files.arrays(path, layout)
     if not found:
-        holds = ", ".join(list(variables)[:4]) or "nothing"
-        raise UserError(f"{path}: holds {holds}; expected {kind}, as the authors of {network} publish their weights")
+        names = weight_files.listed(holds) or "nothing"
+        raise UserError(f"{path}: holds {names}; expected {called}")
     return found
 
 
 def _fit(piece, found, shape, path, network):
     if piece.source not in found:
         raise UserError(
-            f"{path}: has no {piece.source} (it has {', '.join(list(found)[:3])}, ...); expected the weights of this "
+            f"{path}: has no {piece.source} (it has {weight_files.listed(found)}); expected the weights of this "
             f"{network} net, which needs it for layer {piece.layer!r}"
         )
     value = found[piece.source]

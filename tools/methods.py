@@ -96,7 +96,7 @@ class Method:
         return NETWORKS[self.network].net("deploy", dict(self.net_scales).get(scale, scale), self.variant)
 
     def load(self, scale, path=None, engine="caffe"):
-        """The net with the weights of `path`, .caffemodel or .mat, or random ones for None.
+        """The net with the weights of `path`, of any kind in weight_files, or random ones for None.
 
         A caffe.Net, or the same net in another of engines.ENGINES; evaluation.forward takes both.
         """
@@ -106,11 +106,11 @@ class Method:
         return engines.convert(self._load(message, path), message, engine)
 
     def _load(self, message, path):
-        from tools import caffe_runtime, matconvnet
+        from tools import caffe_runtime, matconvnet, weight_files
 
         if path is None:
             return _random(caffe_runtime.build_net(message), message)
-        if path.suffix != ".mat":
+        if weight_files.kind(path) != weight_files.MAT:
             return caffe_runtime.build_net(message, path)
         net = caffe_runtime.build_net(message)
         matconvnet.load_mat(net, path, self.network)

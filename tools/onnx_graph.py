@@ -83,12 +83,16 @@ class _Graph:
         self.arrays.append(self.onnx.numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
+    def axes(self, blob):
+        """Number of axes (int) of a blob; asking for its data would allocate it."""
+        return len(self.net.blobs[blob].shape)
+
     def params(self, layer):
         return [blob.data for blob in self.net.params[layer.name]] if layer.name in self.net.params else []
 
     def model(self, output):
         helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
-        axes = [f"{output}_{axis}" for axis in range(self.net.blobs[output].data.ndim)]
+        axes = [f"{output}_{axis}" for axis in range(self.axes(output))]
         result = helper.make_tensor_value_info(output, kind, axes)
         # what the output does not need is left out: MemNet's intermediate results, LapSRN's lower levels
         nodes = _needed(self.nodes, self.current[output])
@@ -98,7 +102,11 @@ class _Graph:
         graph.output[0].name = self.current[output]
         # IR version 8 is what goes with this opset: newer ones are refused by older runtimes
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-        self.onnx.checker.check_model(made)
+        try:
+            self.onnx.checker.check_model(made)
+        except (self.onnx.checker.ValidationError, ValueError) as error:  # ValueError: more than protobuf takes
+            said = " ".join(str(error).split())[:240]
+            raise UserError(f"{self.name}: makes no model that ONNX takes ({said})") from None
         return made
 
 
@@ -180,7 +188,7 @@ def _slice(graph, layer, sources, tops):
     if not points and len(tops) > 1:
         if axis != 1:
             raise UserError(f"layer {layer.name!r}: equal parts of axis {axis} depend on the size; give slice_point")
-        each = graph.net.blobs[layer.top[0]].data.shape[1]
+        each = graph.net.blobs[layer.top[0]].shape[1]
         points = [each * part for part in range(1, len(tops))]
     axes = graph.array(f"{layer.name}.axes", [axis], np.int64)
     for index, (start, end) in enumerate(zip([0, *points], [*points, _LARGEST])):
@@ -237,7 +245,9 @@ def _scale(graph, layer, sources, tops):
     values = graph.params(layer)
     if len(sources) != 1:
         raise UserError(f"layer {layer.name!r}: a Scale of two blobs has no translation to ONNX")
-    after = graph.net.blobs[layer.bottom[0]].data.ndim - layer.scale_param.axis - values[0].ndim
+    count = graph.axes(layer.bottom[0])
+    # num_axes 0 makes one factor for all, wherever the axis
+    after = count - layer.scale_param.axis % count - values[0].ndim if values[0].ndim else 0
     shaped = [value.reshape(value.shape + (1,) * after) for value in values]
     factor = graph.array(f"{layer.name}.factor", shaped[0])
     if len(shaped) == 1:
@@ -260,7 +270,7 @@ def _power(graph, layer, sources, tops):
 
 def _reshape(graph, layer, sources, tops):
     """Caffe replaces some axes, and 0 there means the axis of the same place: the new shape is put together."""
-    param, count = layer.reshape_param, graph.net.blobs[layer.bottom[0]].data.ndim
+    param, count = layer.reshape_param, graph.axes(layer.bottom[0])
     # a negative axis counts from behind the last one
     first = param.axis if param.axis >= 0 else count + 1 + param.axis
     last = count if param.num_axes == -1 else first + param.num_axes
@@ -287,7 +297,7 @@ def _reshape(graph, layer, sources, tops):
 
 def _crop(graph, layer, sources, tops):
     """Cut the first blob to the second one's size, on all axes from `axis` on."""
-    param, count, top = layer.crop_param, graph.net.blobs[layer.bottom[0]].data.ndim, tops[0]
+    param, count, top = layer.crop_param, graph.axes(layer.bottom[0]), tops[0]
     axes = list(range(param.axis % count, count))
     offsets = list(param.offset) or [0]
     offsets = offsets * len(axes) if len(offsets) == 1 else offsets
@@ -306,6 +316,7 @@ LAYERS = {
     "TanH": _operator("Tanh"),
     "Sigmoid": _operator("Sigmoid"),
     "Split": _copies,
+    "Dropout": _copies,  # which does nothing but in training
     "Slice": _slice,
     "Concat": _concat,
     "Eltwise": _eltwise,

@@ -1,13 +1,13 @@
 """Refuse weights that are not those of the method and the factor they are given for, before anything is run."""
 
-from tools import caffe_runtime
+from tools import caffe_runtime, weight_files
 from tools.cli import UserError
 
 
 def check_weights(method, scale, path):
     """Raise UserError unless `path` holds weights of `method` (Method) that were made for `scale`."""
     method.load(scale, path)
-    if path.suffix == ".mat":
+    if weight_files.kind(path) == weight_files.MAT:
         return
     model, net = caffe_runtime.read_caffemodel(path), method.build(scale)
     _check_spare(method, scale, path, model, net)
@@ -26,9 +26,9 @@ def check_weights(method, scale, path):
 def _check_spare(method, scale, path, model, net):
     """Refuse weights that the net has no place for: a LapSRN of x4 holds all that one of x2 needs, and is none."""
     names = {layer.name for layer in net.layer}
-    spare = [layer.name for layer in (*model.layer, *model.layers) if layer.blobs and layer.name not in names]
+    spare = [name for name, _ in caffe_runtime.weight_layers(model) if name not in names]
     if spare:
         raise UserError(
             f"{path}: has weights of {len(spare)} layers that {method.name} at x{scale} does not have "
-            f"({', '.join(spare[:3])}, ...); these are weights of another network, scale or variant"
+            f"({weight_files.listed(spare)}); these are weights of another network, scale or variant"
         )

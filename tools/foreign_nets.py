@@ -1,0 +1,305 @@
+"""Nets from prototxt files that somebody else wrote: read with checks, upgraded and filtered as Caffe does.
+
+Caffe ends the process on whatever is wrong with a net, and some layers read files, write files or run Python modules
+that the net names. So a file is parsed here first, such layers are refused, and what is left is built once in a process
+of its own (tools/net_probe.py). What that process says becomes our one line; what it gives back is the net as Caffe
+itself has it: old `layers` and `input` fields upgraded, layers of other phases, stages and levels gone.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+from google.protobuf.message import EncodeError
+
+from tools.cli import UserError
+
+PROBE = Path(__file__).with_name("net_probe.py")
+LARGEST = 64 << 20  # bytes of a prototxt; deploy nets have some kB
+SECONDS = 120
+EXPECTED = "expected a deploy net, such as those in prototxt/generated"
+# in the three spellings that Caffe has had: `layer`, `layers`, and `layers { layer { ... } }`
+READING = frozenset(
+    ("Data", "HDF5Data", "ImageData", "WindowData", "InfogainLoss")
+    + ("DATA", "HDF5_DATA", "IMAGE_DATA", "WINDOW_DATA", "INFOGAIN_LOSS")
+    + ("data", "hdf5_data", "images", "window_data", "infogain_loss")
+)
+WRITING = frozenset(("HDF5Output", "HDF5_OUTPUT", "hdf5_output"))
+
+
+@dataclass(frozen=True)
+class State:
+    """Which of a net's layers are wanted, see Caffe's NetState; deploy nets are of phase TEST.
+
+    Attributes
+    ----------
+    level : int
+    stages : tuple of str
+        Added to those that the net itself names.
+    """
+
+    level: int = 0
+    stages: tuple = ()
+
+
+def add_arguments(parser):
+    """Options that every tool has that reads such files (argparse.ArgumentParser)."""
+    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE",
+                        help="stages for the net's include and exclude rules, such as deploy")  # fmt: skip
+    parser.add_argument("--level", type=int, default=0, metavar="N", help="level for these rules (default: 0)")
+    parser.add_argument("--allow-python-layers", action="store_true",
+                        help="let the net's Python layers run the modules that it names")  # fmt: skip
+
+
+def read_with(args, path, sizes=()):
+    """`read` with the options of `add_arguments`; raises UserError."""
+    if not -(2**31) <= args.level < 2**31:
+        raise UserError(f"--level: got {args.level}, expected a whole number of 32 bits; most nets need none")
+    return read(path, State(args.level, tuple(args.stages)), args.allow_python_layers, sizes)
+
+
+def read(path, state=State(), allow_python=False, sizes=()):  # noqa: B008 (frozen)
+    """Read a deploy net.
+
+    Parameters
+    ----------
+    path : Path
+    state : State
+    allow_python : bool
+        Take Python layers, which run modules that the file names.
+    sizes : sequence of (int, int)
+        Heights and widths of the input at which the net must run.
+
+    Returns
+    -------
+    NetParameter
+        In Caffe's present form, with an Input layer of four axes first among its inputs.
+
+    Raises
+    ------
+    UserError
+        No net, none that Caffe builds and runs, no deploy net, or one whose layers reach outside.
+    """
+    message = parse(path)
+    choose(message, state)
+    _check_layers(path, message, allow_python)
+    upgraded = _upgraded(path, message, sizes)
+    _tidy(upgraded, message)
+    _check_input(path, upgraded)
+    return upgraded
+
+
+def parse(path):
+    """The NetParameter (as written) of a prototxt file; raises UserError."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, expected a deploy prototxt")
+    if not path.exists():
+        raise UserError(f"{path}: no such file, expected a deploy prototxt")
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise UserError(f"{path}: has more than {LARGEST >> 20} MB; expected a deploy prototxt, not weights or data")
+    if not content.strip():
+        raise UserError(f"{path}: is empty; expected a deploy prototxt")
+    try:
+        return text_format.Parse(content.decode("utf-8-sig"), _caffe_pb2().NetParameter())
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not text in UTF-8; expected a deploy prototxt, not weights or a picture") from None
+    except (text_format.ParseError, RecursionError, OverflowError, ValueError) as error:
+        said = short(str(error) or type(error).__name__)
+        raise UserError(f"{path}: not a net that Caffe can read ({said}); expected a deploy prototxt") from None
+
+
+def _caffe_pb2():
+    from prototxt.engine import caffe  # here: the --help of a tool must not need Caffe
+
+    return caffe.proto.caffe_pb2
+
+
+def choose(message, state):
+    """Set the net's state and drop the layers that its rules leave out, of `layer` and of the older `layers`."""
+    message.state.phase, message.state.level = _caffe_pb2().TEST, state.level
+    message.state.stage.extend(state.stages)
+    for layer in message.layer:
+        del layer.blobs[:]  # weights come from a file of their own
+    for layers in (message.layer, message.layers):
+        for index in reversed(range(len(layers))):
+            if not is_included(layers[index], message.state):
+                del layers[index]
+
+
+def is_included(layer, state):
+    """Whether Caffe takes a layer (LayerParameter or V1LayerParameter) at `state` (NetState)."""
+    if layer.include:
+        # both kinds of rules are an error, which Caffe shall name
+        return bool(layer.exclude) or any(_meets(state, rule) for rule in layer.include)
+    return not any(_meets(state, rule) for rule in layer.exclude)
+
+
+def _meets(state, rule):
+    return not (
+        (rule.HasField("phase") and rule.phase != state.phase)
+        or (rule.HasField("min_level") and state.level < rule.min_level)
+        or (rule.HasField("max_level") and state.level > rule.max_level)
+        or set(rule.stage) - set(state.stage)
+        or set(rule.not_stage) & set(state.stage)
+    )
+
+
+def _check_layers(path, message, allow_python):
+    """Refuse layers that would reach outside; nothing has been built yet."""
+    for name, kind, layer in kinds(message):
+        if kind == "Python" and not allow_python:
+            raise UserError(
+                f"{path}: layer {name!r} is of type Python and would run the module {layer.python_param.module!r}; "
+                "expected layers of Caffe's own, or, if you trust this file, --allow-python-layers"
+            )
+        if kind in READING:
+            raise UserError(
+                f"{path}: layer {name!r} is of type {kind}, which reads files that the net names; {EXPECTED}"
+            )
+        if kind in WRITING:
+            raise UserError(f"{path}: layer {name!r} is of type {kind}, which writes a file; {EXPECTED}")
+        if mentions(layer, ("mean_file", "meanfile")):
+            raise UserError(f"{path}: layer {name!r} reads a mean file that the net names; {EXPECTED}")
+
+
+def kinds(message):
+    """Name, type and message of every layer, in whatever form: yields (str, str, message)."""
+    for layer in message.layer:
+        yield layer.name, layer.type, layer
+    for layer in message.layers:
+        if layer.HasField("layer"):
+            yield layer.layer.name, layer.layer.type, layer
+        else:
+            yield layer.name, type(layer).LayerType.Name(layer.type), layer
+
+
+def mentions(message, names):
+    """Whether a message or one inside it sets one of the fields `names`."""
+    for field, value in message.ListFields():
+        if field.name in names:
+            return True
+        if field.message_type is not None:
+            parts = [value] if hasattr(value, "ListFields") else value
+            if any(mentions(part, names) for part in parts):
+                return True
+    return False
+
+
+def _upgraded(path, message, sizes):
+    """The net as Caffe builds it, from a process of its own."""
+    command = [sys.executable, str(PROBE), json.dumps([list(size) for size in sizes])]
+    try:
+        content = message.SerializeToString()
+        done = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS, env=_environment())
+    except EncodeError as error:
+        raise UserError(f"{path}: not a net that Caffe can read ({short(str(error))}); {EXPECTED}") from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{path}: Caffe has not finished building and running this net after {SECONDS} s; expected a smaller one"
+        ) from None
+    if done.returncode == 0:
+        return _caffe_pb2().NetParameter.FromString(done.stdout)
+    raise UserError(f"{path}: {reason(done.returncode, done.stderr.decode('utf-8', 'replace'))}")
+
+
+def _environment():
+    return {**os.environ, "GLOG_minloglevel": "0", "GLOG_logtostderr": "1", "GLOG_v": "0"}
+
+
+def reason(status, log):
+    """Why the probe ended with `status` (int): one line (str) made from its log, and what to do.
+
+    Parameters
+    ----------
+    status : int
+        As subprocess gives it: negative for a signal.
+    log : str
+        Caffe's log at level 0 and the probe's own lines.
+    """
+    lines = log.splitlines()
+    own = [line for line in lines if line.startswith("probe: ") and not line.startswith("probe: at ")]
+    if own:
+        return f"{own[-1].removeprefix('probe: ')}; give each a name of its own"
+    place = _place(lines)
+    fatal = [line.split("] ", 1)[-1] for line in lines if re.match(r"F\d{4,8} ", line)]
+    if fatal:
+        said = short(fatal[0].removeprefix("Check failed: "))
+        return f"{_verdict(said, place)} ({said}); {_advice(said)}"
+    if status == -signal.SIGKILL or "MemoryError" in log or "bad_alloc" in log:
+        return f"Caffe runs out of memory at {place}; expected a net and sizes that fit into what is free here"
+    if status < 0:
+        return f"Caffe crashes at {place} ({signal.Signals(-status).name}); see its strides, kernels and sizes"
+    said = short(next((line for line in reversed(lines) if line.strip()), f"status {status}"))
+    return f"Caffe cannot build this net: {place} fails ({said})"
+
+
+def _place(lines):
+    """Where the probe was: the last layer that Caffe began to build or the probe to run."""
+    place = "the net"
+    for line in lines:
+        if line.startswith("probe: at "):
+            place = line.removeprefix("probe: at ")
+        elif "] Creating Layer " in line:
+            place = f"layer {line.split('] Creating Layer ', 1)[1]!r}"
+    return place
+
+
+def _verdict(said, place):
+    if "host allocation" in said:
+        return f"Caffe runs out of memory at {place}"
+    return f"Caffe refuses {place}"
+
+
+def _advice(said):
+    if "host allocation" in said:
+        return "expected a net and sizes that fit into what is free here"
+    if "Unknown layer type" in said:
+        return "expected a net of Caffe 1.0's own layers"
+    return "correct the file, or give sizes that the net takes"
+
+
+def short(text, most=240):
+    """`text` (str) in one line of at most `most` characters, long lists of what is known left out."""
+    text = " ".join(re.sub(r" \(known types: .*", "", text, flags=re.DOTALL).split())
+    return text if len(text) <= most else f"{text[:most].rstrip()} ..."
+
+
+def _tidy(upgraded, written):
+    """Take back what building adds: Split layers and phases; and make the names of all layers differ."""
+    names = {name for name, _, _ in kinds(written)}
+    kept, source, taken = [], {}, set()
+    for layer in upgraded.layer:
+        if layer.type == "Split" and layer.name not in names:
+            source.update(dict.fromkeys(layer.top, layer.bottom[0]))
+            continue
+        layer.ClearField("phase")
+        layer.bottom[:] = [source.get(bottom, bottom) for bottom in layer.bottom]
+        name, number = layer.name, 2
+        while layer.name in taken:  # only of layers without weights, see tools/net_probe.py
+            layer.name, number = f"{name}_{number}", number + 1
+        taken.add(layer.name)
+        kept.append(type(layer).FromString(layer.SerializeToString()))
+    del upgraded.layer[:]
+    upgraded.layer.extend(kept)
+
+
+def _check_input(path, message):
+    """Refuse a net without an image as its (first) input."""
+    inputs = [layer for layer in message.layer if layer.type == "Input"]
+    if not inputs:
+        raise UserError(f"{path}: has no input; {EXPECTED}")
+    shapes = [list(shape.dim) for layer in inputs for shape in layer.input_param.shape]
+    if not shapes or len(shapes[0]) != 4 or min(shapes[0]) < 1:
+        found = f"of shape {shapes[0]}" if shapes else "without a shape"
+        raise UserError(
+            f"{path}: input {inputs[0].top[0]!r} is {found}; expected four numbers from 1 on: batch, channels, height, "
+            "width"
+        )
