@@ -23,6 +23,7 @@ from tools.cli import UserError
 PROBE = Path(__file__).with_name("net_probe.py")
 LARGEST = 64 << 20  # bytes of a prototxt; deploy nets have some kB
 SECONDS = 120
+NO_MEMORY = ("host allocation of size", "MemoryError", "bad_alloc", "out_of_memory", "could not create a memory object")
 EXPECTED = "expected a deploy net, such as those in prototxt/generated"
 # in the three spellings that Caffe has had: `layer`, `layers`, and `layers { layer { ... } }`
 READING = frozenset(
@@ -207,7 +208,13 @@ def _upgraded(path, message, sizes):
         ) from None
     if done.returncode == 0:
         return _caffe_pb2().NetParameter.FromString(done.stdout)
-    raise UserError(f"{path}: {reason(done.returncode, done.stderr.decode('utf-8', 'replace'))}")
+    log = done.stderr.decode("utf-8", "replace")
+    unknown = re.search(r"^F.*\bUnknown layer type: (\S*)", log, re.MULTILINE)
+    if unknown:
+        names = [name for name, kind, _ in kinds(message) if kind == unknown[1]]
+        where = f"layer {short(names[0])!r}" if names else "a layer"
+        raise UserError(f"{path}: {where} is of type {unknown[1]!r}, expected one of Caffe 1.0's own types; correct it")
+    raise UserError(f"{path}: {reason(done.returncode, log)}")
 
 
 def _environment():
@@ -230,15 +237,18 @@ def reason(status, log):
         return f"{own[-1].removeprefix('probe: ')}; give each a name of its own"
     place = _place(lines)
     fatal = [line.split("] ", 1)[-1] for line in lines if re.match(r"F\d{4,8} ", line)]
+    memory = f"Caffe runs out of memory at {place}; expected a net and sizes that fit into what is free here"
+    if status == -signal.SIGKILL or any(sign in log for sign in NO_MEMORY):
+        return memory
+    advice = "give sizes that this net takes, or correct the file" if "input " in place else "correct the file"
     if fatal:
         said = short(fatal[0].removeprefix("Check failed: "))
-        return f"{_verdict(said, place)} ({said}); {_advice(said)}"
-    if status == -signal.SIGKILL or "MemoryError" in log or "bad_alloc" in log:
-        return f"Caffe runs out of memory at {place}; expected a net and sizes that fit into what is free here"
+        said = "an array without values: some size is 0" if said == "data_" else said
+        return f"Caffe refuses {place} ({said}); {advice}"
     if status < 0:
-        return f"Caffe crashes at {place} ({signal.Signals(-status).name}); see its strides, kernels and sizes"
+        return f"Caffe crashes at {place} ({signal.Signals(-status).name}): see its kernel, stride and group; {advice}"
     said = short(next((line for line in reversed(lines) if line.strip()), f"status {status}"))
-    return f"Caffe cannot build this net: {place} fails ({said})"
+    return f"Caffe cannot build this net: {place} fails ({said}); {advice}"
 
 
 def _place(lines):
@@ -252,20 +262,6 @@ def _place(lines):
     return place
 
 
-def _verdict(said, place):
-    if "host allocation" in said:
-        return f"Caffe runs out of memory at {place}"
-    return f"Caffe refuses {place}"
-
-
-def _advice(said):
-    if "host allocation" in said:
-        return "expected a net and sizes that fit into what is free here"
-    if "Unknown layer type" in said:
-        return "expected a net of Caffe 1.0's own layers"
-    return "correct the file, or give sizes that the net takes"
-
-
 def short(text, most=240):
     """`text` (str) in one line of at most `most` characters, long lists of what is known left out."""
     text = " ".join(re.sub(r" \(known types: .*", "", text, flags=re.DOTALL).split())
@@ -273,14 +269,15 @@ def short(text, most=240):
 
 
 def _tidy(upgraded, written):
-    """Take back what building adds: Split layers and phases; and make the names of all layers differ."""
+    """Take back what building adds (Split layers, phases), drop the rules, and make the names of all layers differ."""
     names = {name for name, _, _ in kinds(written)}
     kept, source, taken = [], {}, set()
     for layer in upgraded.layer:
         if layer.type == "Split" and layer.name not in names:
             source.update(dict.fromkeys(layer.top, layer.bottom[0]))
             continue
-        layer.ClearField("phase")
+        for field in ("phase", "include", "exclude"):  # the state is not in what comes back, and has done its work
+            layer.ClearField(field)
         layer.bottom[:] = [source.get(bottom, bottom) for bottom in layer.bottom]
         name, number = layer.name, 2
         while layer.name in taken:  # only of layers without weights, see tools/net_probe.py
