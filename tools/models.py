@@ -52,7 +52,10 @@ class Model:
 
 @lru_cache(maxsize=1)
 def _registry():
-    return json.loads(REGISTRY.read_text(encoding="utf-8"))
+    try:
+        return json.loads(REGISTRY.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{REGISTRY}: cannot be read ({error}); take the file from this repository again") from None
 
 
 def models(method=None):

@@ -77,11 +77,18 @@ def read_mat(file, layout):
     return found
 
 
+def _floats(value):
+    """An array as float32; raises ValueError for complex numbers, whose imaginary parts numpy would drop."""
+    if np.iscomplexobj(value):
+        raise ValueError
+    return np.asarray(value, np.float32)
+
+
 def cells(variables):
     """VDSR: model.weight{k}, model.bias{k}."""
     model = variables["model"][0, 0]
     return {
-        f"model.{kind}{{{k}}}": np.asarray(value, np.float32)
+        f"model.{kind}{{{k}}}": _floats(value)
         for kind in ("weight", "bias")
         for k, value in enumerate(model[kind].ravel(), 1)
     }
@@ -90,12 +97,12 @@ def cells(variables):
 def dagnn(variables):
     """LapSRN, DRCN: net.params, a struct array of name and value."""
     params = variables["net"][0, 0]["params"].ravel()
-    return {str(one["name"].ravel()[0]): np.asarray(one["value"], np.float32) for one in params}
+    return {str(one["name"].ravel()[0]): _floats(one["value"]) for one in params}
 
 
 def plain(variables):
     """SRCNN: weights_conv1, biases_conv1, ..."""
-    return {name: np.asarray(value, np.float32) for name, value in variables.items() if "_conv" in name}
+    return {name: _floats(value) for name, value in variables.items() if "_conv" in name}
 
 
 # layout: variable that marks it, how it is read
