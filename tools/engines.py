@@ -134,7 +134,7 @@ class OnnxRuntime:
 
         if output not in self.sessions:
             options = self.runtime.SessionOptions()
-            options.intra_op_num_threads, options.log_severity_level = threads(), 3
+            options.intra_op_num_threads, options.log_severity_level = threads(), 4  # raises, and prints no error besides
             model = onnx_graph.model(self.message, self.net, output).SerializeToString()
             self.sessions[output] = self._try(
                 self.runtime.InferenceSession, model, options, ["CPUExecutionProvider"]
@@ -153,7 +153,10 @@ class OnnxRuntime:
         try:
             return function(*args)
         except Exception as error:  # its own classes of errors have no base of theirs
-            name, said = self.message.name, " ".join(str(error).split())[:240] or type(error).__name__
+            said = " ".join(str(error).split())[:240] or type(error).__name__
+            if isinstance(error, MemoryError) or "allocate memory" in str(error) or "bad_alloc" in str(error):
+                raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images or sizes") from None
+            name = self.message.name or "this net"
             raise UserError(f"engine onnxruntime: cannot run {name} ({said}); use --engine caffe") from None
 
 

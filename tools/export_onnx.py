@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.files import atomic_path
-from tools import cli, engines, foreign_nets
+from tools import cli, engines, foreign_nets, weight_files
 from tools.cli import UserError
 
 TOLERANCE = 1e-5
@@ -86,6 +86,9 @@ def main(argv=None):
     caffe_runtime.use_device()
     net = caffe_runtime.build_net(message, args.weights)
     output = args.output or net.outputs[-1]
+    if output not in net.blobs:
+        has = weight_files.listed(net.blobs, 8)
+        raise UserError(f"--output {output}: {args.prototxt} has no such blob; it has {has}")
     model = onnx_graph.model(message, net, output)
     difference = largest_difference(net, message, output, sizes)
     if not difference <= TOLERANCE:

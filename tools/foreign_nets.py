@@ -247,8 +247,9 @@ def reason(status, log):
         return f"Caffe refuses {place} ({said}); {advice}"
     if status < 0:
         return f"Caffe crashes at {place} ({signal.Signals(-status).name}): see its kernel, stride and group; {advice}"
-    said = short(next((line for line in reversed(lines) if line.strip()), f"status {status}"))
-    return f"Caffe cannot build this net: {place} fails ({said}); {advice}"
+    raised = [line for line in lines if re.match(r"\w*(Error|Exception)\b", line)]
+    said = short((raised or [line for line in reversed(lines) if line.strip()] or [f"status {status}"])[0])
+    return f"Caffe cannot build or run this net ({said}); {advice}"
 
 
 def _place(lines):

@@ -14,28 +14,12 @@ if __name__ == "__main__":
 
 import json
 import os
-import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 STARTED = "probe: at "
-
-
-def limit_memory(share=1.0):
-    """Allow this process, beside what it has, no more than `share` of the memory that the system has free.
-
-    Without a limit the system would end some process, not necessarily this one.
-    """
-    try:
-        free = int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0]) * 1024
-        used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    except (OSError, IndexError, ValueError):
-        return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = used + int(free * share)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def say(text):
@@ -75,10 +59,13 @@ def main(sizes):
     os.dup2(2, 1)  # what libraries and Python layers print must not get into the answer
     content = sys.stdin.buffer.read()
     from prototxt.engine import caffe
-    from tools import net_bytes
+    from tools import address_space, net_bytes
 
     message = caffe.proto.caffe_pb2.NetParameter.FromString(content)
-    limit_memory()
+    # half: the tool itself needs as much again, and more
+    address_space.limit(address_space.free() // 2)
+    with suppress(OSError):  # should the system run out of memory all the same, it shall end this process
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     say(f"{STARTED}the net")
     with net_bytes.in_memory(str(message).encode()) as path:
         net = caffe.Net(path, caffe.TEST, level=message.state.level)

@@ -47,7 +47,7 @@ def model(message, net, output):
     for layer in message.layer:
         graph.add(layer)
     if output not in graph.current:
-        raise UserError(f"{message.name}: has no blob {output!r}, expected one of {', '.join(graph.current)}")
+        raise UserError(f"{graph.name}: has no blob {output!r}, expected one of {', '.join(graph.current)}")
     return graph.model(output)
 
 

@@ -15,11 +15,11 @@ if __name__ == "__main__":
 import json
 import math
 import os
-import resource
 import sys
-from pathlib import Path
 
 import numpy as np
+
+from tools import address_space
 
 # the largest released file of this kind has 3 MB; what Caffe reads is limited to 2 GB
 MAT_BYTES, HDF5_BYTES = 1 << 30, 2 << 30
@@ -34,14 +34,6 @@ class LayoutError(Exception):
     """The file holds something else; its argument is a list of names."""
 
 
-def limit_memory(more):
-    """Allow this process `more` bytes beside what it has."""
-    used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = used + more
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-
-
 # --- MATLAB's files ------------------------------------------------------------------------------------
 
 
@@ -49,7 +41,7 @@ def read_mat(file, layout):
     """{source name: array} of a .mat file (binary file object) in one of LAYOUTS."""
     import scipy.io
 
-    limit_memory(MAT_BYTES)
+    address_space.limit(MAT_BYTES)
     marker, read = LAYOUTS[layout]
     try:
         content = scipy.io.loadmat(file)
@@ -116,7 +108,7 @@ def read_hdf5(file):
     """{"LAYER/INDEX": array} of a .caffemodel.h5: group `data`, in it a group a layer with datasets 0, 1, ..."""
     import h5py
 
-    limit_memory(HDF5_BYTES)
+    address_space.limit(HDF5_BYTES)
     try:
         with h5py.File(file, "r", locking=False) as content:
             data = _member(content, "data", h5py.Group)
