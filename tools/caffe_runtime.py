@@ -216,6 +216,8 @@ def read_caffemodel(path):
     try:
         message.ParseFromString(Path(path).read_bytes())
     except DecodeError:
+        if Path(path).suffix == ".solverstate":
+            raise UserError(f"{path}: is the state of a solver, expected the .caffemodel beside it") from None
         if weight_files.is_text(path):
             raise UserError(f"{path}: is text, such as a prototxt; {weight_files.EXPECTED}") from None
         raise UserError(f"{path}: not a .caffemodel that Caffe can read, or cut short ({size} bytes)") from None
@@ -284,16 +286,16 @@ def check_weights(model, shapes, name, shared=frozenset()):
         found.setdefault(layer, []).append(blobs)
     if not found:
         raise UserError(
-            f"{name}: holds no weights; expected a .caffemodel with {weight_files.listed(shapes)} (not a .solverstate "
-            "or a model of another program)"
+            f"{name}: holds no weights; expected a .caffemodel with {weight_files.listed(shapes)}, not a model "
+            "of another program"
         )
     for layer, expected in shapes.items():
-        if layer not in found:
+        if layer not in found and not all((layer, index) in shared for index in range(len(expected))):
             raise UserError(
                 f"{name}: has no layer {layer!r} (it has {weight_files.listed(found, 4)}); expected the weights of "
                 "this network"
             )
-        for blobs in found[layer]:
+        for blobs in found.get(layer, ()):
             if not _fits(layer, blobs, expected, shared):
                 raise UserError(
                     f"{name}: layer {layer!r} has shapes {_described(blobs)}, expected {expected}; these are weights "

@@ -134,7 +134,8 @@ class OnnxRuntime:
 
         if output not in self.sessions:
             options = self.runtime.SessionOptions()
-            options.intra_op_num_threads, options.log_severity_level = threads(), 4  # raises, and prints no error besides
+            # level 4: it raises its errors, and would print them as well
+            options.intra_op_num_threads, options.log_severity_level = threads(), 4
             model = onnx_graph.model(self.message, self.net, output).SerializeToString()
             self.sessions[output] = self._try(
                 self.runtime.InferenceSession, model, options, ["CPUExecutionProvider"]
@@ -155,7 +156,7 @@ class OnnxRuntime:
         except Exception as error:  # its own classes of errors have no base of theirs
             said = " ".join(str(error).split())[:240] or type(error).__name__
             if isinstance(error, MemoryError) or "allocate memory" in str(error) or "bad_alloc" in str(error):
-                raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images or sizes") from None
+                raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images") from None
             name = self.message.name or "this net"
             raise UserError(f"engine onnxruntime: cannot run {name} ({said}); use --engine caffe") from None
 

@@ -88,6 +88,7 @@ def read(path, state=State(), allow_python=False, sizes=()):  # noqa: B008 (froz
         No net, none that Caffe builds and runs, no deploy net, or one whose layers reach outside.
     """
     message = parse(path)
+    _check_old_input(path, message)
     choose(message, state)
     _check_layers(path, message, allow_python)
     upgraded = _upgraded(path, message, sizes)
@@ -151,6 +152,17 @@ def _meets(state, rule):
         or set(rule.stage) - set(state.stage)
         or set(rule.not_stage) & set(state.stage)
     )
+
+
+def _check_old_input(path, message):
+    """Refuse old input fields with too few numbers: Caffe would read past their end."""
+    names, shapes, dims = len(message.input), len(message.input_shape), len(message.input_dim)
+    wrong = shapes < names if shapes else bool(dims) and dims < 4 * names
+    if names and wrong:
+        raise UserError(
+            f"{path}: has {names} input and {shapes} input_shape, {dims} input_dim; expected one input_shape or four "
+            "input_dim for each"
+        )
 
 
 def _check_layers(path, message, allow_python):

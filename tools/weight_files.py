@@ -76,14 +76,16 @@ def kind(path, expected=EXPECTED):
         raise UserError(f"{path}: is empty (0 bytes), {expected}; get it again")
     if size > LARGEST:
         raise UserError(f"{path}: has {size:,} bytes, and Caffe reads no more than {LARGEST:,}; {expected}")
-    if head.startswith(b"MATLAB 5.0 MAT-file") or head.startswith(b"MATLAB 7.3 MAT-file"):
+    if head.startswith(b"MATLAB 7.3 MAT-file") or head[126:128] in (b"IM", b"MI") or head.startswith(b"MATLAB 5.0 MAT"):
         return MAT
     if head.startswith(_HDF5_SIGNATURE):
         return HDF5
     for signature, name in _FOREIGN:
         if head.startswith(signature):
             raise UserError(f"{path}: is {name}; {expected}")
-    return MAT if path.suffix.lower() == ".mat" else OTHER
+    # a .mat of version 4 has no signature; a .caffemodel begins with the net's name, its length in the second byte
+    named = head[:1] == b"\n" and head[1:2] not in (b"", b"\0")
+    return MAT if path.suffix.lower() == ".mat" and not named else OTHER
 
 
 def is_text(path):

@@ -7,7 +7,7 @@ import pytest
 
 from prototxt import builders, vdsr
 from prototxt.engine import caffe
-from tools import cli, complexity
+from tools import cli, complexity, foreign_nets
 
 # GMAC for a 1280x720 result, counted by a program independent of this one
 GMAC = {
@@ -77,12 +77,57 @@ def test_a_prototxt_file(root, capsys):
     assert "20 layers, 665,921 parameters, 0 of Scale layers, 664,704 multiply-accumulates" in capsys.readouterr().out
 
 
+CLASSIFIER = """
+input: "pixels" input_shape { dim: 2 dim: 3 dim: 8 dim: 10 }
+layer { name: "c" type: "Convolution" bottom: "pixels" top: "c" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "s" type: "Scale" bottom: "c" top: "c" scale_param { num_axes: 0 axis: 0 } }
+layer { name: "b" type: "Bias" bottom: "c" top: "c" }
+layer { name: "f" type: "InnerProduct" bottom: "c" top: "f" inner_product_param { num_output: 5 } }
+"""
+
+
+def test_other_layers_and_batches_by_hand(tmp_path, capsys):
+    """Convolution: 27 x 4 for 6 x 8 pixels; InnerProduct: 4 x 6 x 8 values to 5; one scale, four of Bias."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(CLASSIFIER)
+    found = complexity.count(foreign_nets.read(path))
+    assert found["macs"] == (27 * 4 * 48 + 4 * 48 * 5) / 80
+    assert found["parameters"] == 27 * 4 + 4 + 4 * 48 * 5 + 5 and found["scale_parameters"] == 1
+    assert found["other_parameters"] == {"Bias": 4} and found["layers"] == 2
+    assert complexity.main([str(path)]) == 0
+    assert "besides parameters 4 of Bias layers, whose work is not counted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--size", "9" * 400, "1"], "invalid number of pixels value"),
+        (["--size", "²", "1"], "invalid number of pixels value: '²'"),
+        (["--scales", "5"], "invalid choice: 5"),
+        (["--level", "99999999999"], "--level: got 99999999999, expected a whole number of 32 bits"),
+        (["--out", "folder"], "--out: is for the table of methods"),
+    ],
+)
+def test_nonsense_is_one_line(root, tmp_path, options, text):
+    net = root / "prototxt/generated/srcnn_915_deploy.prototxt"
+    command = [root / "tools/complexity.py", net, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and text in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_one_bad_file_of_several_prints_nothing_half(root, tmp_path, capsys):
+    good = root / "prototxt/generated/srcnn_915_deploy.prototxt"
+    with pytest.raises(cli.UserError, match="no such file"):
+        complexity.main([str(good), str(tmp_path / "none.prototxt")])
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
         (None, "no such file, expected a deploy prototxt"),
         ("layer { nonsense", "not a net that Caffe can read"),
-        (str(vdsr.vdsr("train")), "has no input `data`; expected a deploy net"),
+        (str(vdsr.vdsr("train")), "layer 'data' is of type HDF5Data, which reads files .*; expected a deploy net"),
     ],
 )
 def test_refusals(tmp_path, content, text):

@@ -211,6 +211,95 @@ def test_export_refuses_what_does_not_fit(root, tmp_path, onnx):
     assert not out.exists()
 
 
+SHARED = """
+name: "shared"
+input: "LR" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 9
+layers { name: "maps" type: CONVOLUTION bottom: "LR" top: "maps" convolution_param { num_output: 4 kernel_size: 3 } }
+layers { name: "drop" type: DROPOUT bottom: "maps" top: "maps" }
+layers { name: "other" type: CONVOLUTION bottom: "maps" top: "other" include { phase: TRAIN }
+    convolution_param { num_output: 4 kernel_size: 3 } }
+layers { name: "relu" type: RELU bottom: "maps" top: "out" }
+"""
+SCALARS = """
+name: "scalars"
+layer { name: "data" type: "Input" top: "LR" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 9 } } }
+layer { name: "maps" type: "Convolution" bottom: "LR" top: "maps" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "label" type: "HDF5Data" top: "label" include { phase: TRAIN } }
+layer { name: "slope" type: "PReLU" bottom: "maps" top: "maps" prelu_param { channel_shared: true } }
+layer { name: "factor" type: "Scale" bottom: "maps" top: "maps" scale_param { num_axes: 0 axis: 0 bias_term: true } }
+layer { name: "last" type: "Scale" bottom: "maps" top: "out" scale_param { axis: -3 } }
+"""
+
+
+@pytest.mark.parametrize("text", [SHARED, SCALARS])
+@pytest.mark.parametrize("form", ["save", "save_hdf5"])
+def test_export_of_foreign_nets(text, form, tmp_path, onnx, capsys):
+    """Old fields and layers, rules, scalar weights, another input than `data`, three maps, both weight formats."""
+    import onnxruntime
+
+    (tmp_path / "net.prototxt").write_text(text)
+    net = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
+    rng = np.random.default_rng(2)
+    for blobs in net.params.values():
+        for blob in blobs:
+            blob.data[...] = rng.normal(0, 0.5, blob.data.shape)
+    getattr(net, form)(str(tmp_path / "weights"))
+    files = [str(tmp_path / name) for name in ("net.prototxt", "weights", "out.onnx")]
+    assert export_onnx.main(files) == 0
+    assert "out.onnx: out, " in capsys.readouterr().err
+    session = onnxruntime.InferenceSession(files[2], providers=["CPUExecutionProvider"])
+    image = rng.random((1, 3, 8, 9), dtype=np.float32)
+    net.blobs["LR"].data[...] = image
+    net.forward()
+    np.testing.assert_allclose(session.run(["out"], {"LR": image})[0], net.blobs["out"].data, atol=1e-5)
+    assert np.ptp(net.blobs["out"].data) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--sizes", "2", "2"], "Caffe refuses layer 'maps', input 2x2 .*give sizes that this net takes"),
+        (["--sizes", "1000000", "1000000"], "Caffe refuses input 1000000x1000000 .*exceeds INT_MAX"),
+        (["--sizes", "9" * 30, "9"], "expected pairs of height and width from 1 to 1048576"),
+        (["--sizes", "-9", "9"], "expected pairs of height and width from 1 to 1048576"),
+        (["--output", "nope"], "--output nope: .* has no such blob; it has LR, maps, out"),
+        (["--level", "3000000000"], "--level: got 3000000000, expected"),
+    ],
+)
+def test_export_says_which_option_is_wrong(options, text, tmp_path, onnx):
+    (tmp_path / "net.prototxt").write_text(SCALARS)
+    caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST).save(str(tmp_path / "weights"))
+    files = [str(tmp_path / name) for name in ("net.prototxt", "weights", "out.onnx")]
+    with pytest.raises(cli.UserError, match=text):
+        export_onnx.main([*files, *options])
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_export_refuses_a_folder_for_a_file(tmp_path, onnx):
+    (tmp_path / "out.onnx").mkdir()
+    with pytest.raises(cli.UserError, match="out.onnx: is a folder, expected the name of a file to write"):
+        export_onnx.main(["net.prototxt", "weights", str(tmp_path / "out.onnx")])
+
+
+def test_export_to_a_full_disk_leaves_nothing(root, tmp_path, onnx):
+    (tmp_path / "net.prototxt").write_text(SCALARS.replace("num_output: 4", "num_output: 1500"))
+    caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST).save(str(tmp_path / "weights"))
+    command = f"ulimit -f 100; exec {root}/tools/export_onnx.py net.prototxt weights out.onnx --sizes 5 5"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.prototxt", "weights"]
+
+
+def test_onnx_runtime_out_of_memory_is_one_line(root, tmp_path, onnx):
+    (tmp_path / "net.prototxt").write_text(SCALARS)
+    caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST).save(str(tmp_path / "weights"))
+    command = f"ulimit -v 3000000; exec {root}/tools/export_onnx.py net.prototxt weights o.onnx --sizes 9000 9000"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "memory" in done.stderr
+
+
 def test_export_writes_nothing_that_disagrees(root, tmp_path, onnx, monkeypatch):
     """A translation with a mistake in it: the slope of the activations left out."""
     wrong = lambda graph, layer, sources, tops: graph.node("Relu", sources, tops)  # noqa: E731

@@ -1,7 +1,11 @@
 """MatConvNet weights into our nets: every layout written here and read back, the released files, every refusal."""
 
+import os
+import resource
+import struct
 import subprocess
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -131,6 +135,103 @@ def test_the_command_writes_a_caffemodel_that_the_net_loads(tmp_path, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x3.caffemodel", "x3.mat"]
 
 
+HEADER = b"MATLAB 5.0 MAT-file, made by hand".ljust(124) + b"\x00\x01IM"
+
+
+def element(kind, content):
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def matrix(array_class, dims, name, rest=b""):
+    """An miMATRIX of version 5 that claims `dims`."""
+    flags = element(6, struct.pack("<II", array_class, 0))
+    return element(14, flags + element(5, struct.pack(f"<{len(dims)}i", *dims)) + element(1, name) + rest)
+
+
+def bomb(gigabytes):
+    """A compressed array of zeros: one block that deflates 1 MB, repeated."""
+    size = gigabytes << 30
+    start = struct.pack("<II", 14, size + 64) + element(6, struct.pack("<II", 6, 0))
+    start += element(5, struct.pack("<ii", size // 8, 1)) + element(1, b"model") + struct.pack("<II", 9, size)
+    first, block = zlib.compressobj(9), zlib.compressobj(9, zlib.DEFLATED, -15)
+    stream = first.compress(start) + first.flush(zlib.Z_FULL_FLUSH)
+    stream += (block.compress(bytes(1 << 20)) + block.flush(zlib.Z_FULL_FLUSH)) * (size >> 20)
+    return HEADER + struct.pack("<II", 15, len(stream)) + stream
+
+
+def nested(levels):
+    """Cells in cells in cells; scipy's reader recurs in C."""
+    inner = matrix(6, (1, 1), b"", element(9, bytes(8)))
+    size, heads = len(inner), []
+    for level in range(levels):
+        name = b"model" if level == levels - 1 else b""
+        head = element(6, struct.pack("<II", 1, 0)) + element(5, struct.pack("<ii", 1, 1)) + element(1, name)
+        size += len(head)
+        heads.append(struct.pack("<II", 14, size) + head)
+        size += 8
+    return HEADER + b"".join(reversed(heads)) + inner
+
+
+OPAQUE = element(6, struct.pack("<II", 17, 0)) + element(1, b"net") + element(1, b"MCOS") + element(1, b"dagnn.DagNN")
+OPAQUE += matrix(13, (6, 1), b"", element(6, struct.pack("<6I", 0xDD000000, 2, 1, 1, 1, 1)))
+HOSTILE = {
+    "bomb": (bomb(2), "it claims more than the 1024 MB"),
+    "cells": (HEADER + matrix(1, (2**30, 1), b"model"), "it claims more than the 1024 MB"),
+    "cells beyond any address": (HEADER + matrix(1, (2**31 - 1, 2**31 - 1), b"model"), "not a .mat file that can be"),
+    "negative": (HEADER + matrix(1, (-5, 3), b"model"), "not a .mat file that can be read"),
+    "numbers": (HEADER + matrix(6, (2**30, 2**20), b"model", element(9, bytes(80))), "cannot reshape array of size 10"),
+    "nested": (nested(200_000), "cannot be read, damaged or not what it claims .*its reader ended with status -11"),
+    "element": (HEADER + struct.pack("<II", 14, 0xFFFFFFF0) + bytes(100), "not a .mat file that can be read"),
+    "version 4": (struct.pack("<iiiii", 0, 2**30, 2**20, 0, 6) + b"model\0", "it claims more than the 1024 MB"),
+    "object": (HEADER + element(14, OPAQUE), "holds an object of a MATLAB class, .*saveobj"),
+    "version 7.3": (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(600), r"version 7.3; save it .*'-v7'"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5, such as a .mat of version 7.3; save it"),
+    "header": (HEADER, "holds nothing; expected a struct `model`"),
+    "empty": (b"", r"is empty \(0 bytes\), expected a .mat with weights"),
+    "text": (b"hello world\n", "not a .mat file that can be read"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_and_damaged_files_end_in_one_line(case, tmp_path):
+    """What crashes or needs terabytes ends the reader's process, not ours, which holds no more than before."""
+    content, said = HOSTILE[case]
+    path = tmp_path / "weights.mat"
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=said) as error:
+        matconvnet.mapping({"conv1": [(1, 1, 3, 3), (1,)]}, path, "vdsr")
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_complex_arrays_are_no_weights(tmp_path):
+    path = tmp_path / "weights.mat"
+    scipy.io.savemat(path, {"weights_conv1": np.full((81, 64), 1 + 2j)})
+    refused(path, "srcnn", "holds weights_conv1; expected arrays weights_conv1, biases_conv1", variant="915")
+
+
+def test_a_full_disk_leaves_nothing(root, tmp_path):
+    """A limit on the size of files stands for the disk: Caffe would end the process when a write fails."""
+    srcnn_mat(tmp_path / "x3.mat", random_net(srcnn.srcnn()))
+    (tmp_path / "x3.caffemodel").write_bytes(b"old")
+    command = f"ulimit -f 8; exec {root}/tools/import_weights.py x3.mat --network srcnn"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr == "import_weights.py: x3.caffemodel: File too large\n"
+    assert (tmp_path / "x3.caffemodel").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_names_that_are_not_utf8(root, tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff x3.MAT")
+    srcnn_mat(tmp_path / "x3.mat", random_net(srcnn.srcnn()))
+    (tmp_path / "x3.mat").rename(path)
+    command = [root / "tools/import_weights.py", path, "--network", "srcnn"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "6 arrays of \\xff x3.MAT written to" in done.stdout
+    assert caffe_runtime.build_net(srcnn.srcnn(), path.with_suffix(".caffemodel"))
+
+
 # --- the released files --------------------------------------------------------------------------------------------
 
 
@@ -205,7 +306,7 @@ def test_wrong_content(tmp_path):
     refused(path, "vdsr", r"holds nothing; expected a struct")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("model", "x" * 400)
-    refused(path, "vdsr", r"not a .mat file")
+    refused(path, "vdsr", r"is a ZIP archive .*; expected a .mat with weights")
 
 
 def test_networks_without_mat_weights():
@@ -220,6 +321,12 @@ def test_networks_without_mat_weights():
         (["no.mat", "--network", "lapsrn", "--scale", "3"], "import_weights.py: scale: got 3, lapsrn has 2, 4, 8; x3"),
         (["no.mat", "--network", "lapsrn"], "import_weights.py: scale: got None, lapsrn has 2, 4, 8"),
         (["no.mat", "--network", "idn"], "import_weights.py: argument --network: invalid choice: 'idn'"),
+        (["no.mat", "--network", "vdsr", "--variant", "foo"], "import_weights.py: variant: got 'foo', vdsr comes"),
+        (["no.mat", "--network", "srcnn", "--variant", "foo"], "import_weights.py: variant: got 'foo', srcnn has 9"),
+        (["no.mat", "--network", "vdsr", "--scale", "9" * 40], "import_weights.py: scale: got 999"),
+        (["no.mat", "--network", "vdsr", "-o", "."], "import_weights.py: -o .: expected a name that ends in"),
+        (["no.mat", "--network", "vdsr", "-o", "/dev/null"], "import_weights.py: -o /dev/null: expected a name"),
+        (["no.mat", "--network", "vdsr", "-o", "x.mat"], "import_weights.py: -o x.mat: expected a name"),
     ],
 )
 def test_mistakes_are_one_line(root, tmp_path, arguments, text):
