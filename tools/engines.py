@@ -158,7 +158,7 @@ class OnnxRuntime:
             if isinstance(error, MemoryError) or "allocate memory" in str(error) or "bad_alloc" in str(error):
                 raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images") from None
             name = self.message.name or "this net"
-            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); use --engine caffe") from None
+            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); --engine caffe runs it") from None
 
 
 class CudaGraph:

@@ -54,11 +54,13 @@ def largest_difference(net, message, output, sizes):
         blob.reshape(1, blob.shape[1], *size)
         blob.data[...] = rng.random(tuple(blob.shape), dtype=np.float32)
         net.forward()
-        expected, found = net.blobs[output].data, other.run(blob.data, output)
+        expected = net.blobs[output].data
+        if not expected.size:
+            raise UserError(f"--sizes: {size[0]} {size[1]} leaves nothing of blob {output!r}; give larger ones")
+        found = other.run(blob.data, output)
         if found.shape != expected.shape:
             raise UserError(f"input {size}: ONNX Runtime gives shape {found.shape}, Caffe {expected.shape}")
-        if expected.size:
-            worst = max(worst, float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max())))
+        worst = max(worst, float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max())))
     return worst
 
 

@@ -258,7 +258,8 @@ def test_export_of_foreign_nets(text, form, tmp_path, onnx, capsys):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--sizes", "2", "2"], "Caffe refuses layer 'maps', input 2x2 .*give sizes that this net takes"),
+        (["--sizes", "1", "1"], "Caffe refuses layer 'maps', input 1x1 .*give sizes that this net takes"),
+        (["--sizes", "9", "9", "2", "2"], "--sizes: 2 2 leaves nothing of blob 'out'; give larger ones"),
         (["--sizes", "1000000", "1000000"], "Caffe refuses input 1000000x1000000 .*exceeds INT_MAX"),
         (["--sizes", "9" * 30, "9"], "expected pairs of height and width from 1 to 1048576"),
         (["--sizes", "-9", "9"], "expected pairs of height and width from 1 to 1048576"),
@@ -294,7 +295,7 @@ def test_export_to_a_full_disk_leaves_nothing(root, tmp_path, onnx):
 def test_onnx_runtime_out_of_memory_is_one_line(root, tmp_path, onnx):
     (tmp_path / "net.prototxt").write_text(SCALARS)
     caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST).save(str(tmp_path / "weights"))
-    command = f"ulimit -v 3000000; exec {root}/tools/export_onnx.py net.prototxt weights o.onnx --sizes 9000 9000"
+    command = f"ulimit -v 3000000; exec {root}/tools/export_onnx.py net.prototxt weights o.onnx --sizes 5000 5000"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "memory" in done.stderr
