@@ -513,10 +513,11 @@ def test_truncated_weights(refusal, weights, tmp_path):
 
 def test_diverged_weights(refusal, tmp_path):
     net = caffe_runtime.build_net(idn(2, "deploy"))
-    net.params["conv2"][1].data[...] = np.nan
-    net.save(str(tmp_path / "nan.caffemodel"))
-    line = refusal("--datasets", "Holiday", "--scales", 2, "--weights", tmp_path / "nan.caffemodel")
-    assert "nan.caffemodel: gives values that are not finite for beach.png" in line
+    for value, said in ((1e38, "gives values that are not finite for beach.png"), (np.nan, "layer 'conv2' holds values")):
+        net.params["conv2"][0].data[...] = value
+        net.save(str(tmp_path / "far.caffemodel"))
+        line = refusal("--datasets", "Holiday", "--scales", 2, "--weights", tmp_path / "far.caffemodel")
+        assert f"far.caffemodel: {said}" in line
 
 
 def test_out_is_a_file(capsys, data, weights, tmp_path):

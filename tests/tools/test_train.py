@@ -324,7 +324,7 @@ def test_weights_that_do_not_fit(data, tmp_path):
     caffe_runtime.build_net(idn(SCALE, D3=32, d=8)).save(str(other))
     error = refusal(arguments(data, tmp_path / "a", "--weights", str(other)))
     assert "layer 'conv1' has shapes [(32, 1, 3, 3), (32,)], expected [(64, 1, 3, 3), (64,)]" in error
-    other.write_bytes(b"no protobuf at all")
+    other.write_bytes(b"no protobuf at all\0")
     assert "not a .caffemodel that Caffe can read" in refusal(arguments(data, tmp_path / "b", "--weights", str(other)))
     missing = str(tmp_path / "missing.caffemodel")
     assert "no such file" in refusal(arguments(data, tmp_path / "c", "--weights", missing))
