@@ -513,7 +513,8 @@ def test_truncated_weights(refusal, weights, tmp_path):
 
 def test_diverged_weights(refusal, tmp_path):
     net = caffe_runtime.build_net(idn(2, "deploy"))
-    for value, said in ((1e38, "gives values that are not finite for beach.png"), (np.nan, "layer 'conv2' holds values")):
+    cases = (1e38, "gives values that are not finite for beach.png"), (np.nan, "layer 'conv2' holds values")
+    for value, said in cases:
         net.params["conv2"][0].data[...] = value
         net.save(str(tmp_path / "far.caffemodel"))
         line = refusal("--datasets", "Holiday", "--scales", 2, "--weights", tmp_path / "far.caffemodel")

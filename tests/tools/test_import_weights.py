@@ -321,7 +321,7 @@ def test_networks_without_mat_weights():
         (["no.mat", "--network", "lapsrn", "--scale", "3"], "import_weights.py: scale: got 3, lapsrn has 2, 4, 8; x3"),
         (["no.mat", "--network", "lapsrn"], "import_weights.py: scale: got None, lapsrn has 2, 4, 8"),
         (["no.mat", "--network", "idn"], "import_weights.py: argument --network: invalid choice: 'idn'"),
-        (["no.mat", "--network", "vdsr", "--variant", "foo"], "import_weights.py: variant: got 'foo', vdsr comes"),
+        (["no.mat", "--network", "vdsr", "--variant", "foo"], "import_weights.py: variant: got 'foo', vdsr has none"),
         (["no.mat", "--network", "srcnn", "--variant", "foo"], "import_weights.py: variant: got 'foo', srcnn has 9"),
         (["no.mat", "--network", "vdsr", "--scale", "9" * 40], "import_weights.py: scale: got 999"),
         (["no.mat", "--network", "vdsr", "-o", "."], "import_weights.py: -o .: expected a name that ends in"),
