@@ -13,8 +13,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
+from tools import caffe_files
 from tools import gpu as gpu_module
-from tools import net_bytes, weight_files
+from tools import weight_files
 from tools.cli import UserError
 
 # run in a process of its own, because upstream aborts when there is no GPU or no CUDA in the build
@@ -130,8 +131,8 @@ def build_net(message, weights=None, phase=None):
         See `load_weights`.
     """
     phase = caffe.TEST if phase is None else phase
-    with net_bytes.in_memory(str(message).encode()) as path:
-        net = caffe.Net(path, phase)
+    with caffe_files.Names() as names:
+        net = caffe.Net(names.of_content(str(message).encode("utf-8")), phase)
     if weights is not None:
         load_weights(net, weights)
     return net

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prototxt.engine import caffe
+from tools import caffe_files, snapshots
 from tools.cli import UserError
 
 WORKER = Path(__file__).resolve().parent / "train_worker.py"
@@ -62,7 +63,7 @@ def connect(solver, uid):
 
 
 @contextmanager
-def workers(gpus, solver_path, uid, iteration, iterations, state=None):
+def workers(gpus, solver_path, uid, iteration, iterations, state=None, descriptors=()):
     """Run the workers of a stage beside this process.
 
     Parameters
@@ -76,6 +77,8 @@ def workers(gpus, solver_path, uid, iteration, iterations, state=None):
         Where the stage stands, and its length.
     state : Path, optional
         The .solverstate to go on from.
+    descriptors : sequence of int
+        Open files whose names in /proc/self/fd the solver's prototxt uses.
     """
     command = [sys.executable, str(WORKER), "--solver", str(solver_path), "--iterations", str(iterations - iteration)]
     command += ["--state", str(state)] if state else []
@@ -84,7 +87,7 @@ def workers(gpus, solver_path, uid, iteration, iterations, state=None):
         subprocess.Popen(
             [*command, "--gpu", str(number), "--rank", str(rank)],
             env={**os.environ, "IDN_NCCL_UID": uid.hex()}, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,  # Ctrl-C is this process's to handle
+            pass_fds=tuple(descriptors), start_new_session=True,  # Ctrl-C is this process's to handle
         )
         for rank, number in enumerate(gpus) if rank
     ]  # fmt: skip
@@ -124,9 +127,9 @@ def work(args):
 
     threading.Thread(target=follow, daemon=True).start()
     join(args.rank, args.size)
-    solver = caffe.get_solver(str(args.solver))
+    solver = caffe.get_solver(caffe_files.caffe_name(args.solver))
     if args.state:
-        solver.restore(str(args.state))
+        snapshots.restore(solver, args.state)
     for _ in range(args.seen):
         solver.net.forward(end="data")
     nccl = connect(solver, bytes.fromhex(os.environ["IDN_NCCL_UID"]))

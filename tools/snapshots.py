@@ -1,38 +1,164 @@
-"""Snapshots of a training stage: written whole, found again, restored to the very same state.
+"""Snapshots of a training stage: written whole, found again, restored to the very same state. Models likewise.
 
-A snapshot is a pair in the stage's folder, NAME_iter_N.caffemodel and NAME_iter_N.solverstate. Caffe itself
-writes them in place, so that a killed run leaves a half-written one; here Caffe writes into a `.part` folder
-and the pair is renamed when it is complete, the solverstate last.
+A snapshot is a pair in the stage's folder, NAME_iter_N.caffemodel and NAME_iter_N.solverstate. Caffe would write them
+in place, end the process on a full disk, and not notice when their last bytes are lost; so it writes into memory
+(tools/caffe_files.py), every blob is counted, and then each file is written atomically, the solverstate last.
 """
 
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from tools import caffe_runtime
+from data_prep.files import shown
+from prototxt.engine import caffe
+from tools import caffe_files, caffe_runtime
 from tools.cli import UserError
 
 NAME = "idn"
 # Adam keeps two moments for each parameter blob
 ADAM_HISTORIES = 2
+FLOAT = 4
+# bytes of the layers' parameters and of protobuf's marks, besides the numbers
+MARGIN = 1 << 20
 
 
-def part_prefix(folder):
-    """The solver's snapshot_prefix for stage folder `folder` (Path); makes the `.part` folder."""
+def save_model(net, path):
+    """Write the weights of a net as Caffe does, whole or not at all; `net.save` for any name and any disk.
+
+    Parameters
+    ----------
+    net : caffe.Net
+    path : str or Path
+        The .caffemodel.
+
+    Raises
+    ------
+    OSError
+        No room, or no right to write; the error names `path`, and what was there stays.
+    UserError
+        Caffe could not write all of it.
+    """
+    caffe_files.write_whole(Path(path), model_bytes(net, path))
+
+
+def model_bytes(net, path="the net"):
+    """The weights of `net` (caffe.Net) as the bytes of a .caffemodel; `path` names them in errors.
+
+    Raises
+    ------
+    OSError
+        The process may not write so large a file (`ulimit -f`).
+    UserError
+        Caffe could not write all of it.
+    """
+    try:
+        content = caffe_files.written(net.save, _most_bytes(net))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    _check_model(content, net, path)
+    return content
+
+
+def _most_bytes(net):
+    return FLOAT * sum(blob.count for layer in net.layers for blob in layer.blobs) + MARGIN
+
+
+def _check_model(content, net, path):
+    """Raise UserError unless `content` (bytes) holds all layers of `net` with all their weights."""
+    model = caffe.proto.caffe_pb2.NetParameter()
+    wanted = [
+        (name, [tuple(blob.shape) for blob in layer.blobs]) for name, layer in zip(net._layer_names, net.layers)
+    ]
+    if not _parsed(model, content) or wanted != [
+        (layer.name, [caffe_runtime.blob_shape(b) for b in layer.blobs if _is_full(b)]) for layer in model.layer
+    ]:
+        raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of these weights; is the memory full?")
+
+
+def _parsed(message, content):
+    try:
+        message.ParseFromString(content)
+    except caffe_runtime.DecodeError:
+        return False
+    return True
+
+
+def _is_full(blob):
+    return len(blob.data) == caffe_runtime.count(caffe_runtime.blob_shape(blob))
+
+
+def part_folder(folder):
+    """Where Caffe thinks that it writes the snapshots of stage folder `folder` (Path); made new and empty.
+
+    A training that was killed may have left one.
+    """
     part = Path(folder) / ".part"
+    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, exist_ok=True)
-    return str((part / NAME).resolve())
+    return part
 
 
 def save(solver, folder):
-    """Snapshot `solver` (caffe solver made with `part_prefix(folder)`); gives the .caffemodel's Path."""
-    folder = Path(folder)
-    solver.snapshot()
+    """Snapshot a solver.
+
+    Parameters
+    ----------
+    solver : caffe.AdamSolver
+        Made with `part_folder(folder)` / NAME as its snapshot_prefix.
+    folder : Path
+        Of the stage.
+
+    Returns
+    -------
+    Path
+        The .caffemodel.
+
+    Raises
+    ------
+    OSError
+        No room, or no right to write; the error names the file. Earlier snapshots stay.
+    UserError
+        Caffe could not write all of it.
+    """
     stem = f"{NAME}_iter_{solver.iter}"
-    model, state = folder / f"{stem}.caffemodel", folder / f"{stem}.solverstate"
-    (folder / ".part" / model.name).replace(model)
-    _point_to(folder / ".part" / state.name, model)
-    (folder / ".part" / state.name).replace(state)
+    model, state = (Path(folder) / f"{stem}.{kind}" for kind in ("caffemodel", "solverstate"))
+    most = ADAM_HISTORIES * _most_bytes(solver.net)
+    parts = [Path(folder) / ".part" / path.name for path in (model, state)]
+    try:
+        with caffe_files.linked(parts, most) as written:
+            solver.snapshot()
+            model_content, state_content = written()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(model)) from None
+    _check_model(model_content, solver.net, model)
+    message = _checked_state(state_content, solver, state)
+    message.learned_net = shown(model.resolve())  # for `caffe train --snapshot`
+    caffe_files.write_whole(model, model_content)
+    try:
+        caffe_files.write_whole(state, message.SerializeToString())
+    except OSError:
+        if not state.exists():  # alone it is no snapshot, and the disk is full
+            with suppress(OSError):
+                model.unlink()
+        raise
     return model
+
+
+def _checked_state(content, solver, path):
+    message = caffe.proto.caffe_pb2.SolverState()
+    if not _parsed(message, content) or not _is_complete(
+        message, solver.iter, caffe_runtime.param_shapes(solver.net)
+    ):
+        raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of this state; is the memory full?")
+    return message
+
+
+def _is_complete(state, iteration, shapes):
+    """Whether a SolverState is of `iteration` and has two full histories for each parameter of a net with `shapes`."""
+    expected = [shape for blobs in shapes.values() for shape in blobs] * ADAM_HISTORIES
+    found = [caffe_runtime.blob_shape(h) for h in state.history]
+    return state.iter == iteration and found == expected and all(map(_is_full, state.history))
 
 
 def newest_whole(folder, shapes):
@@ -73,31 +199,19 @@ def is_whole(state_path, iteration, shapes):
         state = caffe_runtime.read_solverstate(state_path)
     except UserError:
         return False
-    expected = [shape for blobs in shapes.values() for shape in blobs] * ADAM_HISTORIES
-    found = [caffe_runtime.blob_shape(h) for h in state.history]
-    complete = all(len(h.data) == caffe_runtime.count(s) for h, s in zip(state.history, found))
-    return state.iter == iteration and found == expected and complete
+    return _is_complete(state, iteration, shapes)
 
 
 def restore(solver, state_path):
     """Load weights, iteration and Adam's moments of a whole snapshot into `solver`.
 
-    The solverstate names its .caffemodel by path; it is corrected first when the run's folder was moved.
+    The solverstate names its .caffemodel by path, which is no longer true when the run's folder was moved, and cannot
+    be when its name is not UTF-8; Caffe gets a copy in memory that names the one beside it.
     """
-    _point_to(state_path, state_path.with_suffix(".caffemodel"))
-    solver.restore(str(state_path))
-
-
-def _point_to(state_path, model_path):
-    """Make the solverstate name `model_path` as its weights; rewritten by way of a temporary name."""
     state = caffe_runtime.read_solverstate(state_path)
-    wanted = str(model_path.resolve())
-    if state.learned_net == wanted:
-        return
-    state.learned_net = wanted
-    temporary = state_path.with_name(f".{state_path.name}.part")
-    temporary.write_bytes(state.SerializeToString())
-    temporary.replace(state_path)
+    with caffe_files.Names() as names:
+        state.learned_net = names.of(state_path.with_suffix(".caffemodel"))
+        solver.restore(names.of_content(state.SerializeToString()))
 
 
 def model_path(folder, iteration):

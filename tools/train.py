@@ -95,7 +95,7 @@ def check_databases(args, stages):
         list_file = args.hdf5_dir / f"x{args.scale}" / f"{name}.txt"
         database = hdf5.check_database(list_file, args.scale, name)
         made_of = {key: database.attributes[key] for key in ("source_sha256", "seed", "lr_stride")}
-        found[name] = training.Source(list_file, database.pairs, made_of)
+        found[name] = training.Source(list_file, database.shards, database.pairs, made_of)
     return found
 
 

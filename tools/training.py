@@ -5,7 +5,7 @@ the benchmark's protocol, snapshot whole files and stop cleanly between two iter
 """
 
 import math
-import shutil
+import os
 import signal
 import time
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from typing import Optional
 
 import numpy as np
 
-from data_prep.files import atomic_path, write_text
+from data_prep.files import write_text
 from prototxt import builders, emit, idn, solver
 from prototxt.engine import caffe
-from tools import caffe_runtime, evaluation, parallel, snapshots, stepping
+from tools import caffe_files, caffe_runtime, evaluation, parallel, snapshots, stepping
 from tools.cli import UserError
 
 # Caffe refuses test_interval 0; this one it never reaches, because validation is ours
@@ -90,11 +90,33 @@ class Device:
 
 @dataclass(frozen=True)
 class Source:
-    """A checked HDF5 database: the list that Caffe's `source` names, its number of pairs, what they are made of."""
+    """A checked HDF5 database.
+
+    Attributes
+    ----------
+    list_path : Path
+        The list that Caffe's `source` names.
+    shards : list of Path
+        The files that it lists.
+    pairs : int
+    made_of : dict
+        What decides the pairs and their order.
+    """
 
     list_path: Path
+    shards: list
     pairs: int
     made_of: dict
+
+    def name_for_caffe(self, names):
+        """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
+
+        `names` is a caffe_files.Names. Caffe splits the list at blanks, and its prototxt holds UTF-8 alone.
+        """
+        as_caffe_reads = [os.fsdecode(name) for name in self.list_path.read_bytes().split()]
+        if caffe_files.is_plain(self.list_path.absolute()) and as_caffe_reads == list(map(str, self.shards)):
+            return str(self.list_path.absolute())
+        return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
 
 
 class Stage:
@@ -141,21 +163,25 @@ class Stage:
         UserError
             The weights do not fit, or the loss is no longer finite.
         """
-        self.solver = self._make_solver()
+        with caffe_files.Names() as names:
+            self._run(names, weights, say)
+
+    def _run(self, names, weights, say):
+        self.solver = self._make_solver(names)
         self.test_net = self.solver.test_nets[0]
         self.test_net.share_with(self.solver.net)
         self.deploy = caffe_runtime.build_net(idn.idn(self.settings.scale, "deploy"))
         self.deploy.share_with(self.solver.net)
         state = self._start(weights, say)
-        with self._company(state), _stop_requests() as stop:
+        with self._company(state, names), _stop_requests() as stop:
             self._loop(stop, say)
-        with atomic_path(self.final) as temporary:
-            shutil.copyfile(snapshots.model_path(self.folder, self.settings.iterations), temporary)
+        last = snapshots.model_path(self.folder, self.settings.iterations)
+        caffe_files.write_whole(self.final, last.read_bytes())
         if stop.requested:  # in the very last iteration: the next stage must not begin
             raise Interrupted(f"{self.settings.stage}: finished, and stopped as asked")
 
     @contextmanager
-    def _company(self, state):
+    def _company(self, state, names):
         """The other ranks, while a stage runs on several GPUs."""
         gpus, done = self.device.gpus, self.solver.iter
         if len(gpus) < 2:
@@ -163,12 +189,12 @@ class Stage:
             return
         uid = caffe.NCCL.new_uid()
         solver_path = self.folder / "solver.prototxt"
-        with parallel.workers(gpus, solver_path, uid, done, self.settings.iterations, state):
+        with parallel.workers(gpus, solver_path, uid, done, self.settings.iterations, state, names.descriptors):
             nccl = parallel.connect(self.solver, uid)
             yield
             del nccl
 
-    def _make_solver(self):
+    def _make_solver(self, names):
         s, ranks = self.settings, max(1, len(self.device.gpus))
         parallel.join(0, ranks)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -176,10 +202,11 @@ class Stage:
         net = idn.idn(
             s.scale,
             solver.PHASE_OF_STAGE[s.stage],
-            source=str(self.train.list_path.resolve()),
-            test_source=str(self.val.list_path.resolve()),
+            source=self.train.name_for_caffe(names),
+            test_source=self.val.name_for_caffe(names),
             batch=s.batch // ranks,
         )
+        write_text(net_path, emit.text(net, "tools/train.py"))
         message = solver.stage_solver(
             s.scale,
             s.stage,
@@ -187,8 +214,8 @@ class Stage:
             iterations=s.iterations,
             base_lr=s.base_lr,
             stepsize=s.stepsize,
-            net=str(net_path.resolve()),
-            snapshot_prefix=snapshots.part_prefix(self.folder),
+            net=names.of(net_path),
+            snapshot_prefix=f"{names.of(snapshots.part_folder(self.folder))}/{snapshots.NAME}",
             snapshot=0,
             test_interval=_NEVER,
             display=0,
@@ -197,9 +224,8 @@ class Stage:
         message.test_initialization = False
         if ranks > 1:
             message.layer_wise_reduce = False  # one exchange of all gradients: they are few
-        write_text(net_path, emit.text(net, "tools/train.py"))
         write_text(solver_path, emit.text(message, "tools/train.py"))
-        return caffe.get_solver(str(solver_path))
+        return caffe.get_solver(caffe_files.caffe_name(solver_path))
 
     def _start(self, weights, say):
         """Bring the solver to where the stage stands; gives the .solverstate (Path) it resumes from, or None."""

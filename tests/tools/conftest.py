@@ -1,6 +1,7 @@
 """Fixtures for the tests of the tools."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,15 @@ def same_bits_everywhere():
     info = Path("/proc/cpuinfo")
     forced = any(name in os.environ for name in ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
     return info.is_file() and "avx512f" in info.read_text().split() and not forced
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 8 MB (Path); the test is skipped where none can be mounted."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8000k", "tmpfs", folder]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
