@@ -18,11 +18,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep import hdf5, workers
+from data_prep import files, hdf5, workers
 from data_prep.augment import luma_variants
 from data_prep.errors import DataError
 from data_prep.patches import cut
 from data_prep.sources import read_pixels
+
+# far beyond the cores of one machine; each takes some 100 MB
+MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,17 @@ def build(plan, out, *, processes=None, force=False, progress=True):
     Raises
     ------
     DataError
-        No space, no right to write, a path with white space, another run at work on the same database, or an
+        No space, no right to write, a path with a line break, another run at work on the same database, or an
         image that has changed meanwhile.
     """
     processes = workers.default_workers() if processes is None else processes
-    if processes < 1:
-        raise DataError(f"workers {processes}: expected 1 or more")
+    if not 1 <= processes <= MOST_WORKERS:
+        raise DataError(f"workers {processes}: expected 1 or more, at most {MOST_WORKERS}")
     folder = database_folder(Path(out).absolute(), plan.geometry)
     hdf5.check_path(folder)
     started = time.monotonic()
     peak = 0
+    _sweep(Path(out))
     with _claim(folder) as partial:
         _recover(folder)
         built = force or not is_current(plan, folder)
@@ -120,17 +124,8 @@ def _claim(folder):
     A run that was killed may have left one: it is emptied. The lock is on the folder itself and ends with the
     process that holds it.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
-    lock = os.open(partial, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise DataError(f"{folder}: another run is making this database; wait for it to end") from error
+    partial = _partial(folder)
+    lock = _lock(partial, folder)
     try:
         for left in partial.iterdir():
             left.unlink()
@@ -138,6 +133,54 @@ def _claim(folder):
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(lock)
+
+
+def _partial(folder):
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def _lock(partial, folder):
+    """Make and lock the folder `partial`; gives the descriptor that holds the lock."""
+    while True:
+        try:
+            partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
+        lock = _try_lock(partial)
+        if lock is None:
+            raise DataError(f"{folder}: another run is making this database; wait for it to end")
+        if lock >= 0:
+            return lock
+
+
+def _try_lock(partial):
+    """A descriptor that holds the lock on a folder, None when another process holds it, -1 when it has just gone."""
+    try:
+        lock = os.open(partial, os.O_RDONLY)
+    except FileNotFoundError:
+        return -1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), partial.stat()):
+            return lock
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except FileNotFoundError:
+        pass
+    os.close(lock)
+    return -1
+
+
+def _sweep(out):
+    """Remove what killed runs have left of any database in `out` (Path): their parts can be gigabytes."""
+    for partial in out.glob("x[234]/.*.partial"):
+        lock = _try_lock(partial)
+        if lock is not None and lock >= 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            os.close(lock)
+    for folder in out.glob("x[234]"):
+        files.sweep(folder)
 
 
 def _old(folder):
@@ -171,6 +214,8 @@ def _fill(plan, partial, processes, progress):
             raise DataError(
                 f"{partial.parent}: no space left while writing; make room or choose another --out"
             ) from error
+        if error.filename is None and error.errno:
+            raise DataError(f"{partial.parent}: cannot be written ({os.strerror(error.errno)})") from error
         raise
 
 

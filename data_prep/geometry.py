@@ -24,6 +24,7 @@ IMAGE_SETS = {"train": "291", "finetune": "291", "val": "Set5"}
 # paper, section 4.1.1: rotations by multiples of 90 degrees, these factors, and a horizontal flip
 ROTATIONS = (0, 1, 2, 3)
 FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6)
+LARGEST_STRIDE = 2**31 - 1  # beyond any image, and what an attribute of the database holds
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def geometry(scale, stage, stride=None):
     Raises
     ------
     DataError
-        Unknown scale or stage, or a stride below 1.
+        Unknown scale or stage, or a stride out of range.
 
     Notes
     -----
@@ -108,8 +109,8 @@ def geometry(scale, stage, stride=None):
         raise DataError(f"scale {scale}: expected 2, 3 or 4")
     if stage not in STAGES:
         raise DataError(f"stage {stage!r}: expected pretrain, train, finetune or val")
-    if stride is not None and stride < 1:
-        raise DataError(f"stride {stride}: expected 1 or more LR pixels")
+    if stride is not None and not 1 <= stride <= LARGEST_STRIDE:
+        raise DataError(f"stride {stride}: expected 1 or more LR pixels, at most {LARGEST_STRIDE}")
     lr_size = LR_SIZES[stage][scale]
     return Geometry(scale, stage, lr_size, scale * lr_size - (scale - 1), stride or lr_size, BATCHES[stage])
 

@@ -9,7 +9,9 @@ distribution.
 HDF5Data reads a whole file at a time, hence the shards.
 """
 
+import errno
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +20,11 @@ import h5py
 import numpy as np
 
 from data_prep.errors import DataError
-from data_prep.files import write_text
+from data_prep.files import atomic_path
 from data_prep.geometry import geometry
 
 CHUNK = 64
+LARGEST_BLOB = 2**31 - 1  # values
 # raise it when the same sources and parameters begin to give other bytes
 FORMAT = 1
 # attributes that all shards of a database share and that decide what is in it
@@ -143,32 +146,42 @@ def write_list(folder):
     Raises
     ------
     DataError
-        The folder has no shards, or its path contains white space (Caffe splits the list there).
+        The folder has no shards, or its path cannot stand in a list.
+
+    Notes
+    -----
+    Caffe itself splits the list at blanks, so a path should have none; tools/train.py takes any.
     """
-    folder = Path(folder).resolve()
+    folder = Path(folder).absolute()
     paths = shard_paths(folder)
     if not paths:
         raise DataError(f"{folder}: no HDF5 shards; make them with tools/prepare_data.py")
     check_path(folder)
-    write_text(list_path(folder), "".join(f"{path}\n" for path in paths))
+    with atomic_path(list_path(folder)) as temporary:
+        temporary.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in paths))
     return list_path(folder)
 
 
 def check_path(folder):
-    """Raise DataError when Caffe could not read a list that names files in `folder`."""
-    if any(character.isspace() for character in str(Path(folder).absolute())):
-        raise DataError(
-            f"{folder}: Caffe splits its list of HDF5 files at white space; choose a folder without any"
-        )
+    """Raise DataError when no list of lines can name files in `folder`."""
+    if any(mark in str(Path(folder).absolute()) for mark in "\r\n"):
+        raise DataError(f"{folder}: a list of files cannot name it, since it has a line break; choose another --out")
+
+
+def caffe_splits(folder):
+    """Whether Caffe's HDF5Data layer cannot read a list that names files in `folder`, because of blanks."""
+    name = os.fsencode(Path(folder).absolute())
+    return name.split() != [name]
 
 
 def read_list(list_file):
-    """Read a text list as Caffe does.
+    """Read a text list: a file a line, or several apart by blanks, as Caffe takes them.
 
     Parameters
     ----------
     list_file : str or Path
-        The list.
+        The list; its names need not be UTF-8. Relative ones count from the current folder, as for Caffe, or
+        from the list's own.
 
     Returns
     -------
@@ -181,14 +194,17 @@ def read_list(list_file):
     """
     list_file = Path(list_file)
     try:
-        names = list_file.read_text(encoding="utf-8").split()
+        content = list_file.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{list_file}: no such list of HDF5 files; run tools/prepare_data.py") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{list_file}: not a readable text list of HDF5 files") from error
-    if not names:
+    except OSError as error:
+        raise DataError(f"{list_file}: not a readable text list of HDF5 files ({error.strerror})") from error
+    if b"\0" in content or content.startswith(b"\x89HDF"):
+        raise DataError(f"{list_file}: not a readable text list of HDF5 files")
+    content = content[3:] if content.startswith(b"\xef\xbb\xbf") else content  # what Windows editors begin with
+    paths = [path for line in content.splitlines() if line.strip() for path in _files_of(line, list_file)]
+    if not paths:
         raise DataError(f"{list_file}: empty, expected one HDF5 file a line; run tools/prepare_data.py again")
-    paths = [Path(name) for name in names]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DataError(
@@ -196,6 +212,22 @@ def read_list(list_file):
             "tools/prepare_data.py writes the list anew"
         )
     return paths
+
+
+def _files_of(line, list_file):
+    """Paths that one line (bytes) names: the whole line where there is such a file, else its words."""
+    whole = _found(line.strip(), list_file)
+    words = line.split()
+    if len(words) == 1 or whole.is_file():
+        return [whole]
+    apart = [_found(word, list_file) for word in words]
+    return apart if any(path.is_file() for path in apart) else [whole]
+
+
+def _found(name, list_file):
+    path = Path(os.fsdecode(name))
+    beside = list_file.parent / path
+    return beside if not path.is_file() and beside.is_file() else path
 
 
 def check_database(list_file, scale, stage):
@@ -273,7 +305,7 @@ def _check_shard(path, wanted):
                 if isinstance(file.get(name), h5py.Dataset)
             }
     except OSError as error:
-        raise DataError(f"{path}: truncated or not HDF5; {again}") from error
+        raise DataError(f"{path}: {_why_not_open(error, again)}") from error
     missing = [name for name in ("data", "label", "bic") if name not in found]
     if missing:
         raise DataError(f"{path}: no dataset {missing[0]!r}; {again}")
@@ -289,9 +321,34 @@ def _check_shard(path, wanted):
             raise DataError(
                 f"{path}: {name} is {found[name][1]} {found[name][0]}, expected float32 {shape}; {again}"
             )
+    if rows > most_rows(wanted.hr_size):
+        raise DataError(
+            f"{path}: {rows:,} pairs in one file, Caffe reads {most_rows(wanted.hr_size):,} at most; make it again in "
+            "smaller shards with tools/prepare_data.py --force --shard-mb 500"
+        )
     if rows == 0 or rows % wanted.batch:
         raise DataError(f"{path}: {rows} pairs, expected a multiple of the batch of {wanted.batch}; {again}")
     return {**head, "rows": rows}
+
+
+def _why_not_open(error, again):
+    """What an OSError of h5py means."""
+    said = str(error)
+    if "unable to lock file" in said:
+        return (
+            "locked by another process, which writes to it, or on a disk that knows no locks; wait for that process to "
+            "end, or set HDF5_USE_FILE_LOCKING=FALSE"
+        )
+    if "already open for" in said:
+        return f"marked as open for writing by a process that is at work or was killed; wait for it, or {again}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EISDIR):
+        return f"cannot be read ({os.strerror(error.errno)})"
+    return f"truncated or not HDF5; {again}"
+
+
+def most_rows(hr_size):
+    """Pairs (int) that a shard may hold: the values of one dataset are one blob, which Caffe counts in an int."""
+    return LARGEST_BLOB // hr_size**2
 
 
 def _plain(value):

@@ -186,7 +186,8 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     seed : int
         Seed of the permutation, 0 to 2**32 - 1.
     shard_mb : float
-        Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs, one at least.
+        Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs, one at least, and no more
+        than Caffe can read.
 
     Returns
     -------
@@ -199,8 +200,10 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     """
     if not 0 <= seed < 2**32:
         raise DataError(f"seed {seed}: expected 0 to {2**32 - 1}")
-    if not shard_mb > 0:
-        raise DataError(f"shard size {shard_mb} MB: expected more than 0")
+    # Caffe reads a shard whole, a dataset into one blob
+    most_mb = hdf5.most_rows(geometry.hr_size) * geometry.pair_bytes // MEGABYTE
+    if not 0 < shard_mb <= most_mb:
+        raise DataError(f"shard size {shard_mb:g} MB: expected more than 0, at most {most_mb} (2^31-1 values a blob)")
     each = [geometry.patches(info.height, info.width) for info in sources.images]
     counts = [sum(variants) for variants in each]
     total = sum(counts)

@@ -73,6 +73,9 @@ def main(argv=None):
         if args.report:
             add_row(args.report, plan, report)
     print(f"list {hdf5.list_path(report.folder)}")
+    if hdf5.caffe_splits(report.folder):
+        print(f"warning: {report.folder}: Caffe itself splits the list at blanks, so that only tools/train.py of this "
+              "project reads it", file=sys.stderr)  # fmt: skip
     return 0
 
 

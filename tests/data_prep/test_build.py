@@ -121,10 +121,10 @@ def test_out_that_cannot_be_a_folder(small_set, tmp_path):
         make(plan_for(small_set), tmp_path / "out")
 
 
-def test_white_space_in_out_is_refused_before_any_work(small_set, tmp_path):
-    with pytest.raises(DataError, match="splits its list of HDF5 files at white space"):
-        make(plan_for(small_set), tmp_path / "my out")
-    assert not (tmp_path / "my out").exists()
+def test_a_line_break_in_out_is_refused_before_any_work(small_set, tmp_path):
+    with pytest.raises(DataError, match="has a line break; choose another --out"):
+        make(plan_for(small_set), tmp_path / "my\nout")
+    assert not (tmp_path / "my\nout").exists()
 
 
 def test_number_of_processes(small_set, tmp_path):

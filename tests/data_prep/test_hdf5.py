@@ -1,5 +1,9 @@
 """Shards, lists, and the refusals of damaged databases."""
 
+import fcntl
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from data_prep.build import build
 from data_prep.errors import DataError
 from data_prep.geometry import geometry
 from data_prep.hdf5 import check_database, write_list
+from data_prep.held import Held
 from data_prep.plan import gather, make_plan
 
 
@@ -64,11 +69,103 @@ def test_moved_database(database):
     assert check_database(write_list(moved), 3, "train").pairs == 320
 
 
-def test_white_space_in_the_path_is_refused(database):
-    moved = database.parent / "my data"
+@pytest.mark.parametrize("name", ["my data", "caf\udce9", "\u0431\u0430\u0437\u0430", "tab\tin "])
+def test_any_name_can_be_listed(database, name):
+    moved = database.parent / name
     database.with_suffix("").rename(moved)
-    with pytest.raises(DataError, match="my data: Caffe splits its list of HDF5 files at white space"):
+    assert check_database(write_list(moved), 3, "train").shards == hdf5.shard_paths(moved)
+    assert hdf5.caffe_splits(moved) == (len(name.split()) > 1 or name != name.strip())
+    assert not hdf5.caffe_splits(database)
+
+
+def test_a_line_break_in_the_path_is_refused(database):
+    moved = database.parent / "two\nlines"
+    database.with_suffix("").rename(moved)
+    with pytest.raises(DataError, match="has a line break; choose another --out"):
         write_list(moved)
+
+
+def test_a_link_keeps_its_own_name(database, tmp_path):
+    """The folder it leads to may have a blank, where Caffe would split the list."""
+    moved = tmp_path / "with a blank"
+    database.with_suffix("").rename(moved)
+    (tmp_path / "link").symlink_to(moved)
+    assert str(tmp_path / "link" / "00000.h5") in write_list(tmp_path / "link").read_text()
+
+
+@pytest.mark.parametrize(
+    "form", ["{0}\r\n{1}\r\n{2}\r\n", "\ufeff{0}\n{1}\n{2}", "{0} {1}\t{2}\n", "\n {0}\n\n{1}\n{2}\n"]
+)
+@pytest.mark.parametrize("relative", [False, "folder", "list"])
+def test_lists_written_by_hand(database, form, relative, monkeypatch):
+    """Lines as Windows ends them, blanks as Caffe splits at them; relative as Caffe has it, or to the list."""
+    paths = [shard(database, number) for number in range(3)]
+    if relative:
+        paths = [path.relative_to(database.parent) for path in paths]
+    monkeypatch.chdir(database.parent if relative == "folder" else database.parent.parent)
+    database.write_bytes(form.format(*paths).encode())
+    found = check_database(database, 3, "train")
+    assert found.pairs == 320 and [path.name for path in found.shards] == ["00000.h5", "00001.h5", "00002.h5"]
+
+
+def test_a_locked_shard_is_not_called_damaged(database):
+    with shard(database, 1).open("rb") as file:  # not h5py, which shares what one process opens twice
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match="00001.h5: locked by another process") as caught:
+            check_database(database, 3, "train")
+    assert "HDF5_USE_FILE_LOCKING=FALSE" in str(caught.value) and "--force" not in str(caught.value)
+
+
+def test_a_shard_left_open_by_a_killed_writer(database):
+    """HDF5 marks files of its newer formats as open; a kill leaves the mark."""
+    path = shard(database, 1)
+    path.unlink()
+    script = "import h5py, os, sys; f = h5py.File(sys.argv[1], 'w', libver='latest'); f.flush(); os._exit(1)"
+    subprocess.run([sys.executable, "-c", script, path])
+    with pytest.raises(DataError, match="00001.h5: marked as open for writing by a process"):
+        check_database(database, 3, "train")
+
+
+def test_a_shard_that_may_not_be_read(database, monkeypatch):
+    """Root may read all; so the error is h5py's of such a file."""
+    error = PermissionError(13, "Unable to open file (unable to open file: name = 'x', errno = 13)")
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(hdf5.h5py, "File", refuse)
+    with pytest.raises(DataError, match=r"00000.h5: cannot be read \(Permission denied\)"):
+        check_database(database, 3, "train")
+
+
+def test_a_shard_of_more_values_than_caffe_counts(database):
+    """1,161,429 = (2^31 - 1) // 43^2; chunks that are not written take no room."""
+    rows = 1_161_472  # the next multiple of 64
+    with h5py.File(shard(database, 0), "r+") as file:
+        for name, shape in hdf5.shapes(rows, 15, 43).items():
+            del file[name]
+            file.create_dataset(name, shape, "<f4", chunks=(64, *shape[1:]))
+    with pytest.raises(DataError, match="1,161,472 pairs in one file, Caffe reads 1,161,429 at most; .*--shard-mb"):
+        check_database(database, 3, "train")
+
+
+def test_held_shards_are_watched_and_locked(database):
+    paths = [shard(database, number) for number in range(3)]
+    with Held([*paths, *paths]) as held:
+        held.check(paths)
+        with pytest.raises(OSError, match="unable to lock file"):
+            h5py.File(paths[0], "r+")
+        with h5py.File(paths[0], "r"):
+            pass
+        paths[1].write_bytes(b"other")
+        with pytest.raises(DataError, match="00001.h5: was changed or replaced"):
+            held.check(paths)
+        paths[2].unlink()
+        with pytest.raises(DataError, match="00002.h5: was there when the training began, and is not now"):
+            held.check(paths[2:])
+        held.check(paths[:1])
+    with h5py.File(paths[0], "r+"), pytest.raises(DataError, match="00000.h5: locked by another process"):
+        Held(paths[:1])
 
 
 @pytest.mark.parametrize(

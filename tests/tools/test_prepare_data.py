@@ -1,6 +1,8 @@
 """tools/prepare_data.py as a user runs it."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import build
 from data_prep.hdf5 import check_database
 from tools import cli, prepare_data
 
@@ -118,7 +121,14 @@ def empty(data):
         (None, ["--stage", "test"], "argument --stage: invalid choice: 'test'"),
         (None, ["--data-dir", "/nowhere"], "/nowhere/291: no such folder of images; run `make fetch`"),
         (None, ["--set", "Set6"], "Set6: no such folder of images"),
-        (None, ["--shard-mb", 0], "shard size 0.0 MB: expected more than 0"),
+        (None, ["--shard-mb", 0], "shard size 0 MB: expected more than 0, at most 18225"),
+        (None, ["--shard-mb", "inf"], "shard size inf MB: expected more than 0, at most 18225"),
+        (None, ["--shard-mb", "nan"], "shard size nan MB: expected more than 0"),
+        (None, ["--shard-mb", 18226], "18226 MB: expected more than 0, at most 18225 (2^31-1 values a blob)"),
+        (None, ["--stride", 2**31], "stride 2147483648: expected 1 or more LR pixels, at most 2147483647"),
+        (None, ["--seed", 2**64], "seed 18446744073709551616: expected 0 to 4294967295"),
+        (None, ["--workers", 10**9], "workers 1000000000: expected 1 or more, at most 1024"),
+        (None, ["--out", "two\nlines"], "has a line break; choose another --out"),
         (None, ["--stride", 0], "stride 0: expected 1 or more LR pixels"),
         (None, ["--seed", -1], "seed -1: expected 0 to 4294967295"),
         (None, ["--workers", 0], "workers 0: expected 1 or more"),
@@ -158,3 +168,34 @@ def test_reference_validation_set(run, shared, tmp_path):
         arguments = ["--scale", scale, "--stage", "val", "--data-dir", shared / "data", "--out", tmp_path]
         assert run(*arguments)[0] == 0
         assert check_database(tmp_path / f"x{scale}/val.txt", scale, "val").pairs == pairs
+
+
+def test_names_that_are_not_utf8_and_blanks(run, data, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9 out")
+    shutil.copytree(data, odd / "data")
+    status, out, err = run("--scale", 3, "--stage", "val", "--data-dir", odd / "data", "--out", odd)
+    assert (status, err.count("\n")) == (0, 1)
+    assert "Caffe itself splits the list at blanks, so that only tools/train.py of this project reads it" in err
+    assert check_database(odd / "x3" / "val.txt", 3, "val").pairs == 18
+
+
+def test_a_symlink_to_a_folder_with_a_blank(run, data, tmp_path):
+    (tmp_path / "a blank").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a blank")
+    arguments = ("--scale", 3, "--stage", "val", "--data-dir", data, "--out", tmp_path / "link")
+    status, _, err = run(*arguments)
+    assert (status, err) == (0, "")
+    assert (tmp_path / "link" / "x3" / "val.txt").read_text() == f"{tmp_path}/link/x3/val/00000.h5\n"
+
+
+def test_what_killed_runs_left_is_cleaned_at_the_next_start(run, data, tmp_path):
+    """Of other stages and scales as well; what a run at work holds stays."""
+    for name in ("x3/.train.partial", "x2/.finetune.partial", "x4/.train.partial"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "00000.h5").write_bytes(b"half")
+    (tmp_path / "x3" / ".val.999999999.part.txt").write_text("half")
+    with build._claim(tmp_path / "x4" / "train"):
+        (tmp_path / "x4/.train.partial/00000.h5").write_bytes(b"at work")
+        assert run("--scale", 3, "--stage", "val", "--data-dir", data, "--out", tmp_path)[0] == 0
+        assert (tmp_path / "x4/.train.partial/00000.h5").exists()
+    assert [path for path in tmp_path.rglob(".*") if path.name != ".pytest"] == []
