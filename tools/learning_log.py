@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools import cli, json_file, style
+from tools import cli, json_file, ranges, style
 
 COLUMNS = ("stage", "iteration", "loss", "learning_rate", "iterations_per_second", "test_loss", "psnr")
 LARGEST = 1e12  # of an iteration's number, or of a figure that can be drawn
@@ -151,7 +151,7 @@ def _draw(figure, curves, title, bicubic):
         tested = [(at, _drawable(r["psnr"])) for at, r in zip(x, rows) if "psnr" in r]
         if tested:
             psnrs.plot(*zip(*tested), markersize=3, label=name, **look)
-    if bicubic is not None:
+    if bicubic is not None and math.isfinite(bicubic):  # infinite: a flat image
         psnrs.axhline(bicubic, color=style.GRAY, linestyle=":", label=f"bicubic, {bicubic:.2f} dB")
     losses.set(yscale="log", ylabel="training loss (of the stage)", title=title)
     psnrs.set(xlabel="iteration", ylabel="validation PSNR (dB)")
@@ -194,7 +194,7 @@ def main(argv=None):
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="log.csv of a run, or its folder")
     parser.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"), help="PNG, and SVG beside")
     parser.add_argument("--title", default="IDN")
-    parser.add_argument("--bicubic", type=float, help="PSNR of bicubic interpolation, for a line (dB)")
+    parser.add_argument("--bicubic", type=ranges.real(-1000, 1000), help="PSNR of bicubic interpolation (dB), a line")
     args = parser.parse_args(argv)
     runs, known = {}, args.bicubic
     for path in args.runs:

@@ -70,7 +70,7 @@ def training(folder):
         body.append([
             f"[{name}](results/training/{name}/log.csv), {run['validation']['name']} x{run['scale']}",
             f"{sum(stage['iterations'] for stage in run['stages'].values()):,}",
-            f"{run['hours']:.1f}", f"{run['psnr']:.2f}", f"{run['bicubic']:.2f}", tables.number(printed, 2),
+            f"{run['hours']:.1f}", *(tables.number(psnr, 2) for psnr in (run["psnr"], run["bicubic"], printed)),
         ])  # fmt: skip
         notes.append(
             f"{name}: `{run['command']}`, {run['device']}, {run['date'][:10]}.\n\n"

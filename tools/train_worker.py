@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
-from tools import caffe_runtime, cli, parallel
+from tools import caffe_runtime, cli, parallel, ranges
 
 
 def main(argv=None):
@@ -18,10 +18,10 @@ def main(argv=None):
     parser.add_argument("--solver", type=Path, required=True, help="solver prototxt of the stage")
     parser.add_argument("--state", type=Path, help="the .solverstate to go on from")
     parser.add_argument("--gpu", required=True, help="number of the GPU")
-    parser.add_argument("--rank", type=int, required=True, help="1 to size - 1")
-    parser.add_argument("--size", type=int, required=True, help="number of processes")
-    parser.add_argument("--seen", type=int, required=True, help="iterations whose pairs are passed over")
-    parser.add_argument("--iterations", type=int, required=True, help="iterations to run")
+    parser.add_argument("--rank", type=ranges.whole(1, 1024), required=True, help="1 to size - 1")
+    parser.add_argument("--size", type=ranges.whole(2, 1024), required=True, help="number of processes")
+    parser.add_argument("--seen", type=ranges.whole(0), required=True, help="iterations whose pairs are passed over")
+    parser.add_argument("--iterations", type=ranges.whole(1), required=True, help="iterations to run")
     args = parser.parse_args(argv)
     caffe_runtime.use_device(args.gpu)
     parallel.work(args)
