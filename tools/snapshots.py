@@ -10,6 +10,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from data_prep.files import shown
 from prototxt.engine import caffe
 from tools import caffe_files, caffe_runtime
@@ -21,6 +23,10 @@ ADAM_HISTORIES = 2
 FLOAT = 4
 # bytes of the layers' parameters and of protobuf's marks, besides the numbers
 MARGIN = 1 << 20
+
+
+class NotFinite(UserError):
+    """Weights that hold infinities or no numbers; the text names the layer."""
 
 
 def save_model(net, path):
@@ -65,7 +71,7 @@ def _most_bytes(net):
 
 
 def _check_model(content, net, path):
-    """Raise UserError unless `content` (bytes) holds all layers of `net` with all their weights."""
+    """The NetParameter in `content` (bytes); raises UserError unless it has all layers of `net` with all weights."""
     model = caffe.proto.caffe_pb2.NetParameter()
     wanted = [
         (name, [tuple(blob.shape) for blob in layer.blobs]) for name, layer in zip(net._layer_names, net.layers)
@@ -74,6 +80,7 @@ def _check_model(content, net, path):
         (layer.name, [caffe_runtime.blob_shape(b) for b in layer.blobs if _is_full(b)]) for layer in model.layer
     ]:
         raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of these weights; is the memory full?")
+    return model
 
 
 def _parsed(message, content):
@@ -99,6 +106,13 @@ def part_folder(folder):
     return part
 
 
+def sweep(folder):
+    """Remove what a killed training left in a stage's folder (Path) besides its snapshots."""
+    shutil.rmtree(Path(folder) / ".part", ignore_errors=True)
+    for path in Path(folder).glob(f".{NAME}_iter_*.solverstate.part"):  # of earlier releases
+        path.unlink()
+
+
 def save(solver, folder):
     """Snapshot a solver.
 
@@ -118,6 +132,8 @@ def save(solver, folder):
     ------
     OSError
         No room, or no right to write; the error names the file. Earlier snapshots stay.
+    NotFinite
+        The weights are of no use; nothing is written.
     UserError
         Caffe could not write all of it.
     """
@@ -131,7 +147,7 @@ def save(solver, folder):
             model_content, state_content = written()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(model)) from None
-    _check_model(model_content, solver.net, model)
+    _check_finite(_check_model(model_content, solver.net, model))
     message = _checked_state(state_content, solver, state)
     message.learned_net = shown(model.resolve())  # for `caffe train --snapshot`
     caffe_files.write_whole(model, model_content)
@@ -143,6 +159,16 @@ def save(solver, folder):
                 model.unlink()
         raise
     return model
+
+
+def _check_finite(model):
+    """Raise NotFinite for the first layer of a NetParameter with a value that is not.
+
+    In what was written: to read a blob through pycaffe counts as a change of it, of which CUDA graphs know nothing.
+    """
+    for layer in model.layer:
+        if not all(np.isfinite(blob.data).all() for blob in layer.blobs):
+            raise NotFinite(f"the weights of {layer.name} are not finite")
 
 
 def _checked_state(content, solver, path):

@@ -16,19 +16,29 @@ OUT serves as a weights folder for tools/benchmark.py; OUT/summary.json says how
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import fcntl
-import hashlib
-import json
 import os
 import sys
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from data_prep import hdf5, sources
-from data_prep.files import atomic_path, write_text
+from data_prep.files import write_json
 from prototxt import idn, solver
-from tools import caffe_runtime, cli, evaluation, learning_log, memory, parallel, provenance, training
+from tools import (
+    caffe_runtime,
+    cli,
+    evaluation,
+    learning_log,
+    memory,
+    parallel,
+    provenance,
+    ranges,
+    run_folder,
+    training,
+    training_memory,
+)
 from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +83,7 @@ def settings_of(args, stage, iterations):
         scale=args.scale,
         stage=stage,
         iterations=iterations,
-        stepsize=max(1, round(250_000 * iterations / solver.ITERATIONS[stage])),
+        stepsize=min(training.LARGEST, max(1, round(250_000 * iterations / solver.ITERATIONS[stage]))),
         beta1=args.beta1,
         base_lr=solver.BASE_LR[stage] * args.lr / solver.BASE_LR["train"],
         batch=args.batch,
@@ -95,12 +105,22 @@ def check_databases(args, stages):
         list_file = args.hdf5_dir / f"x{args.scale}" / f"{name}.txt"
         database = hdf5.check_database(list_file, args.scale, name)
         made_of = {key: database.attributes[key] for key in ("source_sha256", "seed", "lr_stride")}
-        found[name] = training.Source(list_file, database.shards, database.pairs, made_of)
+        found[name] = training.Source(list_file, database.shards, database.pairs, database.largest_bytes, made_of)
     return found
 
 
+def check_memory(args, stages, databases, samples, device):
+    """Raise UserError when one of `stages` would not fit into memory, or its batch not into Caffe's blobs."""
+    for stage in stages:
+        source = databases[solver.PHASE_OF_STAGE[stage]]
+        training_memory.check(args.scale, stage, args.batch, source, databases["val"], samples, bool(device.gpus))
+
+
 def validation_samples(folder, scale):
-    """Prepared validation images and bicubic's PSNR on them: (list of evaluation.Sample, float)."""
+    """Prepared validation images and bicubic's PSNR on them: (list of evaluation.Sample, float).
+
+    The PSNR is infinite where bicubic makes no error, as in a flat image.
+    """
     samples = [
         evaluation.prepare(sources.read_image(path), scale, name=path.name)
         for path in sources.list_images(folder)
@@ -109,53 +129,6 @@ def validation_samples(folder, scale):
         evaluation.score(s.hr, evaluation.quantise(s.base), scale, ("psnr",))["psnr"] for s in samples
     ]
     return samples, sum(scores) / len(scores)
-
-
-def record(folder, settings, start, data):
-    """Keep what the stage was started with; refuse to go on with something else.
-
-    `start` (str) is the SHA-256 of the first weights or "random", `data` (dict) what the training pairs are made of.
-
-    Raises
-    ------
-    UserError
-        The folder holds a stage that was started with other options or weights; the text names them.
-    """
-    path = Path(folder) / "settings.json"
-    wanted = {**asdict(settings), "start": start, "data": data}
-    if path.exists():
-        found = json.loads(path.read_text())
-        changed = [k for k in wanted if found.get(k) != wanted[k]]
-        if changed:
-            listed = ", ".join(f"{k} {found.get(k)} then, {wanted[k]} now" for k in changed)
-            raise UserError(
-                f"{folder}: was started with other settings ({listed}); give the same ones to go on, or another --out"
-            )
-        return
-    write_text(path, json.dumps(wanted, indent=1) + "\n")
-
-
-@contextmanager
-def claimed(folder):
-    """Hold the run's folder (Path; made when missing) for this process; ends with the process, however it ends.
-
-    Raises
-    ------
-    UserError
-        Another training holds it: two would mix their snapshots and logs.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{folder}: another training is at work in this folder; wait for it, or give another --out"
-            ) from None
-        yield
-    finally:
-        os.close(lock)
 
 
 def start_of(stage, args, out):
@@ -172,13 +145,22 @@ def start_of(stage, args, out):
             )
     else:
         return None, "random"
-    caffe_runtime.read_caffemodel(path)
-    return path, sha256(path)
+    check_start(path)
+    return path, run_folder.sha256(path)
 
 
-def summary(args, argv, device, bicubic, databases, rows):
+def check_start(path):
+    """Raise UserError unless `path` is a .caffemodel whose values are finite."""
+    model = caffe_runtime.read_caffemodel(path)
+    for layer in (*model.layer, *model.layers):
+        if not all(np.isfinite(blob.data).all() for blob in layer.blobs):
+            raise UserError(f"{path}: layer {layer.name!r} holds values that are not finite; give other weights")
+
+
+def summary(args, argv, device, bicubic, databases, rows, ran):
     """What a finished run was and gave, for results/: a dict that `tools/readme.py` reads.
 
+    `ran` says whether this call trained; a run that was killed after its last iteration is summed up by the next.
     `hours` is the time in iterations, without validation; it counts what was run again after a kill once.
     """
     stages = {}
@@ -189,6 +171,7 @@ def summary(args, argv, device, bicubic, databases, rows):
             "psnr": row.get("psnr"),
             "iterations_per_second": row["iterations_per_second"],
         }
+    psnr = rows[-1].get("psnr") if rows else None  # without rows: log.csv is gone
     images = sources.list_images(args.val_images)
     return {
         "command": provenance.command("tools/train.py", argv),
@@ -199,20 +182,25 @@ def summary(args, argv, device, bicubic, databases, rows):
         "scale": args.scale,
         "stages": stages,
         "hours": sum(s["iterations"] / s["iterations_per_second"] for s in stages.values()) / 3600,
-        "psnr": rows[-1]["psnr"],
+        "psnr": psnr,
         "bicubic": bicubic,
+        "notes": notes({"psnr": psnr, "bicubic": bicubic}),
         "validation": {
             "name": args.val_images.name, "images": len(images), "sha256": sources.image_set_hash(images)
         },
-        "peak_memory_mb": memory.peak_mb(),
+        "peak_memory_mb": memory.peak_mb() if ran else None,
         "pairs": {name: source.pairs for name, source in databases.items()},
-        "weights_sha256": sha256(args.out / "idn" / f"IDN_x{args.scale}.caffemodel"),
+        "weights_sha256": run_folder.sha256(result_path(args)),
     }  # fmt: skip
 
 
-def sha256(path):
-    """Hex SHA-256 of a file (str)."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def notes(psnrs):
+    """What a reader must know of figures (dict of float or None) that JSON cannot hold: list of str."""
+    return [
+        f"{name}: infinite, an image of the validation set comes out without any error (a flat one does); null here"
+        for name, value in psnrs.items()
+        if value == float("inf")
+    ]
 
 
 def device_of(args):
@@ -248,34 +236,29 @@ def gpu_options(args, device):
 
 def parse(argv):
     parser = cli.Parser(__doc__)
-    parser.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
-    parser.add_argument("--stage", choices=STAGES, help="one stage only (default: all three in turn)")
-    parser.add_argument("--iters", type=int, help="iterations in all (default: the full schedule)")
-    parser.add_argument("--gpu", default=os.environ.get("GPU"), help="number of the GPU, several: 0,1 (default: CPU)")
-    parser.add_argument("--tf32", action="store_true", help="GPU: convolutions in TF32, not in float as the paper had")
-    parser.add_argument("--deterministic", action="store_true", help="GPU: the same bits in every run, slower")
-    parser.add_argument("--no-autotune", dest="autotune", action="store_false",
-                        help="GPU: cuDNN's algorithms by its own guess, not by timing them")  # fmt: skip
-    parser.add_argument("--no-graphs", dest="graphs", action="store_false", help="GPU: launch every kernel on its own")
-    parser.add_argument("--weights", type=Path, help="start from this .caffemodel; of any scale, the shapes agree")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"))
-    parser.add_argument("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
-                        help="databases of tools/prepare_data.py (default: data/hdf5)")  # fmt: skip
-    parser.add_argument("--val-images", type=Path, help="folder for the validation PSNR (default: DATA/Set5)")
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
-    parser.add_argument("--beta1", type=float, default=0.0, help="0 as the release ran (default), or 0.9")
-    parser.add_argument("--lr", type=float, default=1e-4, help="of pretrain and train; finetune takes a tenth")
-    parser.add_argument("--batch", type=int, default=idn.BATCH, help="pairs in an iteration (default: 64)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random weights (default: 1)")
-    parser.add_argument("--snapshot", type=int, help="iterations between snapshots (default: 20,000 or a tenth)")
-    parser.add_argument("--test-interval", type=int, help="... between validations (default: 5,000 or a tenth)")
+    add = parser.add_argument
+    add("--scale", type=int, required=True, choices=cli.SCALES)
+    add("--stage", choices=STAGES, help="one stage only (default: all three in turn)")
+    add("--iters", type=ranges.whole(1), help="iterations in all (default: the full schedule)")
+    add("--gpu", default=os.environ.get("GPU"), help="number of the GPU, several: 0,1 (default: CPU)")
+    add("--tf32", action="store_true", help="GPU: convolutions in TF32, not in float as the paper had")
+    add("--deterministic", action="store_true", help="GPU: the same bits in every run, slower")
+    add("--no-autotune", dest="autotune", action="store_false",
+        help="GPU: cuDNN's algorithms by its own guess, not by timing them")  # fmt: skip
+    add("--no-graphs", dest="graphs", action="store_false", help="GPU: launch every kernel on its own")
+    add("--weights", type=Path, help="start from this .caffemodel; of any scale, the shapes agree")
+    add("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"))
+    add("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
+        help="databases of tools/prepare_data.py (default: data/hdf5)")  # fmt: skip
+    add("--val-images", type=Path, help="folder for the validation PSNR (default: DATA/Set5)")
+    add("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
+    add("--beta1", type=ranges.real(0, 1, below=True), default=0.0, help="0 as the release ran (default), or 0.9")
+    add("--lr", type=ranges.real(1e-30, 1e30), default=1e-4, help="of pretrain and train; finetune takes a tenth")
+    add("--batch", type=ranges.whole(1), default=idn.BATCH, help="pairs in an iteration (default: 64)")
+    add("--seed", type=ranges.whole(0, 2**32 - 1), default=1, help="of the random weights (default: 1)")
+    add("--snapshot", type=ranges.whole(1), help="iterations between snapshots (default: 20,000 or a tenth)")
+    add("--test-interval", type=ranges.whole(1), help="... between validations (default: 5,000 or a tenth)")
     args = parser.parse_args(argv)
-    for name in ("batch", "snapshot", "test_interval"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name.replace('_', '-')}: got {value}, expected at least 1")
-    if not args.lr > 0:
-        parser.error(f"--lr: got {args.lr}, expected more than 0")
     args.autotune = args.autotune and not args.deterministic
     args.val_images = args.val_images or args.data_dir / "Set5"
     args.out = args.out or ROOT / "runs" / f"x{args.scale}"
@@ -289,52 +272,71 @@ def main(argv=None):
     device = device_of(args)
     databases = check_databases(args, lengths)
     samples, bicubic = validation_samples(args.val_images, args.scale)
+    check_memory(args, lengths, databases, samples, device)
     if args.weights:
-        caffe_runtime.read_caffemodel(args.weights)
+        check_start(args.weights)
     plan = ", ".join(f"{stage} {n:,}" for stage, n in lengths.items())
     print(f"IDN x{args.scale} on {device.name}: {plan} iterations; validation on {len(samples)} images of "
-          f"{args.val_images}, bicubic {bicubic:.3f} dB", flush=True)  # fmt: skip
-    with claimed(args.out):
-        return run_stages(args, argv, lengths, device, databases, samples, bicubic)
+          f"{args.val_images}, bicubic {training.decibels(bicubic)}", flush=True)  # fmt: skip
+    with run_folder.claimed(args.out):
+        return run_stages(args, argv, lengths, device, samples, bicubic)
 
 
-def run_stages(args, argv, lengths, device, databases, samples, bicubic):
+def run_stages(args, argv, lengths, device, samples, bicubic):
     """Run what is not finished of `lengths` ({stage: iterations}); gives the exit status."""
+    run_folder.clean(args.out, STAGES)
     log = learning_log.Log(args.out / "log.csv")
-    ran = False
+    databases, ran = {}, False
     for stage, iterations in lengths.items():
-        settings = settings_of(args, stage, iterations)
-        train, val = databases[solver.PHASE_OF_STAGE[stage]], databases["val"]
-        step = training.Stage(
-            settings,
-            training.default_rhythm(iterations, args.snapshot, args.test_interval),
-            args.out / stage,
-            train, val, samples, log, device,
-        )  # fmt: skip
+        # again, because the stages before may have taken days
+        databases |= check_databases(args, [stage])
+        step = stage_of(args, stage, iterations, databases, samples, log, device)
         weights, start = start_of(stage, args, args.out)
-        record(args.out / stage, settings, start, train.made_of)
+        run_folder.record(step.folder, step.settings, start, step.train.made_of)
         if step.final.exists():
             print(f"{stage}: finished before, {step.final}", flush=True)
             continue
         ran = True
         try:
             step.run(weights, say=lambda line: print(line, flush=True))
-        except training.Interrupted as stop:
-            print(f"{stop}; run the same command to go on", flush=True)
+        except BaseException as error:
+            with suppress(OSError):  # a full disk may be what has ended it: its own message says more
+                draw(log, args, bicubic)
+            if not isinstance(error, training.Interrupted):
+                raise
+            print(f"{error}; run the same command to go on", flush=True)
             return 130
-        finally:
-            if log.rows:
-                learning_log.plot(
-                    log.rows, args.out / "learning_curve.png", title=f"IDN x{args.scale}", bicubic=bicubic
-                )
-    result = args.out / "idn" / f"IDN_x{args.scale}.caffemodel"
-    with atomic_path(result) as temporary:
-        temporary.write_bytes(step.final.read_bytes())
-    if ran:  # a later call that finds all finished leaves date and versions of the run as they are
-        report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows)
-        write_text(args.out / "summary.json", json.dumps(report, indent=1) + "\n")
+        draw(log, args, bicubic)
+    result = result_path(args)
+    run_folder.publish(step.final, result)
+    if ran or not run_folder.is_summed_up(args.out, result):  # else date and versions stay those of the run
+        if not ran:
+            draw(log, args, bicubic)
+        report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows, ran)
+        write_json(args.out / "summary.json", report)
     print(f"finished: {result}", flush=True)
     return 0
+
+
+def result_path(args):
+    """Where the finished weights go (Path), so that OUT serves as a weights folder."""
+    return args.out / "idn" / f"IDN_x{args.scale}.caffemodel"
+
+
+def stage_of(args, stage, iterations, databases, samples, log, device):
+    """The training.Stage of one stage."""
+    return training.Stage(
+        settings_of(args, stage, iterations),
+        training.default_rhythm(iterations, args.snapshot, args.test_interval),
+        args.out / stage,
+        databases[solver.PHASE_OF_STAGE[stage]], databases["val"], samples, log, device,
+    )  # fmt: skip
+
+
+def draw(log, args, bicubic):
+    """Draw the curves of what `log` has."""
+    if log.rows:
+        learning_log.plot(log.rows, args.out / "learning_curve.png", title=f"IDN x{args.scale}", bicubic=bicubic)
 
 
 if __name__ == "__main__":

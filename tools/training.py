@@ -15,14 +15,20 @@ from typing import Optional
 
 import numpy as np
 
+from data_prep.errors import DataError
 from data_prep.files import write_text
+from data_prep.held import Held
 from prototxt import builders, emit, idn, solver
 from prototxt.engine import caffe
 from tools import caffe_files, caffe_runtime, evaluation, parallel, snapshots, stepping
 from tools.cli import UserError
 
+# Caffe's whole numbers end here
+LARGEST = 2**31 - 1
 # Caffe refuses test_interval 0; this one it never reaches, because validation is ours
-_NEVER = 2**31 - 1
+_NEVER = LARGEST
+# a net that answers with a thousand times the range of its images (0 to 1) has learned nothing that is of use
+_WILD = 1000
 
 
 class Interrupted(Exception):
@@ -99,6 +105,8 @@ class Source:
     shards : list of Path
         The files that it lists.
     pairs : int
+    largest_bytes : int
+        Of the largest shard, which Caffe holds in memory.
     made_of : dict
         What decides the pairs and their order.
     """
@@ -106,6 +114,7 @@ class Source:
     list_path: Path
     shards: list
     pairs: int
+    largest_bytes: int
     made_of: dict
 
     def name_for_caffe(self, names):
@@ -163,8 +172,12 @@ class Stage:
         UserError
             The weights do not fit, or the loss is no longer finite.
         """
-        with caffe_files.Names() as names:
-            self._run(names, weights, say)
+        shards = [*self.train.shards, *self.val.shards]
+        with caffe_files.Names() as names, Held(shards) as self.held:
+            try:
+                self._run(names, weights, say)
+            finally:
+                snapshots.sweep(self.folder)
 
     def _run(self, names, weights, say):
         self.solver = self._make_solver(names)
@@ -259,24 +272,65 @@ class Stage:
         losses, rate = [], self.solver.lr
         saved = None
         while self.solver.iter < s.iterations:
+            self._check_shards()
             rate = self.solver.lr
             with clock.of(self._until_event(crank.chunk)) as count:
                 losses += self._steps(crank, count)
             iteration, last = self.solver.iter, self.solver.iter == s.iterations
-            if not math.isfinite(losses[-1]):
-                raise UserError(
-                    f"{s.stage}: the loss is {losses[-1]} at iteration {iteration}, the training has diverged; lower "
-                    "the learning rate (--lr), or see whether the data are whole"
-                )
+            if not np.isfinite(losses).all():
+                raise self._diverged(f"the loss is {next(x for x in losses if not math.isfinite(x))}")
             validated = last or iteration % rhythm.test == 0
+            keep = last or stop.requested or iteration % rhythm.snapshot == 0
+            if validated or keep:
+                self._check_weights()
             if validated or iteration % rhythm.display == 0:
                 row = self._row(iteration, losses, rate, clock, validated)
                 say(self._line(row, clock))
                 losses = []
-            if last or stop.requested or iteration % rhythm.snapshot == 0:
-                saved = snapshots.save(self.solver, self.folder)
+            if keep:
+                saved = self._save()
             if stop.requested and not last:
                 raise Interrupted(f"{s.stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
+
+    def _check_shards(self):
+        """Raise UserError when Caffe would open a shard that is gone or another by now; a snapshot is kept.
+
+        It reads a database of one shard only once.
+        """
+        opened_again = [source.shards for source in (self.train, self.val) if len(source.shards) > 1]
+        try:
+            self.held.check(path for shards in opened_again for path in shards)
+        except DataError as error:
+            if self.solver.iter:
+                self._check_weights()
+                self._save()
+            raise UserError(
+                f"{error}; put the database back and run the same command to go on from iteration {self.solver.iter}"
+            ) from None
+
+    def _save(self):
+        """Write a snapshot; gives its .caffemodel (Path). Raises UserError when the weights are not finite."""
+        try:
+            return snapshots.save(self.solver, self.folder)
+        except snapshots.NotFinite as error:
+            raise self._diverged(str(error)) from None
+
+    def _check_weights(self):
+        """Raise UserError when the weights are of no use, which the loss, taken before their update, need not show."""
+        sample = min(self.samples, key=lambda sample: sample.lr.size)
+        with np.errstate(all="ignore"):
+            largest = np.abs(evaluation.super_resolve(self.deploy, sample)).max()
+        if not largest <= _WILD:  # or not a number
+            raise self._diverged(f"the net gives values up to {largest:.2g} (not about 1) for {sample.name}")
+
+    def _diverged(self, what):
+        s = self.settings
+        kept = snapshots.newest_whole(self.folder, caffe_runtime.param_shapes(self.solver.net))
+        found = f"the snapshot of iteration {kept[1]} is kept" if kept else "there is no snapshot"
+        return UserError(
+            f"{s.stage}: {what} at iteration {self.solver.iter}, the training has diverged ({found}); lower the "
+            "learning rate (--lr), or see whether the data are whole"
+        )
 
     def _until_event(self, at_most):
         """Iterations (int) until something is to be done between two of them, `at_most` that many."""
@@ -307,6 +361,8 @@ class Stage:
         if validated:
             row["test_loss"] = self._test_loss()
             row["psnr"] = evaluation.validation_psnr(self.deploy, self.samples)
+            if not math.isfinite(row["test_loss"]) or math.isnan(row["psnr"]):
+                raise self._diverged(f"the validation gives a loss of {row['test_loss']} and PSNR of {row['psnr']}")
         self.log.add(row)
         return row
 
@@ -323,8 +379,13 @@ class Stage:
             f"{clock.rate():.2f} it/s  ETA {_duration(left)}"
         )
         if "psnr" in row:
-            text += f"  test loss {row['test_loss']:.4f}  PSNR {row['psnr']:.3f} dB"
+            text += f"  test loss {row['test_loss']:.4f}  PSNR {decibels(row['psnr'])}"
         return text
+
+
+def decibels(psnr):
+    """A PSNR (float) as text for the user; an image that comes out without error makes the mean infinite."""
+    return f"{psnr:.3f} dB" if math.isfinite(psnr) else "infinite (an image comes out without any error)"
 
 
 class _Clock:
