@@ -14,8 +14,7 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
-from data_prep import files
-from tools import cli, matconvnet, net_bytes
+from tools import cli, matconvnet
 from tools.cli import UserError
 
 
@@ -44,14 +43,13 @@ def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
     from prototxt.registry import NETWORKS  # here: --help must not need Caffe
-    from tools import caffe_runtime
+    from tools import caffe_runtime, snapshots
 
     output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)
     net = caffe_runtime.build_net(message)
     report = matconvnet.load_mat(net, args.mat, args.network)
-    with files.atomic_path(output) as temporary:
-        temporary.write_bytes(net_bytes.saved(net))
+    snapshots.save_model(net, output)
     for layer, source, shape, ours in report:
         print(f"{layer}: {source} {shape} -> {ours}")
     print(f"{len(report)} arrays of {args.mat.name} written to {output}")

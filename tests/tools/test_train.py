@@ -643,7 +643,8 @@ def test_a_full_disk(data, small_disk, room):
     [
         ("", "2147483647", "a blob of more than 2^31-1 values, which Caffe cannot count; expected at most 119,304"),
         ("", "100000", "pairs of pretrain at x3 take about 535,0"),
-        ("soft = int(open('/proc/self/statm').read().split()[0]) * 4096 + 10**8\n"
+        ("from prototxt.engine import caffe\ncaffe.Net\n"  # loads it
+         "soft = int(open('/proc/self/statm').read().split()[0]) * 4096 + 10**8\n"
          "resource.setrlimit(resource.RLIMIT_AS, (soft, soft))", "64", "within `ulimit -v` are free; "),
     ],
 )  # fmt: skip
