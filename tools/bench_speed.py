@@ -136,7 +136,7 @@ def _with_inputs(message, inputs):
 
 def _write(folder, message, net, inputs, kind, output, threads):
     (folder / "net.prototxt").write_text(str(message), encoding="utf-8")
-    (folder / "net.caffemodel").write_bytes(net_bytes.saved(net))
+    (folder / "net.caffemodel").write_bytes(net_bytes.model_bytes(net))
     np.savez(folder / "inputs.npz", **inputs)
     about = {"kind": kind, "output": output, "threads": threads}
     (folder / "task.json").write_text(json.dumps(about), encoding="utf-8")

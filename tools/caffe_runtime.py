@@ -13,9 +13,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
-from tools import caffe_files
+from tools import caffe_files, weight_files
 from tools import gpu as gpu_module
-from tools import weight_files
 from tools.cli import UserError
 
 # run in a process of its own, because upstream aborts when there is no GPU or no CUDA in the build

@@ -101,7 +101,7 @@ class OpenCV:
         self.name = message.name
         # OpenCV asks for layers, not for blobs: the last layer that writes a blob
         self.writers = {top: layer.name for layer in message.layer for top in layer.top}
-        contents = str(message).encode(), net_bytes.saved(net)
+        contents = str(message).encode(), net_bytes.model_bytes(net)
         self.net = self._try(cv2.dnn.readNetFromCaffe, *(np.frombuffer(one, np.uint8) for one in contents))
 
     def __call__(self, image, output):

@@ -43,13 +43,13 @@ def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
     from prototxt.registry import NETWORKS  # here: --help must not need Caffe
-    from tools import caffe_runtime, snapshots
+    from tools import caffe_runtime, net_bytes
 
     output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)
     net = caffe_runtime.build_net(message)
     report = matconvnet.load_mat(net, args.mat, args.network)
-    snapshots.save_model(net, output)
+    net_bytes.save_model(net, output)
     for layer, source, shape, ours in report:
         print(f"{layer}: {source} {shape} -> {ours}")
     print(f"{len(report)} arrays of {args.mat.name} written to {output}")

@@ -1,55 +1,83 @@
-"""Hand nets to Caffe and take them from it through memory: no name of a file and no full disk can get in the way.
+"""A net's weights as the bytes of a .caffemodel: taken from Caffe through memory, counted, written whole or not at all.
 
-Caffe takes names of files and ends the process when one cannot be read or written. A file in memory (memfd) has a
-plain name whatever TMPDIR and the user's own files are called.
+Caffe would write them in place, end the process on a full disk, and not notice when their last bytes are lost.
 """
 
-import errno
-import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 
-OTHERS = 1 << 20  # bytes of a net's structure, beside its weights
+from prototxt.engine import caffe
+from tools import caffe_files, caffe_runtime
+from tools.cli import UserError
+
+FLOAT = 4
+# bytes of the layers' parameters and of protobuf's marks, besides the numbers
+MARGIN = 1 << 20
 
 
-@contextmanager
-def in_memory(content=b""):
-    """A file in memory with `content` (bytes); gives its path (str), which any part of this process can open."""
-    number = os.memfd_create("net")
-    try:
-        with _room(len(content)), os.fdopen(number, "wb", closefd=False) as file:
-            file.write(content)
-        yield f"/proc/self/fd/{number}"
-    finally:
-        os.close(number)
+def save_model(net, path):
+    """Write the weights of a net as Caffe does, whole or not at all; `net.save` for any name and any disk.
 
-
-def saved(net):
-    """What Caffe writes into a .caffemodel (bytes) of `net` (caffe.Net): its upgraded layers and its weights.
+    Parameters
+    ----------
+    net : caffe.Net
+    path : str or Path
+        The .caffemodel.
 
     Raises
     ------
     OSError
-        The process may not write as much (`ulimit -f`, which holds in memory as well).
+        No room, or no right to write; the error names `path`, and what was there stays.
+    UserError
+        Caffe could not write all of it.
     """
-    most = OTHERS + 4 * sum(blob.count for blobs in net.params.values() for blob in blobs)
-    with in_memory() as path, _room(most):
-        net.save(path)
-        return Path(path).read_bytes()
+    caffe_files.write_whole(Path(path), model_bytes(net, path))
 
 
-@contextmanager
-def _room(most):
-    """Let this process write files of `most` bytes meanwhile."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if resource.RLIM_INFINITY not in (soft, hard) and hard < most:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    if soft == resource.RLIM_INFINITY or soft >= most:
-        yield
-        return
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+def model_bytes(net, path="the net"):
+    """The weights of `net` (caffe.Net) as the bytes of a .caffemodel; `path` names them in errors.
+
+    Raises
+    ------
+    OSError
+        The process may not write so large a file (`ulimit -f`).
+    UserError
+        Caffe could not write all of it.
+    """
     try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        content = caffe_files.written(net.save, most_bytes(net))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    check_model(content, net, path)
+    return content
+
+
+def most_bytes(net):
+    """Bytes (int) that the .caffemodel of `net` (caffe.Net) has at most."""
+    return FLOAT * sum(blob.count for layer in net.layers for blob in layer.blobs) + MARGIN
+
+
+def check_model(content, net, path):
+    """The NetParameter in `content` (bytes); raises UserError unless it has all layers of `net` with all weights."""
+    model = caffe.proto.caffe_pb2.NetParameter()
+    wanted = [
+        (name, [tuple(blob.shape) for blob in layer.blobs]) for name, layer in zip(net._layer_names, net.layers)
+    ]
+    if not parsed(model, content) or wanted != [
+        (layer.name, [caffe_runtime.blob_shape(b) for b in layer.blobs if is_full(b)]) for layer in model.layer
+    ]:
+        raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of these weights; is the memory full?")
+    return model
+
+
+def parsed(message, content):
+    """Whether `content` (bytes) is a whole message; fills `message`."""
+    try:
+        message.ParseFromString(content)
+    except caffe_runtime.DecodeError:
+        return False
+    return True
+
+
+def is_full(blob):
+    """Whether a BlobProto holds as many values as its shape says."""
+    return len(blob.data) == caffe_runtime.count(caffe_runtime.blob_shape(blob))

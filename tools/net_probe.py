@@ -41,7 +41,7 @@ def structure(net, caffe):
     """The net as Caffe has it (NetParameter), without its weights; names of layers with weights must differ."""
     from tools import net_bytes
 
-    message = caffe.proto.caffe_pb2.NetParameter.FromString(net_bytes.saved(net))
+    message = caffe.proto.caffe_pb2.NetParameter.FromString(net_bytes.model_bytes(net))
     with_weights = [layer.name for layer in message.layer if layer.blobs]
     twice = sorted({name for name in with_weights if with_weights.count(name) > 1})
     if twice:
@@ -59,7 +59,7 @@ def main(sizes):
     os.dup2(2, 1)  # what libraries and Python layers print must not get into the answer
     content = sys.stdin.buffer.read()
     from prototxt.engine import caffe
-    from tools import address_space, net_bytes
+    from tools import address_space, caffe_files
 
     message = caffe.proto.caffe_pb2.NetParameter.FromString(content)
     # half: the tool itself needs as much again, and more
@@ -67,8 +67,8 @@ def main(sizes):
     with suppress(OSError):  # should the system run out of memory all the same, it shall end this process
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     say(f"{STARTED}the net")
-    with net_bytes.in_memory(str(message).encode()) as path:
-        net = caffe.Net(path, caffe.TEST, level=message.state.level)
+    with caffe_files.Names() as names:
+        net = caffe.Net(names.of_content(str(message).encode()), caffe.TEST, level=message.state.level)
     for size in sizes:
         run(net, size)
     with os.fdopen(result, "wb") as file:

@@ -1,4 +1,4 @@
-"""Snapshots of a training stage: written whole, found again, restored to the very same state. Models likewise.
+"""Snapshots of a training stage: written whole, found again, restored to the very same state.
 
 A snapshot is a pair in the stage's folder, NAME_iter_N.caffemodel and NAME_iter_N.solverstate. Caffe would write them
 in place, end the process on a full disk, and not notice when their last bytes are lost; so it writes into memory
@@ -14,85 +14,16 @@ import numpy as np
 
 from data_prep.files import shown
 from prototxt.engine import caffe
-from tools import caffe_files, caffe_runtime
+from tools import caffe_files, caffe_runtime, net_bytes
 from tools.cli import UserError
 
 NAME = "idn"
 # Adam keeps two moments for each parameter blob
 ADAM_HISTORIES = 2
-FLOAT = 4
-# bytes of the layers' parameters and of protobuf's marks, besides the numbers
-MARGIN = 1 << 20
 
 
 class NotFinite(UserError):
     """Weights that hold infinities or no numbers; the text names the layer."""
-
-
-def save_model(net, path):
-    """Write the weights of a net as Caffe does, whole or not at all; `net.save` for any name and any disk.
-
-    Parameters
-    ----------
-    net : caffe.Net
-    path : str or Path
-        The .caffemodel.
-
-    Raises
-    ------
-    OSError
-        No room, or no right to write; the error names `path`, and what was there stays.
-    UserError
-        Caffe could not write all of it.
-    """
-    caffe_files.write_whole(Path(path), model_bytes(net, path))
-
-
-def model_bytes(net, path="the net"):
-    """The weights of `net` (caffe.Net) as the bytes of a .caffemodel; `path` names them in errors.
-
-    Raises
-    ------
-    OSError
-        The process may not write so large a file (`ulimit -f`).
-    UserError
-        Caffe could not write all of it.
-    """
-    try:
-        content = caffe_files.written(net.save, _most_bytes(net))
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    _check_model(content, net, path)
-    return content
-
-
-def _most_bytes(net):
-    return FLOAT * sum(blob.count for layer in net.layers for blob in layer.blobs) + MARGIN
-
-
-def _check_model(content, net, path):
-    """The NetParameter in `content` (bytes); raises UserError unless it has all layers of `net` with all weights."""
-    model = caffe.proto.caffe_pb2.NetParameter()
-    wanted = [
-        (name, [tuple(blob.shape) for blob in layer.blobs]) for name, layer in zip(net._layer_names, net.layers)
-    ]
-    if not _parsed(model, content) or wanted != [
-        (layer.name, [caffe_runtime.blob_shape(b) for b in layer.blobs if _is_full(b)]) for layer in model.layer
-    ]:
-        raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of these weights; is the memory full?")
-    return model
-
-
-def _parsed(message, content):
-    try:
-        message.ParseFromString(content)
-    except caffe_runtime.DecodeError:
-        return False
-    return True
-
-
-def _is_full(blob):
-    return len(blob.data) == caffe_runtime.count(caffe_runtime.blob_shape(blob))
 
 
 def part_folder(folder):
@@ -139,7 +70,7 @@ def save(solver, folder):
     """
     stem = f"{NAME}_iter_{solver.iter}"
     model, state = (Path(folder) / f"{stem}.{kind}" for kind in ("caffemodel", "solverstate"))
-    most = ADAM_HISTORIES * _most_bytes(solver.net)
+    most = ADAM_HISTORIES * net_bytes.most_bytes(solver.net)
     parts = [Path(folder) / ".part" / path.name for path in (model, state)]
     try:
         with caffe_files.linked(parts, most) as written:
@@ -147,7 +78,7 @@ def save(solver, folder):
             model_content, state_content = written()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(model)) from None
-    _check_finite(_check_model(model_content, solver.net, model))
+    _check_finite(net_bytes.check_model(model_content, solver.net, model))
     message = _checked_state(state_content, solver, state)
     message.learned_net = shown(model.resolve())  # for `caffe train --snapshot`
     caffe_files.write_whole(model, model_content)
@@ -173,7 +104,7 @@ def _check_finite(model):
 
 def _checked_state(content, solver, path):
     message = caffe.proto.caffe_pb2.SolverState()
-    if not _parsed(message, content) or not _is_complete(
+    if not net_bytes.parsed(message, content) or not _is_complete(
         message, solver.iter, caffe_runtime.param_shapes(solver.net)
     ):
         raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of this state; is the memory full?")
@@ -184,7 +115,7 @@ def _is_complete(state, iteration, shapes):
     """Whether a SolverState is of `iteration` and has two full histories for each parameter of a net with `shapes`."""
     expected = [shape for blobs in shapes.values() for shape in blobs] * ADAM_HISTORIES
     found = [caffe_runtime.blob_shape(h) for h in state.history]
-    return state.iter == iteration and found == expected and all(map(_is_full, state.history))
+    return state.iter == iteration and found == expected and all(map(net_bytes.is_full, state.history))
 
 
 def newest_whole(folder, shapes):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prototxt.idn import idn
-from tools import caffe_files, caffe_runtime, snapshots
+from tools import caffe_files, caffe_runtime, net_bytes
 from tools.cli import UserError
 
 ODD = [b"caf\xe9", b"a blank", "веса".encode(), b"\xff\xfe ", b"line\nbreak", b"plain"]
@@ -33,7 +33,7 @@ def test_a_model_is_what_caffe_itself_writes(net, tmp_path, name):
     fill(net, 1)
     net.save(str(tmp_path / "own.caffemodel"))
     path = tmp_path / os.fsdecode(name)
-    snapshots.save_model(net, path)
+    net_bytes.save_model(net, path)
     assert path.read_bytes() == (tmp_path / "own.caffemodel").read_bytes()
     fill(net, 2)
     caffe_runtime.load_weights(net, path)
@@ -78,18 +78,18 @@ def test_a_short_model_is_never_written(net, tmp_path, monkeypatch, kept):
 
     monkeypatch.setattr(caffe_files, "written", short)
     with pytest.raises(UserError, match=r"a.caffemodel: Caffe wrote only [\d,]+ bytes of these weights"):
-        snapshots.save_model(net, path)
+        net_bytes.save_model(net, path)
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
 SAVE = """
 import resource, sys
 from prototxt.idn import idn
-from tools import caffe_runtime, cli, snapshots
+from tools import caffe_runtime, cli, net_bytes
 net = caffe_runtime.build_net(idn(2))
 soft, hard = eval(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-cli.run(lambda: snapshots.save_model(net, sys.argv[1]))
+cli.run(lambda: net_bytes.save_model(net, sys.argv[1]))
 """
 
 
