@@ -58,12 +58,14 @@ def main(sizes):
     result = os.dup(1)
     os.dup2(2, 1)  # what libraries and Python layers print must not get into the answer
     content = sys.stdin.buffer.read()
+    from matlab_compat.pictures import memory
     from prototxt.engine import caffe
     from tools import address_space, caffe_files
 
     message = caffe.proto.caffe_pb2.NetParameter.FromString(content)
     # half: the tool itself needs as much again, and more
-    address_space.limit(address_space.free() // 2)
+    free = memory.available()
+    address_space.limit((1 << 40 if free is None else free) // 2)
     with suppress(OSError):  # should the system run out of memory all the same, it shall end this process
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     say(f"{STARTED}the net")

@@ -8,11 +8,12 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def available():
     """Bytes (int) that can be taken before the system, its container or `ulimit -v` refuses; None: cannot be told."""
-    known = [bytes_ for bytes_ in (_system(), _container(), _own_limit()) if bytes_ is not None]
+    known = [bytes_ for bytes_ in (machine(), container(), _own_limit()) if bytes_ is not None]
     return max(0, min(known)) if known else None
 
 
-def _system():
+def machine():
+    """Bytes (int) that the system can still give, None where it does not say."""
     return _kilobytes("/proc/meminfo", "MemAvailable:")
 
 
@@ -21,8 +22,11 @@ def _own_limit():
     return None if limit == resource.RLIM_INFINITY or used is None else limit - used
 
 
-def _container():
-    """What is left of the limit of a control group, version 2 or 1; cached files do not count as used."""
+def container():
+    """What is left (int) of the limit of a control group, version 2 or 1, or None; cached files do not count as used.
+
+    See cgroups(7); version 1 writes an absurdly large number for "no limit".
+    """
     for folder, limit, used, cached in (
         (_CGROUP, "memory.max", "memory.current", "inactive_file"),
         (_CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
