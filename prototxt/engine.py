@@ -47,8 +47,10 @@ def load():
 class _Late:
     """Stands for an object that `find` gives; attributes are read from and written to that object."""
 
+    __slots__ = ("_find",)  # no __dict__ of its own: that, too, is the object's
+
     def __init__(self, find):
-        self.__dict__["_find"] = find
+        object.__setattr__(self, "_find", find)
 
     def __getattr__(self, name):
         return getattr(self._find(), name)

@@ -253,7 +253,7 @@ def test_weights_that_diverged(photo, tmp_path):
     (tmp_path / "idn").mkdir()
     net.save(str(tmp_path / "idn" / "IDN_x3.caffemodel"))
     for tool in (plot_residual, plot_features):
-        with pytest.raises(UserError, match="IDN_x3.caffemodel: gives values that are not finite"):
+        with pytest.raises(UserError, match="IDN_x3.caffemodel: layer .conv1. holds values that are not finite"):
             tool.main([str(photo), *options(tmp_path, tmp_path / "out")])
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -252,7 +252,7 @@ def test_places_that_cannot_be_written(tmp_path):
 def test_refusals(tmp_path):
     with pytest.raises(cli.UserError, match="none.json: no such file, expected the benchmark.json"):
         html_report.main(["--benchmark", str(tmp_path / "none.json"), "--out", str(tmp_path)])
-    with pytest.raises(cli.UserError, match="none.png: no such image"):
+    with pytest.raises(cli.UserError, match="none.png: no such file"):
         html_report.main(["--images", str(tmp_path / "none.png"), "--out", str(tmp_path)])
     with pytest.raises(cli.UserError, match="log.csv: no such file"):
         html_report.main(["--runs", str(tmp_path), "--images", str(__file__), "--out", str(tmp_path)])
