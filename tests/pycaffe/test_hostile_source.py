@@ -226,7 +226,8 @@ def test_what_is_no_file(source, tmp_path, path):
 def test_a_link_out_of_a_folder(source, small_source, make_folder, tmp_path, target):
     folder = make_folder(tmp_path / "caffe", without(small_source, "src/caffe/blob.cpp"))
     outside = make_folder(tmp_path / "outside", small_source)
-    to = {"file": outside / "src/caffe/blob.cpp", "folder": outside, "device": "/dev/zero", "nothing": tmp_path / "absent"}
+    inside = outside / "src/caffe/blob.cpp"
+    to = {"file": inside, "folder": outside, "device": "/dev/zero", "nothing": tmp_path / "absent"}
     (folder / "src/caffe/blob.cpp").symlink_to(to[target])
     if target == "folder":  # is passed over: rglob enters no link, and a folder is no file
         assert "src/caffe/blob.cpp" not in source.read(folder)
