@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Try the tools with damaged files, kills, full disks and nonsense, as users meet them, and count what fails.
+
+    tools/fault_check.py                                   # short: four minutes on two cores
+    tools/fault_check.py --long --out results              # an hour; writes results/faults.json and faults.md
+    tools/fault_check.py --list                            # the kinds of fault that are tried
+    tools/fault_check.py --only damaged-tiff netpbm --seed 7 --cases 200 --verbose
+    tools/fault_check.py --checkout ../older --out before  # the same cases on the tools of another checkout
+    tools/fault_check.py --baseline before/faults.json --out results
+
+Each case runs a tool as a user does and judges what can be seen: the right pixels or bits, or one line that names the
+thing with status 2 (1 where some of many inputs were skipped). A traceback, an abort, a library's own lines, files or
+processes left behind, a file outside its folder, more memory than allowed are faults. All is drawn from --seed; all
+lies in a temporary folder; disks that fill up are small ones made for it (root only, else left out). Exit status 1:
+something failed.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tools import cli, provenance
+from tools.cli import UserError
+from tools.fault_checks import catalogue, report, session
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--only", nargs="+", metavar="KIND", help="these kinds (see --list); a name may end in *")
+    p.add_argument("--seed", type=_count(0), default=1, metavar="N", help="of all that is drawn (default: 1)")
+    p.add_argument("--cases", type=_count(1), metavar="N", help="random cases of each kind (default: a few)")
+    p.add_argument("--long", action="store_true", help="more cases, and kinds that take long")
+    p.add_argument("--list", action="store_true", help="print the kinds and end")
+    p.add_argument("--verbose", action="store_true", help="print every case, not only those that failed")
+    p.add_argument("--jobs", type=_count(1), metavar="N", default=min(2, os.cpu_count() or 1), help="trials at once")
+    p.add_argument("--checkout", type=Path, metavar="DIR", default=provenance.ROOT,
+                   help="whose tools are tried (default: this one)")  # fmt: skip
+    p.add_argument("--baseline", type=Path, metavar="FILE", help="faults.json of an earlier run, for `failed before`")
+    p.add_argument("--out", type=Path, metavar="DIR", help="write faults.json and faults.md there")
+    p.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of what failed there")
+    return p
+
+
+def _count(least):
+    def number(text):
+        if int(text) < least:
+            raise ValueError
+        return int(text)
+
+    number.__name__ = f"whole number of at least {least}"  # argparse puts it into its message
+    return number
+
+
+def main(argv=None):
+    """Try all, print what failed and the counts; gives the exit status."""
+    args = parser().parse_args(argv)
+    trials = catalogue.chosen(args.only, args.long)
+    if args.list:
+        print("\n".join(f"{one.kind:<24} {one.about}{' (long)' if one.slow else ''}" for one in trials))
+        return 0
+    if not (args.checkout / ".venv/bin/python").exists():
+        raise UserError(f"--checkout {args.checkout}: has no environment; run `make setup` there first")
+    baseline = report.read(args.baseline) if args.baseline else None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that disks are taken away and folders removed
+    found = session.run(trials, args)
+    made = report.make(found, args, sys.argv[1:] if argv is None else list(argv))
+    print(report.table(made, baseline))
+    if args.out:
+        for path in report.write(made, baseline, args.out):
+            print(f"written: {path}", file=sys.stderr)
+    return 1 if any(row["failed"] for row in made["kinds"]) else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
