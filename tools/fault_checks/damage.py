@@ -134,7 +134,7 @@ def damage_beside_sound(lab):
             suffix = "tif"
         picture = by_format[suffix][0]
         bad.append((suffix, *damaged(picture.content[: int(len(picture.content) * 0.8)], lab.rng, HEADERS[suffix])))
-    sound = [drawing.plain_png(scene.rgb), drawing.plain_png(scene.gray)]
+    sound = [drawing.plain_png(scene.rgb), drawing.plain_png(255 - scene.rgb)]
     for number, (suffix, what, content) in enumerate(bad):
         folder = lab.folder / f"data{number}/mine"
         first = lab.write(f"data{number}/mine/a.png", sound[0])

@@ -34,7 +34,7 @@ class Answer:
 
 
 def enlarge_each(lab, files, *options, timeout=90, **more):
-    """Enlarge files; where the run of all is not clean, halves are run, down to the file that is at fault.
+    """Enlarge files; where the run of all is not clean, parts are run, down to the file that is at fault.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ def enlarge_each(lab, files, *options, timeout=90, **more):
     if len(files) == 1:
         path, answer = next(iter(answers.items()))
         return {path: Answer(answer.output, answer.line, tuple(faults), run)}
-    middle = len(files) // 2
-    return {
-        **enlarge_each(lab, files[:middle], *options, timeout=timeout, **more),
-        **enlarge_each(lab, files[middle:], *options, timeout=timeout, **more),
-    }
+    parts = {}
+    size = 1 if len(files) <= 8 else -(-len(files) // 4)
+    for start in range(0, len(files), size):
+        parts.update(enlarge_each(lab, files[start : start + size], *options, timeout=timeout, **more))
+    return parts
 
 
 def _number(lab):

@@ -72,6 +72,11 @@ def done_or_refused(run, *names):
     return refused(run, *names) if run.status == 2 else done(run)
 
 
+def done_kept_or_refused(run, *names):
+    """Either is right, and so is one line with status 1: an output that exists is kept."""
+    return refused(run, *names, status=1) if run.status == 1 else done_or_refused(run, *names)
+
+
 def within(run, mb):
     """It had to stay within so many MB."""
     return [f"took {run.peak_mb} MB, expected at most {mb}"] if run.peak_mb > mb else []

@@ -55,6 +55,7 @@ class Lab:
         """Environment (dict) of a tool; None as a value takes a variable away."""
         env = {k: v for k, v in os.environ.items() if k not in OURS and not k.startswith(PREFIXES)}
         env.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", TMPDIR=str(self.folder / "tmp"))
+        env["PYTHONIOENCODING"] = "utf-8:strict"  # as in a UTF-8 locale, whichever is installed here
         env.update(changes or {})
         return {k: v for k, v in env.items() if v is not None}
 

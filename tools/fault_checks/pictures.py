@@ -35,13 +35,27 @@ def compared(picture, answer):
     if picture.pixels is None:
         return []  # nobody can say what it shows
     found = drawing.read_png(answer.output)
-    alpha = None if picture.alpha is None else matlab.imresize(picture.alpha, SCALE)
-    faults = differences(found, (matlab.imresize(picture.pixels, SCALE), alpha), picture.tolerance, picture.palette,
-                         _well_inside(picture.alpha))  # fmt: skip
+    right, inside = enlarged(picture.pixels)
+    alpha = None if picture.alpha is None else enlarged(picture.alpha)[0]
+    visible = _well_inside(picture.alpha)
+    faults = differences(found, (right, alpha), picture.tolerance, picture.palette,
+                         inside if visible is None else inside & visible)  # fmt: skip
     space = drawing.profile_space(answer.output.read_bytes())
     if space not in (None, b"GRAY" if found[0].ndim == 2 else b"RGB "):
         faults.append(f"a profile of {space.decode('ascii', 'replace')} in a {_kind(*found)} picture")
     return faults
+
+
+def enlarged(pixels):
+    """Pixels (H, W) or (H, W, 3) of uint8 or uint16 enlarged by bicubic, and where nothing was clipped (bool).
+
+    Not clipped between rows and columns as MATLAB does with integers: the tool enlarges in floating point. Where a
+    colour leaves the range, the result depends on whether RGB or YCbCr is clipped, and both are right.
+    """
+    top = np.iinfo(pixels.dtype).max
+    full = matlab.imresize(pixels.astype(np.float64) / top, SCALE)
+    inside = ((full >= 0) & (full <= 1)).reshape(*full.shape[:2], -1).all(axis=-1)
+    return np.round(full.clip(0, 1) * top).astype(pixels.dtype), inside
 
 
 def _well_inside(alpha):
@@ -77,7 +91,7 @@ def differences(found, expected, tolerance, palette=False, where=None):
         far = np.abs(alpha.astype(float) - right_alpha).max() / level
         if far > max(tolerance, 1):
             faults.append(f"alpha differs by {far:.1f} levels")
-    off = off if where is None else off[where]
+    off = off if where is None else off[where]  # colours under transparent pixels mean nothing
     if off.size and off.max() > tolerance + 1:
         faults.append(f"pixels differ by {off.max():.1f} levels, expected at most {tolerance + 1:g}")
     return faults
@@ -105,8 +119,8 @@ def plain(lab):
         if answer.output is None:
             faults.append(f"refused: {answer.line}")
         else:
-            right = matlab.imresize(pixels, SCALE)
-            faults += differences(drawing.read_png(answer.output), (right, None), 1)
+            right, inside = enlarged(pixels)
+            faults += differences(drawing.read_png(answer.output), (right, None), 0, where=inside)
         yield lab.result(f"{pixels.shape[1]}x{pixels.shape[0]} {name}", faults, answer.run)
 
 
@@ -165,8 +179,8 @@ def pages(lab):
             if not run.status and len(said) != 1:
                 faults.append(f"said {len(said)} times that the file has {count} pages, expected once")
             if target.exists():
-                right = matlab.imresize(picture.pixels, SCALE)
-                faults += differences(drawing.read_png(target), (right, None), 1)
+                right, inside = enlarged(picture.pixels)
+                faults += differences(drawing.read_png(target), (right, None), 0, where=inside)
             yield lab.result(f"{picture.name} with {count}", faults, run)
             target.unlink(missing_ok=True)
 

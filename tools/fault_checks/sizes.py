@@ -102,17 +102,17 @@ def real_sizes(lab):
 def memory_limit(lab):
     """--memory holds for Bicubic and for nets, and what is too little is refused in one line"""
     weights = lab.material.weights()
-    side = 3_000 if lab.long else 2_400
-    rows = np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8)
+    rows = np.add.outer(np.arange(5_000), np.arange(7_000)).astype(np.uint8)
     path = lab.write("large.png", drawing.plain_png(np.dstack([rows, rows // 2, 255 - rows])))
+    rows = rows[:2_000, :2_000]
     alpha = lab.write("alpha.png", drawing.plain_png(np.dstack([rows, rows // 2, rows]), np.maximum(rows, 40)))
     small = lab.write("small.png", drawing.plain_png(np.ascontiguousarray(np.dstack([rows] * 3)[:200, :260])))
     for name, source, method, limits in (
-        ("Bicubic", path, [], (LIMIT, 500)), ("Bicubic", alpha, [], (400,)),
+        ("Bicubic", path, [], (LIMIT, 600) if lab.long else (LIMIT,)), ("Bicubic", alpha, [], (LIMIT,)),
         ("IDN", small, ["--weights", weights], (400, 700)),
     ):  # fmt: skip
         for limit in limits:
-            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", 3, "--method", name, *method,
+            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", 3 if method else 2, "--method", name, *method,
                            "--memory", f"{limit}M", "--force", timeout=120)  # fmt: skip
             faults = judge.done_or_refused(run, source.name, "--memory") + judge.within(run, limit * SLACK)
             yield lab.result(f"{name}, {source.name}, {limit} MB", faults, run)
