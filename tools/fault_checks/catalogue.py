@@ -6,7 +6,7 @@ from importlib import import_module
 from tools.cli import UserError
 from tools.fault_checks.case import trials_of
 
-FAMILIES = ("pictures", "damage", "sizes", "names", "nets", "training")
+FAMILIES = ("pictures", "damage", "sizes", "names", "nets", "training", "kills", "disks", "commands", "security")
 
 
 def every():

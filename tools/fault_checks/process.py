@@ -112,14 +112,24 @@ class Started:
         """Wait so long, or until it ends; gives whether it still runs."""
         return not self.until(lambda: False, seconds) and self.process.poll() is None
 
-    def until(self, true, seconds):
-        """Wait until `true()`, the process's end, or `seconds`; gives the last `true()`."""
+    def until(self, true, seconds, look=LOOK):
+        """Wait until `true()`, asked every `look` seconds, the process's end, or `seconds`; gives the last `true()`."""
         end = time.monotonic() + seconds
         while self.look() and time.monotonic() < end:
             if true():
                 return True
-            time.sleep(LOOK)
+            time.sleep(look)
         return true()
+
+    def until_writing(self, folder, count):
+        """Wait until temporary file number `count` shows up below `folder` (or the end); gives whether it did."""
+        seen = set()
+
+        def another():
+            seen.update(temporary_files(folder) if folder.exists() else ())
+            return len(seen) >= count
+
+        return self.until(another, 60, look=0.0005)
 
     def send(self, number):
         """Send the process (not its children) a signal."""

@@ -51,16 +51,9 @@ def training_kills(lab):
             began.sleep(seconds)
             case = f"SIGKILL after {seconds:.2f} s"
         else:  # while something is being written
-            skip = int(lab.rng.integers(0, 10))
-            seen = set()
-
-            def another(out=out, seen=seen, skip=skip):
-                if out.exists():
-                    seen.update(temporary_files(out))
-                return len(seen) > skip
-
-            began.until(another, 30)
-            case = f"SIGKILL at temporary file {skip + 1}"
+            count = int(lab.rng.integers(1, 8))
+            began.until_writing(out, count)
+            case = f"SIGKILL at temporary file {count}"
         began.send(signal.SIGKILL if how < 2 else signal.SIGTERM)
         case = case.replace("SIGKILL", "SIGTERM") if how == 2 else case
         ended = began.wait(60)
