@@ -39,7 +39,7 @@ def parser():
     p.add_argument("--verbose", action="store_true", help="print every case, not only those that failed")
     p.add_argument("--jobs", type=_count(1), metavar="N", default=min(2, os.cpu_count() or 1), help="trials at once")
     p.add_argument("--checkout", type=Path, metavar="DIR", default=provenance.ROOT,
-                   help="whose tools are tried (default: this one)")  # fmt: skip
+                   help="whose tools are tried (default: this one)")
     p.add_argument("--baseline", type=Path, metavar="FILE", help="faults.json of an earlier run, for `failed before`")
     p.add_argument("--out", type=Path, metavar="DIR", help="write faults.json and faults.md there")
     p.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of what failed there")

@@ -1,4 +1,4 @@
-"""Disks that are full: one line with the path, nothing left, what was there stays, and it goes on when there is room."""
+"""Disks that are full: one line with the path, nothing left, what was there stays, and with room it goes on."""
 
 import numpy as np
 
@@ -40,22 +40,24 @@ def disk_tools(lab):
     """Every tool that writes, on a disk that is too small"""
     rng = np.random.default_rng(2)
     picture = lab.write("in.png", drawing.plain_png(rng.integers(0, 256, (120, 150, 3)).astype(np.uint8)))
-    data = lab.material.data()
+    data, mat = lab.material.data(), lab.material.vdsr_mat()
     bench = ("--tables", 2, "--datasets", "Large", "--scales", 3, "--methods", "Bicubic", "--data-dir", data,
-             "--weights-dir", lab.folder)  # fmt: skip
+             "--weights-dir", lab.folder)
+    to_disk = ("--scale", 4, "--method", "Bicubic", "-o")
     asked = {
-        "upscale": (200, ("upscale", picture, "-o", "DISK/out.png", "--scale", 4, "--method", "Bicubic")),
-        "upscale --compare": (900, ("upscale", picture, "-o", "DISK/out", "--scale", 4, "--method", "Bicubic", "--compare")),
-        "upscale to JPEG": (8, ("upscale", picture, "-o", "DISK/out.jpg", "--scale", 4, "--method", "Bicubic")),
-        "import_weights": (900, ("import_weights", lab.material.vdsr_mat(), "--network", "vdsr", "-o", "DISK/v.caffemodel")),
-        "prepare_data": (100, ("prepare_data", "--scale", 3, "--stage", "train", "--data-dir", data, "--out", "DISK/h")),
+        "upscale": (200, ("upscale", picture, *to_disk, "DISK/out.png")),
+        "upscale --compare": (900, ("upscale", picture, *to_disk, "DISK/out", "--compare")),
+        "upscale to JPEG": (8, ("upscale", picture, *to_disk, "DISK/out.jpg")),
+        "import_weights": (900, ("import_weights", mat, "--network", "vdsr", "-o", "DISK/v.caffemodel")),
+        "prepare_data": (100, ("prepare_data", "--scale", 3, "--stage", "train", "--data-dir", data, "--out",
+                               "DISK/h")),
         "benchmark": (4, ("benchmark", *bench, "--out", "DISK/b")),
         "benchmark --save-images": (20, ("benchmark", *bench, "--save-images", "--out", "DISK/b")),
         "benchmark --resume": (4, ("benchmark", *bench, "--resume", "--out", "DISK/b")),
         "complexity": (4, ("complexity", "--methods", "ESPCN", "--scales", 2, "--out", "DISK/c")),
         "learning_log": (8, ("learning_log", lab.checkout / "results/training/x3_h100", "-o", "DISK/c.png")),
         "html_report": (40, ("html_report", "--images", picture, "--out", "DISK/r.html")),
-    }  # fmt: skip
+    }
     for name, (kilobytes, (tool, *arguments)) in asked.items():
         with lab.small_disk(kilobytes) as disk:
             words = [str(word).replace("DISK", str(disk)) if "DISK" in str(word) else word for word in arguments]

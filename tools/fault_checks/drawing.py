@@ -130,7 +130,7 @@ def pngs(s):
         ("rgb8", s.rgb, None), ("rgb16", s.rgb16, None), ("gray8", s.gray, None), ("gray16", s.gray16, None),
         ("rgba8", s.rgb, s.alpha), ("rgba16", s.rgb16, s.alpha16), ("la8", s.gray, s.alpha),
         ("la16", s.gray16, s.alpha16),
-    ):  # fmt: skip
+    ):
         found.append(Picture(f"png_{name}.png", plain_png(pixels, alpha), pixels, alpha))
     for depth, values in ((1, s.bits), (2, s.index), (4, s.nibbles)):
         top = 2**depth - 1
@@ -146,8 +146,10 @@ def pngs(s):
     transparent = table + chunk(b"tRNS", clear.tobytes())
     add("palette_alpha", 3, 8, rows_of(s.index), s.palette[s.index], clear[s.index], transparent)
     add("palette_short_alpha", 3, 8, rows_of(s.index), s.palette[s.index],
-        np.array([30, 255, 255, 255], np.uint8)[s.index], table + chunk(b"tRNS", b"\x1e"))  # fmt: skip
-    for name, pixels, colour in (("rgb8", s.rgb, 2), ("rgb16", s.rgb16, 2), ("gray8", s.gray, 0), ("gray16", s.gray16, 0)):
+        np.array([30, 255, 255, 255], np.uint8)[s.index], table + chunk(b"tRNS", b"\x1e"))
+    samples = {"rgb8": s.rgb, "rgb16": s.rgb16, "gray8": s.gray, "gray16": s.gray16}
+    for name, pixels in samples.items():
+        colour = 2 if pixels.ndim == 3 else 0
         key = np.atleast_1d(pixels[s.height // 2, s.width // 2])
         same = (pixels.reshape(s.height, s.width, -1) == key).all(axis=-1)
         alpha = opaque_but(same, pixels.dtype)
@@ -363,7 +365,7 @@ def shown(img, orientation):
         1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
         5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
         8: lambda a: np.rot90(a, 1),
-    }  # fmt: skip
+    }
     return np.ascontiguousarray(turned[orientation](img))
 
 
@@ -380,7 +382,7 @@ def oriented(s):
         for suffix, options in {**lossless, **lossy}.items():
             tolerance = 8 if suffix in lossy else 0
             picture = saved(f"turn{number}_{suffix}.{suffix}", Image.fromarray(s.rgb), shown(s.rgb, number),
-                            tolerance=tolerance, exif=exif, **options)  # fmt: skip
+                            tolerance=tolerance, exif=exif, **options)
             found.append(picture)
         tag = [(ORIENTATION, "H", 1, number, True)]
         for name, stored in (("rgb", s.rgb), ("gray", s.gray), ("rgb16", s.rgb16), ("gray16", s.gray16)):

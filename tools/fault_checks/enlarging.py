@@ -55,7 +55,7 @@ def enlarge_each(lab, files, *options, timeout=90, **more):
     for path in files:
         copied(path, source / path.name)
     run = lab.tool("upscale", source, "-o", target, "--scale", SCALE, "--method", "Bicubic", *options,
-                   timeout=timeout, **more)  # fmt: skip
+                   timeout=timeout, **more)
     answers = {path: _answer(path, target, run) for path in files}
     faults = _group_faults(run, answers)
     if not faults:

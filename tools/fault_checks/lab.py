@@ -41,7 +41,7 @@ class Lab:
     def __init__(self, checkout, folder, kind, seed=1, cases=None, long=False, material=None):
         self.checkout, self.kind, self.long, self.material = checkout, kind, long, material
         self.folder, self.logs = folder / "work", folder / "logs"
-        self._cases = cases
+        self._cases, self._disks = cases, 0
         # what is drawn for a kind does not depend on which other kinds are tried
         self.rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
         for path in (self.folder / "tmp", self.logs):
@@ -101,7 +101,8 @@ class Lab:
         """A disk of that size (yields Path), which is gone when the block ends; raises Skipped where one cannot be."""
         if os.geteuid() != 0 or not sys.platform.startswith("linux"):
             raise Skipped("a small disk needs root")
-        place = self.folder / f"disk{kilobytes}"
+        self._disks += 1
+        place = self.folder / f"disk{self._disks}_{kilobytes}"
         place.mkdir()
         options = f"size={kilobytes}k,mode=777"
         made = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True)

@@ -71,7 +71,7 @@ class Material:
         """HDF5 folder (Path) of `data`, all stages, x3."""
         for stage in ("train", "finetune", "val"):
             self._run(self.checkout / "tools/prepare_data.py", "--scale", SCALE, "--stage", stage, "--data-dir",
-                      self.data(), "--out", self.folder / "hdf5", "--workers", 1)  # fmt: skip
+                      self.data(), "--out", self.folder / "hdf5", "--workers", 1)
         return self.folder / "hdf5"
 
     @_once
@@ -101,7 +101,7 @@ class Material:
     def training(self, out, *more):
         """Arguments (list) of tools/train.py for a short run into `out` (Path)."""
         return ["--scale", SCALE, "--data-dir", self.data(), "--hdf5-dir", self.databases(), "--out", Path(out),
-                "--batch", 4, *more]  # fmt: skip
+                "--batch", 4, *more]
 
 
 def photograph(seed, height, width):

@@ -12,32 +12,22 @@ from tools.fault_checks.case import Skipped, trial
 ODD = (b"caf\xe9", b"\xff\xfe", "\u0444\u043e\u0442\u043e".encode(), "\u7167\u7247".encode(), b"a b", b"a  b", b"it's",
        b'say "x"', b"back\\slash", b"semi;colon", b"star*", b"%d%s", b"new\nline", b"tab\there", b"-dash", b"--scale",
        b"{x}", b"$HOME", b"`id`", b"\x1b[31mred", b"#1", b"dot.", b"..x", b"\xf0\x9f\x98\x80", b"e\xcc\x81",
-       b"x" * 200)  # fmt: skip
+       b"x" * 200)
 
 
 def _odd_names(lab, short):
-    """Some of the odd names (list of bytes), the bytes that are no text always among them."""
+    """Some of the odd names (list of str), the bytes that are no text always among them."""
     drawn = list(lab.rng.permutation(np.array(ODD[2:], object)))[: lab.cases(short, len(ODD))]
     random = bytes(b for b in lab.rng.integers(1, 256, 12).astype(np.uint8).tobytes() if b not in b"/.")
-    return [*ODD[:2], *drawn, b"r" + random]
+    return [os.fsdecode(name) for name in (*ODD[:2], *drawn, b"r" + random)]
 
 
 def _readable(name):
-    return name[:24].decode("utf-8", "backslashreplace").encode("unicode_escape").decode()
-
-
-def _file(lab, folder, name, content):
-    """Write a file whose name is bytes; gives its path (bytes)."""
-    base = os.fsencode(lab.folder / folder)
-    os.makedirs(base, exist_ok=True)
-    path = os.path.join(base, name)
-    with open(path, "wb") as stream:
-        stream.write(content)
-    return path
+    return name[:24].encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode()
 
 
 def _sized(path):
-    return os.path.exists(path) and os.path.getsize(path) > 0
+    return path.exists() and path.stat().st_size > 0
 
 
 @trial("names-pictures")
@@ -46,18 +36,18 @@ def names_pictures(lab):
     picture = drawing.plain_png(drawing.Scene(lab.rng).rgb)
     names = _odd_names(lab, 8)
     for name in names:
-        _file(lab, "in", name + b".png", picture)
+        lab.write(f"in/{name}.png", picture)
     target = lab.folder / "out"
     for again in (False, True):
         run = lab.tool("upscale", lab.folder / "in", "-o", target, "--scale", 2, "--method", "Bicubic")
         for name in names:
             faults = judge.done(run)
-            if not _sized(os.path.join(os.fsencode(target), name + b".png")):
+            if not _sized(target / f"{name}.png"):
                 faults.append("was not enlarged")
             yield lab.result(f"{_readable(name)} in a folder{', again' * again}", faults, run)
     for name in names[: lab.cases(4, len(names))]:
-        path = _file(lab, "one", name + b".png", picture)
-        out = os.path.join(os.fsencode(lab.folder), b"large" + name + b".png")
+        path = lab.write(f"one/{name}.png", picture)
+        out = lab.folder / f"large{name}.png"
         run = lab.tool("upscale", path, "-o", out, "--scale", 2, "--method", "Bicubic")
         faults = judge.done(run) + ([] if _sized(out) else ["was not enlarged"])
         yield lab.result(f"{_readable(name)} alone", faults, run)
@@ -70,33 +60,29 @@ def names_tools(lab):
     picture = drawing.plain_png(scene.rgb)
     mat = lab.material.vdsr_mat().read_bytes()
     for number, name in enumerate(_odd_names(lab, 1)):
-        data = os.path.join(os.fsencode(lab.folder), b"data" + name)
-        os.makedirs(os.path.join(data, b"set" + name))
-        with open(os.path.join(data, b"set" + name, name + b".png"), "wb") as stream:
-            stream.write(picture)
-        said = _readable(name)
-        base = os.fsencode(lab.folder)
-        run = lab.tool("benchmark", "--tables", 2, "--datasets", b"set" + name, "--scales", 2, "--methods", "Bicubic",
-                       "--data-dir", data, "--weights-dir", lab.folder, "--out", base + b"/bench" + name)  # fmt: skip
+        path = lab.write(f"data{name}/set{name}/{name}.png", picture)
+        data, said = path.parents[1], _readable(name)
+        run = lab.tool("benchmark", "--tables", 2, "--datasets", f"set{name}", "--scales", 2, "--methods", "Bicubic",
+                       "--data-dir", data, "--weights-dir", lab.folder, "--out", lab.folder / f"bench{name}")
         faults = judge.done_or_refused(run)
-        report = base + b"/bench" + name + b"/benchmark.json"
-        if not run.status and not os.path.exists(report):
+        report = lab.folder / f"bench{name}/benchmark.json"
+        if not run.status and not report.exists():
             faults.append("benchmark.json is missing")
         yield lab.result(f"benchmark: {said}", faults, run)
-        run = lab.tool("prepare_data", "--scale", 3, "--stage", "val", "--data-dir", data, "--set", b"set" + name,
-                       "--out", base + b"/hdf5" + name, "--workers", 1)  # fmt: skip
+        run = lab.tool("prepare_data", "--scale", 3, "--stage", "val", "--data-dir", data, "--set", f"set{name}",
+                       "--out", lab.folder / f"hdf5{name}", "--workers", 1)
         yield lab.result(f"prepare_data: {said}", judge.done_or_refused(run), run)
-        path = _file(lab, f"mat{number}", name + b".mat", mat)
-        run = lab.tool("import_weights", path, "--network", "vdsr")
-        faults = judge.done(run) + ([] if _sized(path[:-4] + b".caffemodel") else ["nothing was written"])
+        own = lab.write(f"mat{number}/{name}.mat", mat)
+        run = lab.tool("import_weights", own, "--network", "vdsr")
+        faults = judge.done(run) + ([] if _sized(own.with_suffix(".caffemodel")) else ["nothing was written"])
         yield lab.result(f"import_weights: {said}", faults, run)
         arguments = lab.material.training(lab.folder / "x", "--stage", "pretrain", "--iters", 1)
-        arguments[arguments.index("--out") + 1] = base + b"/run" + name
+        arguments[arguments.index("--out") + 1] = lab.folder / f"run{name}"
         run = lab.tool("train", *arguments)
         yield lab.result(f"train: {said}", judge.done_or_refused(run), run)
-        out = base + b"/read" + name + b".png"
-        run = lab.python("-m", "matlab_compat", "imresize", os.path.join(data, b"set" + name, name + b".png"), out,
-                         "--scale", "2")  # fmt: skip
+        out = lab.folder / f"read{name}.png"
+        run = lab.python("-m", "matlab_compat", "imresize", path, out,
+                         "--scale", "2")
         yield lab.result(f"matlab_compat: {said}", judge.done(run) + ([] if _sized(out) else ["not written"]), run)
 
 
@@ -105,8 +91,8 @@ def names_weights(lab):
     """Weights with odd names: the second run says that all is done"""
     weights = lab.material.weights("espcn_x2_deploy").read_bytes()
     path = lab.write("in.png", drawing.plain_png(drawing.Scene(lab.rng).rgb))
-    for number, name in enumerate([*_odd_names(lab, 2), "\u0432\u0435\u0441".encode(), "\u6743\u91cd".encode()]):
-        own = _file(lab, "weights", name + b".caffemodel", weights)
+    for number, name in enumerate([*_odd_names(lab, 2), "\u0432\u0435\u0441", "\u6743\u91cd"]):
+        own = lab.write(f"weights/{name}.caffemodel", weights)
         asked = (path, "-o", lab.folder / f"out{number}.png", "--scale", 2, "--method", "ESPCN", "--weights", own)
         runs = [lab.tool("upscale", *asked) for _ in range(2)]
         faults = judge.done(runs[0]) + [f"again: {fault}" for fault in judge.done(runs[1])]
@@ -121,7 +107,7 @@ def two_inputs_one_output(lab):
     one, two = (drawing.plain_png(drawing.Scene(lab.rng, 48, 51).rgb) for _ in range(2))
     size = len(one)
     for number, names in enumerate((("pic.png", "pic.bmp"), ("a.png", "a_compare.png"), ("a.png", "a.png.png"),
-                                    ("A.png", "a.png"), ("b_compare.png", "b_compare.bmp", "b.png"))):  # fmt: skip
+                                    ("A.png", "a.png"), ("b_compare.png", "b_compare.bmp", "b.png"))):
         folder = lab.folder / f"in{number}"
         for name, content in zip(names, (one, two, one)):
             lab.write(f"in{number}/{name}", content)
@@ -136,10 +122,10 @@ def two_inputs_one_output(lab):
             yield lab.result(f"upscale --compare: {', '.join(names)}{' ' + force[0] if force else ''}", faults, run)
     for name, content in (("pic.png", one), ("pic.bmp", two)):
         lab.write(f"data/mine/{name}", content)
-    run = lab.tool("benchmark", "--tables", 2, "--datasets", "mine", "--scales", 2, "--methods", "Bicubic", "--save-images",
-                   "--data-dir", lab.folder / "data", "--weights-dir", lab.folder, "--out", lab.folder / "bench")  # fmt: skip
+    run = lab.tool("benchmark", "--tables", 2, "--datasets", "mine", "--scales", 2, "--methods", "Bicubic",
+                   "--save-images", "--data-dir", lab.folder / "data", "--weights-dir", lab.folder, "--out", lab.folder / "bench")
     faults = judge.done_or_refused(run)
-    made = [p for p in (lab.folder / "bench").rglob("*.png")]
+    made = list((lab.folder / "bench").rglob("*.png"))
     if not run.status and len(made) < 2:
         faults.append(f"{len(made)} picture of two inputs")
     yield lab.result("benchmark --save-images: pic.png, pic.bmp", faults, run)
@@ -194,7 +180,7 @@ def outputs_that_cannot_be(lab):
         "in.png": drawing.plain_png(s.rgb), "alpha.png": drawing.plain_png(s.rgb, s.alpha),
         "deep.png": drawing.plain_png(s.rgb16),
         "cmyk.tif": next(p.content for p in drawing.tiffs(s) if p.name == "tif_cmyk.tif"),
-    }  # fmt: skip
+    }
     for name, content in sources.items():
         lab.write(name, content)
     (lab.folder / "folder.png").mkdir()
@@ -203,9 +189,10 @@ def outputs_that_cannot_be(lab):
     asked = [
         ("in.png", "folder.png/"), ("in.png", "new.png/"), ("in.png", "folder.png"), ("in.png", "afile"),
         ("in.png", "afile/x.png"), ("in.png", ""), ("in.png", "x.xyz"), ("in.png", "x.gif"), ("in.png", "."),
-        ("in.png", "in.png"), ("alpha.png", "x.jpg"), ("alpha.png", "x.bmp"), ("deep.png", "x.jpg"), ("deep.png", "x.webp"),
+        ("in.png", "in.png"), ("alpha.png", "x.jpg"), ("alpha.png", "x.bmp"), ("deep.png", "x.jpg"),
+        ("deep.png", "x.webp"),
         ("in.png", "x" * 300 + ".png"), ("cmyk.tif", "c.jpg"), ("in.png", "/proc/x/y.png"),
-    ]  # fmt: skip
+    ]
     try:
         os.mknod(device, 0o20666, os.makedev(1, 3))  # a /dev/null of our own, so that no fault takes the machine's
         device.write_bytes(b"")
@@ -257,7 +244,8 @@ def messages(lab):
     run = lab.tool("upscale", picture, "-o", lab.folder / "o.png", "--scale", 2, "--method", "VDSR", "--weights", path)
     yield lab.result("upscale --weights VDSR.MAT", judge.done(run), run)
     for network in ("vdsr", "srcnn", "lapsrn", "drcn"):
-        run = lab.tool("import_weights", path, "--network", network, "--variant", "foo", "-o", lab.folder / "x.caffemodel")
+        out = lab.folder / "x.caffemodel"
+        run = lab.tool("import_weights", path, "--network", network, "--variant", "foo", "-o", out)
         faults = judge.refused(run, "variant", "foo")
         if re.search(r"(has|expected|of|and|or|:|,)\s*$", run.err):
             faults.append("the sentence ends in its middle")
@@ -271,6 +259,6 @@ def messages(lab):
         ("prepare_data", ("--scale", 3, "--stage", "val", "--data-dir", picture, "--out", lab.folder / "h")),
         ("fetch", ("Set5", "--mirror", picture, "--data-dir", lab.folder / "d", "--weights-dir", lab.folder / "w")),
         ("html_report", ("--benchmark", picture, "--out", lab.folder / "r.html")),
-    ):  # fmt: skip
+    ):
         run = lab.tool(name, *arguments)
         yield lab.result(f"{name}: a folder or picture for something else", judge.refused(run), run)

@@ -7,7 +7,10 @@ import numpy as np
 from tools.fault_checks import drawing, judge
 from tools.fault_checks.case import Skipped, trial
 
-HEAD = 'name: "odd"\nlayer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 16 dim: 16 } } }\n'
+HEAD = (
+    'name: "odd"\nlayer { name: "data" type: "Input" top: "data" '
+    "input_param { shape { dim: 1 dim: 1 dim: 16 dim: 16 } } }\n"
+)
 CONV = (
     'layer { name: "c1" type: "Convolution" bottom: "%s" top: "c1" '
     "convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }\n"
@@ -16,7 +19,7 @@ CONV = (
 ODD = {
     "unknown layer type": HEAD + 'layer { name: "x" type: "Nonsense" bottom: "data" top: "x" }\n',
     "unknown bottom": HEAD + CONV % "nothing",
-    "no bottom": HEAD + 'layer { name: "x" type: "Convolution" top: "x" convolution_param { num_output: 2 kernel_size: 1 } }\n',
+    "no bottom": HEAD + (CONV % "data").replace('bottom: "data" ', ""),
     "kernel larger than the picture": HEAD + (CONV % "data").replace("kernel_size: 3 pad: 1", "kernel_size: 99"),
     "no outputs": HEAD + (CONV % "data").replace("num_output: 4", "num_output: 0"),
     "kernel 0": HEAD + (CONV % "data").replace("kernel_size: 3", "kernel_size: 0"),
@@ -33,17 +36,18 @@ ODD = {
     "negative input": (HEAD + CONV % "data").replace("dim: 16 dim: 16", "dim: -1 dim: 16"),
     "input of two dimensions": (HEAD + CONV % "data").replace("dim: 1 dim: 1 dim: 16 dim: 16", "dim: 16 dim: 16"),
     "a billion maps": HEAD + (CONV % "data").replace("num_output: 4", "num_output: 1000000000"),
-    "a data layer": 'layer { name: "d" type: "HDF5Data" top: "data" hdf5_data_param { source: "none.txt" batch_size: 1 } }\n',
+    "a data layer": 'layer { name: "d" type: "HDF5Data" top: "data" '
+    'hdf5_data_param { source: "none.txt" batch_size: 1 } }\n',
     "a loss without labels": HEAD + 'layer { name: "l" type: "EuclideanLoss" bottom: "data" top: "l" }\n',
-}  # fmt: skip
+}
 
 
 @trial("prototxt-odd")
 def prototxt_odd(lab):
     """Prototxt files that Caffe refuses with an abort: unknown layers and bottoms, impossible sizes"""
     names = list(ODD) if lab.long else [*list(ODD)[:4], *lab.rng.permutation(list(ODD)[4:])[: lab.cases(8, 99)]]
-    for name in names:
-        path = lab.write(f"{len(name)}_{abs(hash(name)) % 997}.prototxt", ODD[name])
+    for name in map(str, names):
+        path = lab.write(f"{name.replace(' ', '_')}.prototxt", ODD[name])
         run = lab.tool("complexity", path)
         yield lab.result(f"complexity: {name}", judge.refused(run, path.name), run)
     run = lab.tool("complexity", "--size", 1, 1, "--methods", "ESPCN", "--scales", 2)
@@ -56,7 +60,8 @@ def prototxt_damaged(lab):
     names = ("idn_x3_deploy", "espcn_x2_deploy", "fsrcnn_x2_deploy", "vdsr_deploy", "memnet_m6r6_deploy")
     for number in range(lab.cases(12, 200)):
         name = names[int(lab.rng.integers(0, len(names)))]
-        words = re.findall(r'"[^"]*"|[\w.+-]+|\S|\n', (lab.checkout / "prototxt/generated" / f"{name}.prototxt").read_text())
+        text = (lab.checkout / "prototxt/generated" / f"{name}.prototxt").read_text()
+        words = re.findall(r'"[^"]*"|[\w.+-]+|\S|\n', text)
         at = int(lab.rng.integers(0, len(words)))
         how = int(lab.rng.integers(0, 4))
         before = words[at]
@@ -71,7 +76,8 @@ def prototxt_damaged(lab):
         path = lab.write(f"{number}_{name}.prototxt", " ".join(words))
         run = lab.tool("complexity", path)
         said = ("taken out", "doubled", f"made {words[at] if at < len(words) else ''}", "and more taken out")[how]
-        yield lab.result(f"{name}: word {at} ({before.strip() or 'newline'}) {said}", judge.done_or_refused(run, path.name), run)
+        faults = judge.done_or_refused(run, path.name)
+        yield lab.result(f"{name}: word {at} ({before.strip() or 'newline'}) {said}", faults, run)
 
 
 def _old(text, how):
@@ -118,7 +124,7 @@ SCALARS = HEAD + CONV % "data" + (
     'layer { name: "s" type: "Scale" bottom: "p" top: "s" scale_param { axis: 0 num_axes: 0 } }\n'
     'layer { name: "c2" type: "Convolution" bottom: "s" top: "c2" '
     "convolution_param { num_output: 1 kernel_size: 3 pad: 1 } }\n"
-)  # fmt: skip
+)
 
 
 @trial("onnx")
@@ -139,14 +145,14 @@ def onnx(lab):
         weights = lab.folder / f"{path.stem}.caffemodel"
         made = lab.python("-c", FILL, path if "scalar" in name else plain, weights, 1)
         run = lab.tool("export_onnx", path, weights, lab.folder / f"{path.stem}.onnx")
-        yield lab.result(name, judge.broken(made) + [f for f in judge.done(run)], run)
+        yield lab.result(name, judge.broken(made) + judge.done(run), run)
     weights = lab.folder / "plain.h5"
     lab.python("-c", FILL, plain, weights, 1)
     run = lab.tool("export_onnx", plain, weights, lab.folder / "h5.onnx")
     yield lab.result("HDF5 weights", judge.done(run), run)
     model = lab.folder / "scalars.caffemodel"
     for more in (("--sizes", 1, 1), ("--sizes", 0, 4), ("--sizes", 5), ("--sizes", 10**9, 10**9), ("--output", "none"),
-                 ("--output", "p"), ("--output", "data")):  # fmt: skip
+                 ("--output", "p"), ("--output", "data")):
         run = lab.tool("export_onnx", net, model, lab.folder / "o.onnx", *more)
         yield lab.result(" ".join(map(str, more)), judge.done_or_refused(run), run)
     for name in list(ODD)[:6]:
@@ -188,7 +194,7 @@ def weights_damaged(lab):
         what, content = damaged(source.read_bytes(), lab.rng, 600)
         bad = lab.write(f"{number}_{source.name}", content)
         run = lab.tool("upscale", path, "-o", lab.folder / f"{number}.png", "--scale", 2, "--method", method,
-                       "--weights", bad)  # fmt: skip
+                       "--weights", bad)
         yield lab.result(f"{source.name}: {what}", judge.done_or_refused(run, bad.name), run)
 
 
@@ -202,7 +208,7 @@ def python_layers(lab):
     v1 = lab.write("layers.prototxt", HEAD + CONV % "data" + layer.replace("bottom: \"data\"", 'bottom: "c1"'))
     for net in (path, v1):
         for name, arguments in (("complexity", (net,)),
-                                ("export_onnx", (net, lab.material.weights(), lab.folder / "o.onnx"))):  # fmt: skip
+                                ("export_onnx", (net, lab.material.weights(), lab.folder / "o.onnx"))):
             run = lab.tool(name, *arguments, env={"PYTHONPATH": str(lab.folder)})
             faults = judge.refused(run)
             if trace.exists():

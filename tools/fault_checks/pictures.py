@@ -39,7 +39,7 @@ def compared(picture, answer):
     alpha = None if picture.alpha is None else enlarged(picture.alpha)[0]
     visible = _well_inside(picture.alpha)
     faults = differences(found, (right, alpha), picture.tolerance, picture.palette,
-                         inside if visible is None else inside & visible)  # fmt: skip
+                         inside if visible is None else inside & visible)
     space = drawing.profile_space(answer.output.read_bytes())
     if space not in (None, b"GRAY" if found[0].ndim == 2 else b"RGB "):
         faults.append(f"a profile of {space.decode('ascii', 'replace')} in a {_kind(*found)} picture")
@@ -156,7 +156,7 @@ def netpbm(lab):
 def other_formats(lab):
     """BMP with masks and alpha, GIF, WebP, JPEG with CMYK, JPEG 2000, AVIF"""
     yield from _of(lab, lambda s: [*drawing.bmps(s), *drawing.gifs(s), *drawing.webps(s), *drawing.jpegs(s),
-                                   *drawing.newer(s)])  # fmt: skip
+                                   *drawing.newer(s)])
 
 
 @trial("orientation")
@@ -175,7 +175,7 @@ def pages(lab):
             run = lab.tool("upscale", path, "-o", target, "--scale", SCALE, "--method", "Bicubic")
             faults = judge.done(run)
             said = [line for line in run.lines + run.out.splitlines()
-                    if re.search(rf"\b{count} (pages|frames|pictures|images)|of {count}\b", line)]  # fmt: skip
+                    if re.search(rf"\b{count} (pages|frames|pictures|images)|of {count}\b", line)]
             if not run.status and len(said) != 1:
                 faults.append(f"said {len(said)} times that the file has {count} pages, expected once")
             if target.exists():
@@ -210,7 +210,8 @@ def halo(lab):
             off = np.abs(found.astype(float) - float(inside) * level).reshape(*seen.shape, -1).max(axis=-1) / level
             worst = off[seen > 8 * level].max()
             faults += [f"a halo of {worst:.0f} levels"] if worst > 4 else []
-        yield lab.result(f"{side}x{side}, {inside} on {hidden}{', 16 bits' * deep}{', gray' * gray}", faults, answer.run)
+        case = f"{side}x{side}, {inside} on {hidden}{', 16 bits' * deep}{', gray' * gray}"
+        yield lab.result(case, faults, answer.run)
 
 
 def _profile(space):
@@ -229,7 +230,7 @@ def profiles(lab):
         "rgb.png": (Image.fromarray(s.rgb), b"RGB "), "rgb.webp": (Image.fromarray(s.rgb), b"RGB "),
         "gray.png": (Image.fromarray(s.gray), b"GRAY"), "gray.jpg": (Image.fromarray(s.gray), b"GRAY"),
         "cmyk.jpg": (Image.fromarray(s.rgb).convert("CMYK"), b"CMYK"),
-    }  # fmt: skip
+    }
     for name, (image, space) in drawn.items():
         profile = _profile(space)
         path = lab.folder / name
@@ -293,14 +294,15 @@ def _same_scores(lab, picture, odd, plain_folder):
         run = lab.tool(
             "benchmark", "--tables", 2, "--datasets", folder.name, "--scales", 2, "--methods", "Bicubic",
             "--data-dir", folder.parent, "--weights-dir", lab.folder, "--out", out,
-        )  # fmt: skip
+        )
         faults = judge.done(run)
         if faults:
             return lab.result(f"benchmark: {picture.name}", faults, run)
         found = re.search(r'"psnr": ([\d.]+)', (out / "benchmark.json").read_text())
         rows.append(float(found[1]))
     far = abs(rows[0] - rows[1])
-    faults = [f"PSNR {rows[0]:.3f}, its plain PNG {rows[1]:.3f}"] if far > (0.02 if picture.tolerance < 1 else 3) else []
+    may = 0.02 if picture.tolerance < 1 else 3
+    faults = [f"PSNR {rows[0]:.3f}, its plain PNG {rows[1]:.3f}"] if far > may else []
     return lab.result(f"benchmark: {picture.name}", faults, run)
 
 
@@ -311,7 +313,7 @@ def _same_patches(lab, picture, odd, plain_folder):
     for folder in (odd, plain_folder):
         out = lab.folder / f"patches_{folder.parent.name}_{folder.name}"
         run = lab.tool("prepare_data", "--scale", 3, "--stage", "val", "--data-dir", folder.parent, "--set",
-                       folder.name, "--out", out, "--workers", 1)  # fmt: skip
+                       folder.name, "--out", out, "--workers", 1)
         faults = judge.done(run)
         if faults:
             return lab.result(f"prepare_data: {picture.name}", faults, run)
@@ -349,7 +351,7 @@ def matlab_outputs(lab):
         "rgb16": drawing.plain_png(s.rgb16), "gray16": drawing.plain_png(s.gray16),
         "rgba": drawing.plain_png(s.rgb, s.alpha), "rgba16": drawing.plain_png(s.rgb16, s.alpha16),
         "rgb": drawing.plain_png(s.rgb),
-    }  # fmt: skip
+    }
     for name, content in sources.items():
         path = lab.write(f"{name}.png", content)
         for suffix in ("jpg", "bmp", "tif", "webp", "png") if lab.long else ("jpg", "bmp"):

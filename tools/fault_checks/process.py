@@ -98,7 +98,7 @@ class Started:
             self.process = subprocess.Popen(
                 [os.fspath(word) for word in command], cwd=folder, stdin=stdin, stdout=out, stderr=err,
                 env={**env, MARK: self.mark}, start_new_session=True,
-            )  # fmt: skip
+            )
         with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(self.process.pid, resource.RLIMIT_AS, (memory, memory))
         self.peak = 0

@@ -10,9 +10,9 @@ from tools.cli import UserError
 NAME = "faults"
 TITLE = "# Faults: what was tried and what failed"
 TEXT = """\
-A case is one file, command, kill or disk. It fails when the answer is neither what was asked for nor one line that names
-the thing with its exit status, or when anything stays behind; see `tools/fault_check.py --help`. `before`: the same
-cases on an earlier state of the tools."""
+A case is one file, command, kill or disk. It fails when the answer is neither what was asked for nor one line that
+names the thing with its exit status, or when anything stays behind; see `tools/fault_check.py --help`. `before`: the
+same cases on an earlier state of the tools."""
 
 
 def make(found, args, argv):
@@ -85,7 +85,7 @@ def table(report, baseline=None):
     earlier = {row["kind"]: row for row in baseline["kinds"]} if baseline else {}
     head = ["kind", "what is tried", "cases", "failed before", "failed"]
     body = [[row["kind"], row["about"], f"{row['cases']:,}", _before(row, earlier), f"{row['failed']:,}"]
-            for row in report["kinds"]]  # fmt: skip
+            for row in report["kinds"]]
     total = [sum(row[name] for row in report["kinds"]) for name in ("cases", "failed")]
     same = [earlier[row["kind"]]["failed"] for row in report["kinds"] if row["kind"] in earlier]
     body.append(["all", "", f"{total[0]:,}", f"{sum(same):,}" if baseline else "-", f"{total[1]:,}"])
@@ -104,7 +104,7 @@ def page(report, baseline=None):
     """The page (str) for results/."""
     meta = report["meta"]
     parts = [TITLE, TEXT, f"`{meta['command']}`", f"{meta['date']}, {meta['device']}, commit {meta['commit'][:12]}, "
-             f"seed {meta['seed']}."]  # fmt: skip
+             f"seed {meta['seed']}."]
     if baseline:
         parts.append(f"Before: commit {baseline['meta']['commit'][:12]}, {baseline['meta']['date']}.")
     parts.append(table(report, baseline))

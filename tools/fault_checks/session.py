@@ -85,7 +85,7 @@ def _try(trial, args, base, material):
         found.results.append(Result(trial.kind, "the trial itself", (f"broke: {text.splitlines()[-1]}",), ""))
     if args.keep and found.failed:
         shutil.copytree(lab.folder, args.keep / trial.kind, symlinks=True, dirs_exist_ok=True,
-                        ignore_dangling_symlinks=True)  # fmt: skip
+                        ignore_dangling_symlinks=True)
     shutil.rmtree(folder, ignore_errors=True)
     found.seconds = time.monotonic() - began
     return found
@@ -96,7 +96,7 @@ def _say(found, number, total, verbose):
     print(
         f"[{number}/{total}] {found.kind}: {len(found.results)} cases, {len(found.failed)} failed, "
         f"{found.seconds:.0f} s{skipped}", file=sys.stderr, flush=True,
-    )  # fmt: skip
+    )
     for result in found.results:
         if result.failed or verbose:
             print(f"    {'FAILED' if result.failed else 'passed'} {result.case}", file=sys.stderr)

@@ -9,7 +9,8 @@ from tools.fault_checks import drawing, judge
 from tools.fault_checks.case import trial
 
 LIMIT, SLACK = 300, 1.1  # MB that upscale may take, and by what share it may go over
-CLAIMS = ((65_000, 65_000), (2**31 - 1, 1), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1), (100_000, 100_000), (0, 10), (10, 0))
+CLAIMS = ((65_000, 65_000), (2**31 - 1, 1), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1), (100_000, 100_000), (0, 10),
+          (10, 0))
 
 
 def claiming(width, height, rng):
@@ -27,10 +28,11 @@ def claiming(width, height, rng):
     bmp = bytearray(drawing.bmp(np.zeros((4, 16), np.uint8), 32))
     bmp[18:26] = struct.pack("<ii", width, height)
     files = {
-        "gray8.png": png(8, 0), "rgb16.png": png(16, 2), "bits.png": png(1, 0), "claim.tif": bytes(tif), "claim.bmp": bytes(bmp),
+        "gray8.png": png(8, 0), "rgb16.png": png(16, 2), "bits.png": png(1, 0), "claim.tif": bytes(tif),
+        "claim.bmp": bytes(bmp),
         "claim.ppm": b"P6\n%d %d\n255\n" % (width, height) + bytes(100),
         "claim16.pgm": b"P5\n%d %d\n65535\n" % (width, height) + bytes(100),
-    }  # fmt: skip
+    }
     if width < 65536 and height < 65536:
         jpg = bytearray(drawing.jpegs(small)[0].content)
         at = jpg.index(b"\xff\xc0") + 5
@@ -68,7 +70,7 @@ def claimed_sizes(lab):
         for name in names:
             path = lab.write(f"{width}x{height}_{name}", files[name])
             run = lab.tool("upscale", path, "-o", lab.folder / "out.png", "--scale", 2, "--method", "Bicubic",
-                           "--memory", f"{LIMIT}M", timeout=60)  # fmt: skip
+                           "--memory", f"{LIMIT}M", timeout=60)
             faults = judge.refused(run, path.name) + judge.within(run, LIMIT * SLACK)
             yield lab.result(f"{name} of {width}x{height}", faults, run)
 
@@ -91,7 +93,7 @@ def real_sizes(lab):
     for width, height, depth in sizes:
         path = lab.write(f"{width}x{height}.png", blank(width, height, depth))
         run = lab.tool("upscale", path, "-o", lab.folder / "out.png", "--scale", 2, "--method", "Bicubic",
-                       "--memory", f"{LIMIT}M", timeout=600 if lab.long else 60)  # fmt: skip
+                       "--memory", f"{LIMIT}M", timeout=600 if lab.long else 60)
         faults = judge.done_or_refused(run, path.name, "--memory") + judge.within(run, LIMIT * SLACK)
         yield lab.result(f"{width}x{height} at {depth} bits", faults, run)
         path.unlink()
@@ -110,13 +112,14 @@ def memory_limit(lab):
     for name, source, method, limits in (
         ("Bicubic", path, [], (LIMIT, 600) if lab.long else (LIMIT,)), ("Bicubic", alpha, [], (LIMIT,)),
         ("IDN", small, ["--weights", weights], (400, 700)),
-    ):  # fmt: skip
+    ):
         for limit in limits:
-            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", 3 if method else 2, "--method", name, *method,
-                           "--memory", f"{limit}M", "--force", timeout=120)  # fmt: skip
+            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", 3 if method else 2, "--method", name,
+                           *method,
+                           "--memory", f"{limit}M", "--force", timeout=120)
             faults = judge.done_or_refused(run, source.name, "--memory") + judge.within(run, limit * SLACK)
             yield lab.result(f"{name}, {source.name}, {limit} MB", faults, run)
     for text in ("1", "1K", "10M", "0.001G", "0", "-5M", "nan", "inf", "1e3", "99999999999T", "M", ""):
         run = lab.tool("upscale", small, "-o", lab.folder / "out2.png", "--scale", 3, "--method", "Bicubic",
-                       f"--memory={text}", "--force")  # fmt: skip
+                       f"--memory={text}", "--force")
         yield lab.result(f"--memory={text}", judge.done_or_refused(run, "--memory", small.name), run)

@@ -31,7 +31,8 @@ def _complete(lab, out, whole):
     elif (out / RESULT).read_bytes() != (whole / RESULT).read_bytes():
         faults.append("the weights differ from an uninterrupted run's")
     faults += [f"left behind: {path.relative_to(lab.folder)}" for path in temporary_files(out)]
-    rows = [(folder / "log.csv").read_text().count("\n") if (folder / "log.csv").exists() else 0 for folder in (out, whole)]
+    logs = [folder / "log.csv" for folder in (out, whole)]
+    rows = [path.read_text().count("\n") if path.exists() else 0 for path in logs]
     if rows[0] != rows[1]:
         faults.append(f"log.csv has {rows[0]} lines, expected {rows[1]}")
     return faults
@@ -96,7 +97,7 @@ def training_diverges(lab):
         "--lr inf": ("--lr", "inf", "--iters", 2), "--lr nan": ("--lr", "nan", "--iters", 2),
         "--beta1 1": ("--beta1", "1", "--iters", 3), "--beta1 nan": ("--beta1", "nan", "--iters", 3),
         "--beta1 -1": ("--beta1", "-1", "--iters", 3), "--lr 1e-50": ("--lr", "1e-50", "--iters", 2),
-    }.items():  # fmt: skip
+    }.items():
         out = lab.folder / f"run{case.replace(' ', '')}"
         run = lab.tool("train", *lab.material.training(out, "--stage", "pretrain", *more))
         sane = case == "--lr 1e-50"
@@ -116,7 +117,7 @@ def training_numbers(lab):
         ("--batch", 2**31), ("--batch", 2**63), ("--batch", 100_000_000), ("--batch", 30_000), ("--iters", 2**31),
         ("--iters", 2**63), ("--iters", 0), ("--iters", -5), ("--snapshot", 2**31), ("--snapshot", 2**63),
         ("--test-interval", 2**31), ("--test-interval", 2**63), ("--gpu", "99"), ("--gpu", "a"), ("--gpu", ","),
-    ]  # fmt: skip
+    ]
     for name, value in asked if lab.long else asked:
         out = lab.folder / f"run{name}{value}"
         base = ["--stage", "pretrain", "--iters", 2]
@@ -157,7 +158,7 @@ def training_memory(lab):
     out = lab.folder / "run"
     for megabytes in (700, 1200):
         run = lab.tool("train", *lab.material.training(out, "--stage", "pretrain", "--iters", 2, "--batch", 4000),
-                       memory=megabytes << 20)  # fmt: skip
+                       memory=megabytes << 20)
         yield lab.result(f"--batch 4000 with {megabytes} MB of address space", judge.done_or_refused(run), run)
 
 
@@ -173,7 +174,7 @@ def training_flat(lab):
         faults += judge.strict_json(out / "summary.json") if not run.status else []
         yield lab.result(f"validation on a {name} picture", faults, run)
         run = lab.tool("benchmark", "--tables", 2, 3, "--datasets", name, "--scales", 3, "--methods", "Bicubic",
-                       "--data-dir", lab.folder, "--weights-dir", lab.folder, "--out", lab.folder / f"b{name}")  # fmt: skip
+                       "--data-dir", lab.folder, "--weights-dir", lab.folder, "--out", lab.folder / f"b{name}")
         faults = judge.done_or_refused(run)
         faults += judge.strict_json(lab.folder / f"b{name}/benchmark.json") if not run.status else []
         yield lab.result(f"benchmark on a {name} picture", faults, run)
@@ -188,9 +189,9 @@ def shards(lab):
         ("--shard-mb=inf",), ("--shard-mb=nan",), ("--shard-mb=0",), ("--shard-mb=-1",), ("--shard-mb=1e300",),
         ("--shard-mb=1e9",), ("--shard-mb=9000",), ("--shard-mb=1e-9",), (f"--seed={2**63}",), (f"--seed={2**64}",),
         ("--seed=-1",), ("--stride=0",), ("--stride=-1",), (f"--stride={2**63}",), ("--stride=100000",),
-        ("--workers=0",), ("--workers=-1",), ("--workers=100000",), (f"--workers={2**63}",), ("--set=",), ("--set=none",),
-        ("--set=../Set5",),
-    )):  # fmt: skip
+        ("--workers=0",), ("--workers=-1",), ("--workers=100000",), (f"--workers={2**63}",), ("--set=",),
+        ("--set=none",), ("--set=../Set5",),
+    )):
         run = lab.tool("prepare_data", *base, "--out", lab.folder / f"h{number}", *more, memory=8 << 30)
         yield lab.result(more[0], judge.done_or_refused(run), run)
     for value in ("inf", "abc", "-1", "", "1e400"):
@@ -244,7 +245,7 @@ def databases(lab):
         "no validation": lambda folder: (folder / "x3/val.txt").unlink(),
         "values that are no numbers": _not_finite,
         "an empty shard": _empty,
-    }  # fmt: skip
+    }
     for name, change in changes.items():
         own = _own_databases(lab, name.replace(" ", "_"))
         change(own)
@@ -305,7 +306,8 @@ def preparing_kills(lab):
         began.send(signals[number % 3])
         ended = began.wait(60)
         faults = [f"still running after the kill: {line}" for line in ended.children]
-        faults += [f"after {signals[number % 3].name}: {said}" for said in judge.noise(ended.err)]
+        if number % 3:  # after SIGKILL Python's own helper may speak, which nobody can keep from it
+            faults += [f"after {signals[number % 3].name}: {said}" for said in judge.noise(ended.err)]
         again = lab.tool("prepare_data", *base, "--out", out)
         made = {path.name: path.read_bytes() for path in (out / "x3/train").glob("*.h5")}
         faults += judge.done(again)
