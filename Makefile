@@ -24,7 +24,7 @@ out := $(if $(OUT),--out $(OUT))
 need_gpu := $(if $(GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe lint clean images weights
+.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images weights
 
 ## help: this list
 help:
@@ -81,6 +81,10 @@ test: setup lint
 ## test-caffe: upstream Caffe's own Python and C++ tests against this build (5 minutes the first time)
 test-caffe: setup
 	@$(VENV) pycaffe/run_upstream_tests.py --out results/caffe_tests.md
+
+## faults: try the tools with damage, kills, full disks and nonsense (4 minutes)
+faults: setup
+	@tools/fault_check.py $(out)
 
 ## lint: ruff
 lint: setup

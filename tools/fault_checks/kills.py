@@ -23,7 +23,8 @@ def benchmark_kills(lab):
 
     def asked(out):
         return ("--resume", "--tables", 4, "--random-weights", "--methods", *methods, "--datasets", "Large",
-                "--scales", 3, "--repeats", 3, "--data-dir", lab.material.data(), "--weights-dir", lab.folder, "--out", out)
+                "--scales", 3, "--repeats", 3, "--data-dir", lab.material.data(), "--weights-dir", lab.folder,
+                "--out", out)
 
     whole = lab.tool("benchmark", *asked(lab.folder / "whole"))
     yield lab.result("uninterrupted", judge.done(whole), whole)

@@ -123,7 +123,8 @@ def two_inputs_one_output(lab):
     for name, content in (("pic.png", one), ("pic.bmp", two)):
         lab.write(f"data/mine/{name}", content)
     run = lab.tool("benchmark", "--tables", 2, "--datasets", "mine", "--scales", 2, "--methods", "Bicubic",
-                   "--save-images", "--data-dir", lab.folder / "data", "--weights-dir", lab.folder, "--out", lab.folder / "bench")
+                   "--save-images", "--data-dir", lab.folder / "data", "--weights-dir", lab.folder, "--out",
+                   lab.folder / "bench")
     faults = judge.done_or_refused(run)
     made = list((lab.folder / "bench").rglob("*.png"))
     if not run.status and len(made) < 2:

@@ -114,8 +114,8 @@ def memory_limit(lab):
         ("IDN", small, ["--weights", weights], (400, 700)),
     ):
         for limit in limits:
-            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", 3 if method else 2, "--method", name,
-                           *method,
+            scale = 3 if method else 2
+            run = lab.tool("upscale", source, "-o", lab.folder / "out.png", "--scale", scale, "--method", name, *method,
                            "--memory", f"{limit}M", "--force", timeout=120)
             faults = judge.done_or_refused(run, source.name, "--memory") + judge.within(run, limit * SLACK)
             yield lab.result(f"{name}, {source.name}, {limit} MB", faults, run)
