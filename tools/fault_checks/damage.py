@@ -80,7 +80,7 @@ def _of_format(suffix):
             for path, answer in enlarge_each(lab, some).items():
                 case, what, picture = files[path]
                 faults = list(answer.faults)
-                if answer.output and what.startswith("cut") and suffix in WHOLE and picture.pixels is not None:
+                if answer.output and what.startswith("cut") and suffix in WHOLE and picture.pages == 1:
                     faults.append("cut short, and enlarged as if it were whole")
                 yield lab.result(case, faults, answer.run)
 

@@ -433,7 +433,11 @@ def read_png(path):
     if at > 0:  # judged elsewhere; a wrong one must not make this reader talk
         (length,) = struct.unpack(">I", content[at - 4 : at])
         content = content[: at - 4] + content[at + 8 + length :]
-    colour = content[25]
+    depth, colour = content[24:26]
+    if depth <= 8:  # OpenCV has a limit for the width
+        with Image.open(io.BytesIO(content)) as image:
+            img = np.asarray(image)
+        return (img, None) if colour in (0, 2) else (img[..., 0] if colour == 4 else img[..., :3], img[..., -1])
     img = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     alpha = img[..., 3] if img.ndim == 3 and img.shape[2] == 4 else None
     if img.ndim == 3:

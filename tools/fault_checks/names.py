@@ -246,7 +246,8 @@ def messages(lab):
     yield lab.result("upscale --weights VDSR.MAT", judge.done(run), run)
     for network in ("vdsr", "srcnn", "lapsrn", "drcn"):
         out = lab.folder / "x.caffemodel"
-        run = lab.tool("import_weights", path, "--network", network, "--variant", "foo", "-o", out)
+        run = lab.tool("import_weights", path, "--network", network, "--variant", "foo", "-o", out,
+                       *["--scale", 4] * (network == "lapsrn"))
         faults = judge.refused(run, "variant", "foo")
         if re.search(r"(has|expected|of|and|or|:|,)\s*$", run.err):
             faults.append("the sentence ends in its middle")

@@ -6,6 +6,7 @@ import resource
 import shlex
 import signal
 import subprocess
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ MARK = "FAULT_CHECK_MARK"  # stands in the environment of all that a trial start
 LOOK = 0.02  # seconds between two looks at a process
 GRACE = 2.0  # seconds that its children have to end after it
 TEXT = 1 << 20  # bytes of output that are kept
+STOP = threading.Event()  # set when all is to end: nothing is waited for any more
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Started:
     def until(self, true, seconds, look=LOOK):
         """Wait until `true()`, asked every `look` seconds, the process's end, or `seconds`; gives the last `true()`."""
         end = time.monotonic() + seconds
-        while self.look() and time.monotonic() < end:
+        while self.look() and time.monotonic() < end and not STOP.is_set():
             if true():
                 return True
             time.sleep(look)
@@ -139,7 +141,7 @@ class Started:
     def wait(self, timeout):
         """Wait for its end; gives the Run. What it left running is ended."""
         end = self.began + timeout
-        while self.look() and time.monotonic() < end:
+        while self.look() and time.monotonic() < end and not STOP.is_set():
             time.sleep(LOOK)
         late = self.process.poll() is None
         seconds = time.monotonic() - self.began

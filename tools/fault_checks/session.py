@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.fault_checks.case import Result, Skipped
 from tools.fault_checks.lab import Lab
 from tools.fault_checks.material import Material
+from tools.fault_checks.process import STOP
 
 
 @dataclass
@@ -62,9 +63,11 @@ def run(trials, args):
             return found
 
         pool = ThreadPoolExecutor(args.jobs)
+        STOP.clear()
         try:
             return list(pool.map(one, trials))
         finally:
+            STOP.set()  # by Ctrl-C or SIGTERM: what runs is ended, disks are taken away
             pool.shutdown(cancel_futures=True)
 
 
@@ -77,6 +80,8 @@ def _try(trial, args, base, material):
     try:
         for result in trial.run(lab):
             found.results.append(result)
+            if STOP.is_set():
+                break
     except Skipped as why:
         found.skipped.append(str(why))
     except Exception:  # the others must go on; what happened is shown
