@@ -66,7 +66,7 @@ class Lab:
         return Started(words, self.folder, self.logs, self.environment(env), memory, shown + self._shown(words), stdin)
 
     def _shown(self, words):
-        plain = [os.fsdecode(w).encode("utf-8", "backslashreplace").decode() for w in words]
+        plain = [os.fsencode(word).decode("utf-8", "backslashreplace") for word in words]
         plain = [word.replace(f"{self.checkout}/", "").replace(str(self.folder), "FOLDER") for word in plain]
         return shlex.join(word if len(word) < 400 else f"{word[:400]}..." for word in plain)
 

@@ -23,7 +23,7 @@ def _odd_names(lab, short):
 
 
 def _readable(name):
-    return name[:24].encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode()
+    return os.fsencode(name[:24]).decode("utf-8", "backslashreplace").encode("unicode_escape").decode()
 
 
 def _sized(path):

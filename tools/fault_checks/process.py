@@ -15,6 +15,7 @@ from pathlib import Path
 MARK = "FAULT_CHECK_MARK"  # stands in the environment of all that a trial starts, children of children too
 LOOK = 0.02  # seconds between two looks at a process
 GRACE = 2.0  # seconds that its children have to end after it
+FOREIGN = frozenset((".ses",))  # what a library keeps in the folder of temporary files by design: ONNX Runtime
 TEXT = 1 << 20  # bytes of output that are kept
 STOP = threading.Event()  # set when all is to end: nothing is waited for any more
 
@@ -64,7 +65,7 @@ def temporary_files(folder):
     found = set()
     for base, _, names in os.walk(folder):
         inside = Path(base).relative_to(folder)
-        for name in names:
+        for name in set(names) - FOREIGN:
             hidden = name.startswith(".") and (".part" in name or ".tmp" in name)
             if hidden or name.endswith((".part", ".tmp")) or inside.parts[:1] == ("tmp",) or ".part" in inside.parts:
                 found.add(Path(base) / name)
