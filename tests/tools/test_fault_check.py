@@ -19,8 +19,8 @@ from PIL import Image
 
 from tools import fault_check
 from tools.cli import UserError
-from tools.fault_checks import catalogue, damage, drawing, enlarging, judge, pictures, process, report, session
-from tools.fault_checks.case import Result, Skipped, Trial, trial
+from tools.fault_checks import catalogue, damage, drawing, enlarging, judge, pictures, report, session
+from tools.fault_checks.case import Skipped, Trial, trial
 from tools.fault_checks.lab import SPACE, Lab
 from tools.fault_checks.process import Run
 
@@ -118,7 +118,7 @@ def test_a_picture_that_was_not_written_or_wrongly(tmp_path, lab):
 
 
 def test_a_run_is_seen_as_it_was(lab):
-    run = program(lab, "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
+    run = program(lab, "import sys, time; print('out'); print('err', file=sys.stderr); time.sleep(0.2); sys.exit(3)")
     assert (run.status, run.out, run.err, run.lines) == (3, "out\n", "err\n", ["err"])
     assert run.left == () and run.children == () and not run.late and 5 < run.peak_mb < 200
     assert list(lab.logs.iterdir()) == []
@@ -386,6 +386,8 @@ def test_a_kind_on_the_tools_of_this_checkout(root):
     assert "plain: 8 cases, 0 failed" in done.stderr
 
 
-def test_results_name_no_folder_of_this_machine():
-    assert Result("k", "c", (), "").failed is False and Result("k", "c", ("x",), "").failed
-    assert os.environ.get(process.MARK) is None
+def test_results_name_no_folder_of_this_machine(lab, root):
+    run = program(lab, "pass", lab.folder / "a b", root / "tools", f"{lab.folder}/bin:{os.environ['PATH']}")
+    result = lab.result("c", [f"{lab.folder}/x was left"], run)
+    assert result.faults == ("FOLDER/x was left",) and result.failed and not lab.result("c", []).failed
+    assert result.command.endswith(" -c pass 'FOLDER/a b' tools 'FOLDER/bin:$PATH'")

@@ -28,7 +28,7 @@ def benchmark_kills(lab):
 
     whole = lab.tool("benchmark", *asked(lab.folder / "whole"))
     yield lab.result("uninterrupted", judge.done(whole), whole)
-    for number in range(lab.cases(6, 40)):
+    for number in range(lab.cases(5, 40)):
         out = lab.folder / f"killed{number}"
         began = lab.begin("benchmark", *asked(out))
         how = SIGNALS[(0, 0, 1, 0, 2, 0)[number % 6]]
@@ -68,7 +68,7 @@ def upscale_kills(lab):
     whole = lab.tool("upscale", *asked(lab.folder / "whole"))
     right = {path.name: path.read_bytes() for path in (lab.folder / "whole").iterdir()}
     yield lab.result("uninterrupted", judge.done(whole), whole)
-    for number in range(lab.cases(6, 60)):
+    for number in range(lab.cases(5, 60)):
         out = lab.folder / f"killed{number}"
         began = lab.begin("upscale", *asked(out))
         how = SIGNALS[number % 3]

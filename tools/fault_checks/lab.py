@@ -62,13 +62,23 @@ class Lab:
     def start(self, *command, env=None, memory=SPACE, stdin=subprocess.DEVNULL):
         """Start any command in the folder; gives a Started."""
         words = [os.fspath(word) if isinstance(word, (str, bytes, os.PathLike)) else str(word) for word in command]
-        shown = "".join(f"{k}={shlex.quote(str(v))} " for k, v in (env or {}).items() if v is not None)
-        return Started(words, self.folder, self.logs, self.environment(env), memory, shown + self._shown(words), stdin)
+        shown = self._shown([f"{k}={v}" for k, v in (env or {}).items() if v is not None] + words)
+        return Started(words, self.folder, self.logs, self.environment(env), memory, shown, stdin)
 
     def _shown(self, words):
         plain = [os.fsencode(word).decode("utf-8", "backslashreplace") for word in words]
-        plain = [word.replace(f"{self.checkout}/", "").replace(str(self.folder), "FOLDER") for word in plain]
-        return shlex.join(word if len(word) < 400 else f"{word[:400]}..." for word in plain)
+        plain = [self._without_places(word) for word in plain]
+        return " ".join(shlex.quote(word if len(word) < 400 else f"{word[:400]}...") for word in plain)
+
+    def _without_places(self, text):
+        """A text without the names of folders of this machine."""
+        places = {f"{self.checkout}/": "", str(self.checkout): ".", str(self.folder): "FOLDER"}
+        if self.material:
+            places[str(self.material.folder)] = "MATERIAL"
+        places[os.environ["PATH"]] = "$PATH"
+        for place, name in places.items():
+            text = text.replace(place, name)
+        return text
 
     def begin(self, name, *arguments, **options):
         """Start the tool tools/NAME.py; gives a Started."""
@@ -86,7 +96,7 @@ class Lab:
     def result(self, case, faults, run=None):
         """The Result of a case of this lab's kind."""
         command = run.command if run is not None else ""
-        faults = tuple(fault.replace(str(self.folder), "FOLDER") for fault in faults)
+        faults = tuple(map(self._without_places, faults))
         return Result(self.kind, case, faults, command)
 
     def write(self, name, content):

@@ -59,7 +59,7 @@ def names_tools(lab):
     scene = drawing.Scene(lab.rng, 72, 78)
     picture = drawing.plain_png(scene.rgb)
     mat = lab.material.vdsr_mat().read_bytes()
-    for number, name in enumerate(_odd_names(lab, 1)):
+    for number, name in enumerate(_odd_names(lab, 1)[0 if lab.long else 1 :]):
         path = lab.write(f"data{name}/set{name}/{name}.png", picture)
         data, said = path.parents[1], _readable(name)
         run = lab.tool("benchmark", "--tables", 2, "--datasets", f"set{name}", "--scales", 2, "--methods", "Bicubic",

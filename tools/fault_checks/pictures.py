@@ -244,7 +244,7 @@ def profiles(lab):
         profile = _profile(space)
         path = lab.folder / name
         image.save(path, icc_profile=profile)
-        for suffix in ("png", "jpg", "tif", "webp") if lab.long or name in ("rgb.png", "gray.jpg") else ("png", "jpg"):
+        for suffix in ("png", "jpg", "tif", "webp") if lab.long or name in ("rgb.png", "gray.jpg") else ("png",):
             target = lab.folder / f"{name}_out.{suffix}"
             run = lab.tool("upscale", path, "-o", target, "--scale", SCALE, "--method", "Bicubic")
             faults = judge.done(run)

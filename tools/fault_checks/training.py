@@ -43,7 +43,7 @@ def training_kills(lab):
     """Trainings killed at random moments and while a file is written: the same command gives the same bits"""
     whole, run = _reference(lab)
     yield lab.result("uninterrupted", judge.done(run) + _complete(lab, whole, whole), run)
-    for number in range(lab.cases(6, 60)):
+    for number in range(lab.cases(5, 60)):
         out = lab.folder / f"killed{number}"
         how = number % 3
         began = lab.begin("train", *lab.material.training(out, *WHOLE))
