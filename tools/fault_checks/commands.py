@@ -144,7 +144,7 @@ def busy_machine(lab):
     def forward():
         out = lab.folder / f"b{time.monotonic_ns()}"
         run = lab.start("nice", "-n", "10", lab.checkout / "tools/benchmark.py", "--tables", 4, "--random-weights",
-                        "--methods", "ESPCN", "--datasets", "Large", "--scales", 3, "--repeats", 20, "--data-dir",
+                        "--methods", "IDN", "--datasets", "Large", "--scales", 3, "--repeats", 50, "--data-dir",
                         lab.material.data(), "--weights-dir", lab.folder, "--out", out,
                         env={"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": None}).wait(300)
         return run, float(re.search(r'"seconds_median": ([\d.e-]+)', (out / "benchmark.json").read_text())[1])

@@ -40,10 +40,9 @@ def names_pictures(lab):
     target = lab.folder / "out"
     for again in (False, True):
         run = lab.tool("upscale", lab.folder / "in", "-o", target, "--scale", 2, "--method", "Bicubic")
+        yield lab.result(f"a folder of them{', again' * again}", judge.done(run), run)
         for name in names:
-            faults = judge.done(run)
-            if not _sized(target / f"{name}.png"):
-                faults.append("was not enlarged")
+            faults = [] if _sized(target / f"{name}.png") else ["was not enlarged"]
             yield lab.result(f"{_readable(name)} in a folder{', again' * again}", faults, run)
     for name in names[: lab.cases(4, len(names))]:
         path = lab.write(f"one/{name}.png", picture)
