@@ -41,6 +41,7 @@ def parser():
     p.add_argument("--checkout", type=Path, metavar="DIR", default=provenance.ROOT,
                    help="whose tools are tried (default: this one)")
     p.add_argument("--baseline", type=Path, metavar="FILE", help="faults.json of an earlier run, for `failed before`")
+    p.add_argument("--update", type=Path, metavar="FILE", help="take the kinds not tried now from a faults.json")
     p.add_argument("--out", type=Path, metavar="DIR", help="write faults.json and faults.md there")
     p.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of what failed there")
     return p
@@ -65,10 +66,12 @@ def main(argv=None):
         return 0
     if not (args.checkout / ".venv/bin/python").exists():
         raise UserError(f"--checkout {args.checkout}: has no environment; run `make setup` there first")
-    baseline = report.read(args.baseline) if args.baseline else None
+    baseline, earlier = (report.read(path) if path else None for path in (args.baseline, args.update))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that disks are taken away and folders removed
     found = session.run(trials, args)
     made = report.make(found, args, sys.argv[1:] if argv is None else list(argv))
+    if earlier:
+        made = report.updated(made, earlier, [one.kind for one in catalogue.every()])
     print(report.table(made, baseline))
     if args.out:
         for path in report.write(made, baseline, args.out):

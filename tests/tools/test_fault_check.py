@@ -357,6 +357,36 @@ def test_all_are_tried_whatever_happens(tmp_path, capsys):
     assert str(tmp_path) not in page
 
 
+def test_kinds_that_were_not_tried_again_stay(tmp_path):
+    args = arguments(tmp_path)
+    first = report.make(session.run([good, bad], args), args, ["first"])
+    second = report.make(session.run([good], args), args, ["second"])
+    both = report.updated(second, first, ["bad", "good"])
+    assert [row["kind"] for row in both["kinds"]] == ["bad", "good"]
+    assert both["meta"]["earlier"] == first["meta"] and "`tools/fault_check.py first`" in report.page(both)
+
+
+def test_what_measures_seconds_is_alone(tmp_path):
+    running = []
+
+    def busy(lab):
+        """A kind beside others"""
+        running.append(1)
+        time.sleep(0.3)
+        running.append(-1)
+        yield lab.result("x", [])
+
+    def quiet(lab):
+        """A kind that is alone"""
+        yield lab.result("x", ["not alone"] if sum(running) else [])
+
+    trials = [Trial("quiet", quiet, alone=True), Trial("one", busy), Trial("two", busy)]
+    args = fault_check.parser().parse_args(["--jobs", "3"])
+    found = session.run(trials, args)
+    assert [(one.kind, len(one.failed)) for one in found] == [("quiet", 0), ("one", 0), ("two", 0)]
+    assert len(running) == 4
+
+
 def test_a_baseline_that_is_none(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("[]")

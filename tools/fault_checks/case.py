@@ -46,11 +46,14 @@ class Trial:
     run : callable (Lab) -> iterable of Result
     slow : bool
         For long runs only.
+    alone : bool
+        Measures seconds: nothing else of ours may run beside it.
     """
 
     kind: str
     run: Callable
-    slow: bool
+    slow: bool = False
+    alone: bool = False
 
     @property
     def about(self):
@@ -58,11 +61,11 @@ class Trial:
         return inspect.getdoc(self.run).splitlines()[0].rstrip(".")
 
 
-def trial(kind, slow=False):
+def trial(kind, slow=False, alone=False):
     """Mark a function as a Trial of `kind`; it stands under that function's name."""
 
     def marked(function):
-        return Trial(kind, function, slow)
+        return Trial(kind, function, slow, alone)
 
     return marked
 

@@ -80,6 +80,14 @@ def read(path):
     return report
 
 
+def updated(report, earlier, order):
+    """The report with the rows of an earlier one for kinds that it has not, in the `order` (list of str) of kinds."""
+    tried = {row["kind"] for row in report["kinds"]}
+    rows = report["kinds"] + [row for row in earlier["kinds"] if row["kind"] not in tried]
+    rows.sort(key=lambda row: order.index(row["kind"]) if row["kind"] in order else len(order))
+    return {"meta": {**report["meta"], "earlier": earlier["meta"]}, "kinds": rows}
+
+
 def table(report, baseline=None):
     """Markdown table of the counts; `baseline` (an earlier report) gives the column of what failed before."""
     earlier = {row["kind"]: row for row in baseline["kinds"]} if baseline else {}
@@ -105,6 +113,9 @@ def page(report, baseline=None):
     meta = report["meta"]
     parts = [TITLE, TEXT, f"`{meta['command']}`", f"{meta['date']}, {meta['device']}, commit {meta['commit'][:12]}, "
              f"seed {meta['seed']}."]
+    if "earlier" in meta:
+        older = meta["earlier"]
+        parts.append(f"Kinds not tried then: `{older['command']}`, {older['date']}, commit {older['commit'][:12]}.")
     if baseline:
         parts.append(f"Before: commit {baseline['meta']['commit'][:12]}, {baseline['meta']['date']}.")
     parts.append(table(report, baseline))

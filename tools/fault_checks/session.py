@@ -65,7 +65,11 @@ def run(trials, args):
         pool = ThreadPoolExecutor(args.jobs)
         STOP.clear()
         try:
-            return list(pool.map(one, trials))
+            found = dict(zip(trials, [None] * len(trials)))
+            together = [trial for trial in trials if not trial.alone]
+            found.update(zip(together, pool.map(one, together)))
+            found.update((trial, one(trial)) for trial in trials if trial.alone)
+            return list(found.values())
         finally:
             STOP.set()  # by Ctrl-C or SIGTERM: what runs is ended, disks are taken away
             pool.shutdown(cancel_futures=True)
