@@ -82,7 +82,7 @@ test: setup lint
 test-caffe: setup
 	@$(VENV) pycaffe/run_upstream_tests.py --out results/caffe_tests.md
 
-## faults: try the tools with damage, kills, full disks and nonsense (4 minutes)
+## faults: try the tools with damage, kills, full disks and nonsense (five minutes)
 faults: setup
 	@tools/fault_check.py $(out)
 

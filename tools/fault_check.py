@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Try the tools with damaged files, kills, full disks and nonsense, as users meet them, and count what fails.
 
-    tools/fault_check.py                                   # short: four minutes on two cores
+    tools/fault_check.py                                   # short: four to five minutes on two cores
     tools/fault_check.py --long --out results              # an hour; writes results/faults.json and faults.md
     tools/fault_check.py --list                            # the kinds of fault that are tried
     tools/fault_check.py --only damaged-tiff netpbm --seed 7 --cases 200 --verbose

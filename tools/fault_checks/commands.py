@@ -39,7 +39,7 @@ def nonsense_options(lab):
     """Random values for random options of every tool"""
     tools = _tools(lab)
     options = {name: _options(lab, name) for name in tools}
-    for number in range(lab.cases(30, 600)):
+    for number in range(lab.cases(20, 600)):
         name = list(tools)[number % len(tools)]
         option = str(lab.rng.choice(options[name]))
         value = str(lab.rng.choice(NONSENSE))

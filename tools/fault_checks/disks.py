@@ -21,7 +21,7 @@ def disk_training(lab):
     whole = lab.folder / "whole"
     run = lab.tool("train", *lab.material.training(whole, *WHOLE))
     yield lab.result("enough room", judge.done(run), run)
-    sizes = [300, 3_000, *map(int, lab.rng.integers(1_000, 60_000, lab.cases(3, 40)))]
+    sizes = [300, 3_000, *map(int, lab.rng.integers(1_000, 60_000, lab.cases(2, 40)))]
     for kilobytes in sizes:
         with lab.small_disk(kilobytes) as disk:
             out = disk / "run"

@@ -28,7 +28,7 @@ def benchmark_kills(lab):
 
     whole = lab.tool("benchmark", *asked(lab.folder / "whole"))
     yield lab.result("uninterrupted", judge.done(whole), whole)
-    for number in range(lab.cases(5, 40)):
+    for number in range(lab.cases(4, 40)):
         out = lab.folder / f"killed{number}"
         began = lab.begin("benchmark", *asked(out))
         how = SIGNALS[(0, 0, 1, 0, 2, 0)[number % 6]]

@@ -71,7 +71,10 @@ def claimed_sizes(lab):
             path = lab.write(f"{width}x{height}_{name}", files[name])
             run = lab.tool("upscale", path, "-o", lab.folder / "out.png", "--scale", 2, "--method", "Bicubic",
                            "--memory", f"{LIMIT}M", timeout=60)
-            faults = judge.refused(run, path.name) + judge.within(run, LIMIT * SLACK)
+            # the size of a GIF's screen is no more than a hint: viewers show the frame whatever it says
+            right = judge.done_or_refused if name.endswith("gif") else judge.refused
+            faults = right(run, path.name) + judge.within(run, LIMIT * SLACK)
+            (lab.folder / "out.png").unlink(missing_ok=True)
             yield lab.result(f"{name} of {width}x{height}", faults, run)
 
 
@@ -88,8 +91,8 @@ def blank(width, height, depth=1):
 @trial("real-sizes")
 def real_sizes(lab):
     """Pictures of hundreds of millions of pixels: done or refused in one line, within --memory"""
-    sizes = [(20_000, 20_000, 1), (16_000, 16_000, 8)]
-    sizes += [(30_000, 30_000, 8), (60_000, 60_000, 1), (200_000, 3_000, 8)] if lab.long else []
+    sizes = [(20_000, 20_000, 1)]
+    sizes += [(16_000, 16_000, 8), (30_000, 30_000, 8), (60_000, 60_000, 1), (200_000, 3_000, 8)] if lab.long else []
     for width, height, depth in sizes:
         path = lab.write(f"{width}x{height}.png", blank(width, height, depth))
         run = lab.tool("upscale", path, "-o", lab.folder / "out.png", "--scale", 2, "--method", "Bicubic",
