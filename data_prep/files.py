@@ -42,9 +42,14 @@ def atomic_path(path):
     Raises
     ------
     OSError
-        The disk is full or refuses; `filename` is the final name, which the user knows.
+        The disk is full or refuses, or there is a folder, device or pipe of this name; `filename` is the final name,
+        which the user knows.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():  # as root the rename would put a file in the place of /dev/null
+        raise OSError(errno.EINVAL, "is a device or a pipe, expected the name of a file", str(path))
     temporary = path.with_name(_temporary_name(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ HDF5Data reads a whole file at a time, hence the shards.
 
 import errno
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,7 +305,9 @@ def _check_shard(path, wanted):
                 for name in ("data", "label", "bic")
                 if isinstance(file.get(name), h5py.Dataset)
             }
-    except OSError as error:
+            for name in found:
+                _check_chunks(file[name], path.stat().st_size)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has one for each part of the file
         raise DataError(f"{path}: {_why_not_open(error, again)}") from error
     missing = [name for name in ("data", "label", "bic") if name not in found]
     if missing:
@@ -331,8 +334,22 @@ def _check_shard(path, wanted):
     return {**head, "rows": rows}
 
 
+def _check_chunks(dataset, size):
+    """Raise OSError when chunks of a dataset cannot be found, or end beyond the file, which has `size` bytes.
+
+    Caffe reads the whole dataset, and HDF5 ends the process over a damaged index that an intact header hides.
+    """
+    if dataset.chunks is None:
+        return
+    expected = math.prod(-(-n // m) for n, m in zip(dataset.shape, dataset.chunks))
+    ends = []
+    dataset.id.chunk_iter(lambda chunk: ends.append(chunk.byte_offset + chunk.size))
+    if len(ends) not in (0, expected) or max(ends, default=0) > size:  # 0: nothing was written yet
+        raise OSError("its index of chunks is damaged")
+
+
 def _why_not_open(error, again):
-    """What an OSError of h5py means."""
+    """What an error of h5py means."""
     said = str(error)
     if "unable to lock file" in said:
         return (
@@ -341,7 +358,8 @@ def _why_not_open(error, again):
         )
     if "already open for" in said:
         return f"marked as open for writing by a process that is at work or was killed; wait for it, or {again}"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EISDIR):
+    no_access = (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOENT, errno.EISDIR)
+    if getattr(error, "errno", None) in no_access:
         return f"cannot be read ({os.strerror(error.errno)})"
     return f"truncated or not HDF5; {again}"
 

@@ -11,6 +11,7 @@ several pages or frames the first. imresize keeps an alpha channel, the metrics 
 """
 
 import argparse
+import errno
 import os
 import sys
 from pathlib import Path
@@ -103,6 +104,8 @@ def write_image(path, img):
         No such format is written, or it cannot hold the image.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # as root the rename would put a file in the place of /dev/null
+        raise OSError(errno.EINVAL, "is a folder, a device or a pipe, expected the name of a file", str(path))
     data = pictures.encoded(path, img)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

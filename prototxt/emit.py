@@ -38,6 +38,9 @@ def write(content, path):
         sys.stdout.write(content)
         return
     path = Path(path)
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing there to be replaced
+        path.write_bytes(content.encode("utf-8"))
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -25,6 +25,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, description):
         super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse's, which takes `--option=--` for a list of no values where it wants one."""
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            if action.nargs is None and isinstance(getattr(found, action.dest, None), list):
+                self.error(f"argument {'/'.join(action.option_strings) or action.dest}: expected one value, got '--'")
+        return found, rest
+
     def error(self, message):
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 

@@ -280,7 +280,8 @@ class Stage:
             if not np.isfinite(losses).all():
                 raise self._diverged(f"the loss is {next(x for x in losses if not math.isfinite(x))}")
             validated = last or iteration % rhythm.test == 0
-            keep = last or stop.requested or iteration % rhythm.snapshot == 0
+            stopping = stop.requested  # asked once: a signal that comes later waits for the next round
+            keep = last or stopping or iteration % rhythm.snapshot == 0
             if validated or keep:
                 self._check_weights()
             if validated or iteration % rhythm.display == 0:
@@ -289,7 +290,7 @@ class Stage:
                 losses = []
             if keep:
                 saved = self._save()
-            if stop.requested and not last:
+            if stopping and not last:
                 raise Interrupted(f"{s.stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
 
     def _check_shards(self):

@@ -1,6 +1,7 @@
 """Shards, lists, and the refusals of damaged databases."""
 
 import fcntl
+import re
 import subprocess
 import sys
 
@@ -136,6 +137,23 @@ def test_a_shard_that_may_not_be_read(database, monkeypatch):
     monkeypatch.setattr(hdf5.h5py, "File", refuse)
     with pytest.raises(DataError, match=r"00000.h5: cannot be read \(Permission denied\)"):
         check_database(database, 3, "train")
+
+
+def test_a_damaged_index_behind_a_sound_header(database):
+    """HDF5 ends the process of Caffe over it; every place of the index is tried."""
+    path = shard(database)
+    whole = path.read_bytes()
+    places = [found.start() for found in re.finditer(b"TREE|SNOD|FAHD|FADB|EAHD|EAIB|EADB|BTHD|BTLF", whole)]
+    assert places
+    refused = 0
+    for place in places:
+        path.write_bytes(whole[:place] + bytes(64) + whole[place + 64 :])
+        try:
+            check_database(database, 3, "train")
+        except DataError as error:
+            assert "make it again" in str(error)
+            refused += 1
+    assert refused == len(places)
 
 
 def test_a_shard_of_more_values_than_caffe_counts(database):
