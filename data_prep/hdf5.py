@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from data_prep.errors import DataError
-from data_prep.files import atomic_path
+from data_prep.files import atomic_path, shown
 from data_prep.geometry import geometry
 
 CHUNK = 64
@@ -98,7 +98,9 @@ def create_shard(path, rows, lr_size, hr_size, attributes):
     # bytes
     with h5py.File(path, "w", libver=("earliest", "v108"), track_order=False) as file:
         for name in sorted(attributes):
-            file.attrs[name] = attributes[name]
+            value = attributes[name]
+            # HDF5 stores UTF-8; a folder's name need not be
+            file.attrs[name] = shown(value) if isinstance(value, str) else value
         return {name: _lay_out(file, name, shape) for name, shape in shapes(rows, lr_size, hr_size).items()}
 
 

@@ -47,7 +47,10 @@ def runs_onednn():
         from caffe_build import cpu_engine
     except ImportError:  # a Caffe of the user's own, or one that was built before there was a choice
         return False
-    return cpu_engine.chosen() == "onednn"
+    try:
+        return cpu_engine.chosen() == "onednn"
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _columns(net, layer):
