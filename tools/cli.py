@@ -104,7 +104,11 @@ def _no_memory(error):
     return f"not enough memory{said}; give smaller images or batches, fewer --workers, or free some"
 
 
+def printable(text):
+    """A path or text as `shown` gives it, with \\xNN for control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown(text))
+
+
 def _fail(name, message, status=2):
-    text = " ".join(shown(message).split())
-    print(f"{name}: {text}", file=sys.stderr)
+    print(f"{name}: {printable(' '.join(str(message).split()))}", file=sys.stderr)
     return status

@@ -1,7 +1,8 @@
 """Enlarge a photograph with any method, in bounded memory: Y by the net, Cb, Cr and alpha by MATLAB's bicubic.
 
 Everything flows in bands of rows: the net gives Y window by window (tools/windows.py), each band is coloured, rounded
-to the picture's depth and handed on. Nothing but the small picture is ever held as a whole.
+to the picture's depth and handed on. Nothing but the small picture is ever held as a whole. What that takes is known
+before the picture is decoded (`check`). Where alpha differs, colours are weighted by it (tools/transparency.py).
 
 The border: a transposed convolution gives m (n - 1) + 1 pixels for n, so that m - 1 rows at the top and columns at the
 left are missing. For such nets (IDN, FSRCNN) the small picture gets one row above and one column to the left, copies
@@ -10,16 +11,24 @@ the first is cut off. All pixels further than the receptive radius from the top 
 of the paper's protocol.
 """
 
+import gc
+
 import numpy as np
 
 import matlab_compat as matlab
 from prototxt.receptive import receptive_field
-from tools import engines, net_memory, windows
+from tools import engines, net_memory, transparency, windows
 from tools.cli import UserError
 
-PROCESS = 192 << 20  # bytes: Python, the libraries, the weights
-STRIP = 1 << 18  # result pixels that are coloured at a time
-STRIP_BYTES = 400 * STRIP  # what that takes, in double, with the PNG's filters (measured)
+PROCESS = 160 << 20  # bytes: Python, the libraries, the weights
+STRIP = 1 << 18  # result pixels that are coloured at a time, but at least a row
+STRIP_BYTES = 160  # for each of them, in double, with the PNG's filters (measured)
+WEIGHTED_BYTES = 60  # more where colours are weighted by alpha (measured)
+AXIS_BYTES = 210  # for each row and column of the result: the bicubic's weights
+
+
+class TooLarge(UserError):
+    """The memory that is allowed does not suffice for a picture."""
 
 
 class Enlarger:
@@ -38,13 +47,20 @@ class Enlarger:
         Caffe has been told to run on a GPU.
     memory : int
         Bytes that the process may take, the small picture included.
+    allowed : str, optional
+        What refusals call the memory.
     edge : {"replicate", "symmetric"}
         Border of the bicubic.
     """
 
-    def __init__(self, method, scale, weights=None, *, engine="caffe", gpu=False, memory=2 << 30, edge="replicate"):
+    def __init__(
+        self, method, scale, weights=None, *, engine="caffe", gpu=False, memory=2 << 30, allowed=None, edge="replicate"
+    ):
         self.method, self.scale, self.memory, self.edge = method, scale, memory, edge
-        self.tiled, self.constant = None, 0
+        self.allowed = allowed or f"--memory {memory >> 20}M"
+        self.tiled, self.constant, self._held = None, 0, 0
+        self._load = lambda: method.load(scale, weights, engine)
+        self._resize = None, None
         if method.network:
             message = method.build(scale)
             net = method.load(scale, weights)
@@ -60,66 +76,132 @@ class Enlarger:
         """Rows and columns that the net's input gets at the top and left."""
         return int(self.method.starts_late)
 
-    def shape(self, photo):
-        """Rows and columns (int, int) of the result."""
-        return tuple(self.scale * n for n in photo.pixels.shape[:2])
+    def shape(self, extent):
+        """Rows and columns (int, int) of the result for a picture (tools.photo.Extent)."""
+        return tuple(self.scale * n for n in extent.shape)
 
-    def plan(self, photo):
-        """Windows for a picture (Photo), None for a method without a net.
+    def check(self, extent, reading, beside=0):
+        """Refuse a picture for which the memory does not suffice, before it is decoded.
+
+        Parameters
+        ----------
+        extent : tools.photo.Extent
+            Of the picture.
+        reading : int
+            Bytes that reading it takes for a while.
+        beside : int
+            Bytes that writing the result takes besides a few rows.
 
         Raises
         ------
-        UserError
+        TooLarge
+        """
+        needed = PROCESS + self.constant + reading
+        if needed > self.memory:
+            raise self._too_little(extent, max(needed, self._least(extent, beside)))
+        self.plan(extent, beside)
+        if needed + self._held > self.memory:
+            self._release()
+
+    def plan(self, extent, beside=0):
+        """Windows for a picture, None for a method without a net.
+
+        Parameters
+        ----------
+        extent, beside
+            As of `check`.
+
+        Raises
+        ------
+        TooLarge
             The memory does not suffice for the smallest window.
         """
+        spare = self.memory - self._fixed(extent, beside)
+        if spare < 0:
+            raise self._too_little(extent, self._least(extent, beside))
         if self.tiled is None:
             return None
-        shape = self._input_shape(photo)
+        shape = self._input_shape(extent)
         pixels = shape[0] * shape[1]
-        spare = self.memory - self._fixed(photo)
         while True:
-            pixels = min(pixels, int(spare / self.bytes_per_pixel)) if spare > 0 else 0
+            pixels = min(pixels, int(spare / self.bytes_per_pixel))
             found = self.tiled.plan(shape, pixels) if pixels else None
             if found is None:
-                raise UserError(self._too_little(photo, shape))
-            taken = found[0].size * found[1].size * self.bytes_per_pixel + self._band(found, shape)
-            if taken <= spare:
+                raise self._too_little(extent, self._least(extent, beside))
+            window, band = found[0].size * found[1].size * self.bytes_per_pixel, self._band(found[0].size, shape)
+            if window + band <= spare:
+                if self._held + band > spare:
+                    self._release()
                 return found
             pixels = int(0.95 * found[0].size * found[1].size)
 
-    def _input_shape(self, photo):
+    def steps(self, extent, found):
+        """How often (int) `strips` calls its `progress`, for windows from `plan`."""
+        if found is None:
+            height, width = self.shape(extent)
+            return -(-height // _rows_at_a_time(width))
+        return len(found[0].windows) * len(found[1].windows)
+
+    def _release(self):
+        """Give the net's memory back: Caffe keeps that of the largest window so far."""
+        if self.tiled is not None:
+            self.tiled.net, self._held = None, 0
+            gc.collect()
+            self.tiled.net = self._load()
+
+    def _input_shape(self, extent):
         """Rows and columns of the net's input."""
         if self.method.enlarges_first:
-            return self.shape(photo)
-        return tuple(n + self.pad for n in photo.pixels.shape[:2])
+            return self.shape(extent)
+        return tuple(n + self.pad for n in extent.shape)
 
-    def _fixed(self, photo):
-        alpha = 0 if photo.alpha is None else photo.alpha.nbytes
-        return PROCESS + self.constant + STRIP_BYTES + photo.pixels.nbytes + alpha
+    def _fixed(self, extent, beside):
+        """Bytes of all but the net's windows and bands."""
+        height, width = self.shape(extent)
+        strip = max(STRIP, width) * (STRIP_BYTES + WEIGHTED_BYTES * extent.alpha)
+        filling = transparency.fill_bytes(extent.shape) if extent.alpha else 0
+        return PROCESS + self.constant + extent.bytes + beside + AXIS_BYTES * (height + width) + max(strip, filling)
 
-    def _band(self, found, shape):
-        """Bytes of a band: its rows of the net's input, and of the result twice."""
-        rows, width = found[0].size, shape[1]
-        outputs = self.tiled.outputs((rows, width))
-        return 4 * (6 * rows * width + 2 * outputs[0] * outputs[1])
+    def _band(self, rows, shape):
+        """Bytes of a band: its rows of the net's input, and of the result twice, or more where that is resized."""
+        outputs = self.tiled.outputs((rows, shape[1]))
+        copies = 2 if self._output_is_result else 5
+        return 4 * (6 * rows * shape[1] + copies * outputs[0] * outputs[1])
 
-    def _too_little(self, photo, shape):
+    @property
+    def _output_is_result(self):
+        """Whether the net's factor is the one asked for (LapSRN's for x3 is 4)."""
+        return self.method.enlarges_first or self.tiled.fields[0].step.denominator == self.scale
+
+    def _least(self, extent, beside):
+        """Bytes that suffice for a picture."""
+        if self.tiled is None:
+            return self._fixed(extent, beside)
+        shape = self._input_shape(extent)
         least = [min(n, windows.least(field) + 8) for n, field in zip(shape, self.tiled.fields)]
         pixels = max(1.1 * least[0] * least[1], min(1.1 * self.tiled.fewest, shape[0] * shape[1]))
-        band = 4 * max(least[0], pixels / shape[1]) * shape[1] * (6 + 2 * self.tiled.fields[0].step.denominator ** 2)
-        needed = self._fixed(photo) + int(pixels * self.bytes_per_pixel + band)
-        return (
-            f"--memory {self.memory >> 20}M: too little for {photo.path.name} ({shape[1]}x{shape[0]} pixels) with "
+        band = self._band(max(least[0], int(pixels / shape[1]) + 1), shape)
+        return self._fixed(extent, beside) + int(pixels * self.bytes_per_pixel + band)
+
+    def _too_little(self, extent, needed):
+        return TooLarge(
+            f"{self.allowed}: too little for {extent.name} ({extent.width}x{extent.height} pixels) with "
             f"{self.method.name} at x{self.scale}; expected {(needed >> 20) + 1}M or more"
         )
 
     def bicubic_luma(self, photo, start, stop):
         """Rows start..stop of the bicubic enlargement of Y: ndarray, (stop - start, m W), float32."""
-        strips = self._strips(photo)
-        return strips.rows(photo.luma(*strips.needs(start, stop)), start, stop)
+        resize = self._strips(photo)
+        out = np.empty((stop - start, resize.shape[1]), np.float32)
+        for low, high in _portions(start, stop, resize.shape[1]):
+            out[low - start : high - start] = resize.rows(photo.luma(*resize.needs(low, high)), low, high)
+        return out
 
     def _strips(self, photo):
-        return matlab.ImresizeStrips(photo.pixels.shape[:2], self.scale, edge=self.edge)
+        shape = photo.pixels.shape[:2]
+        if self._resize[0] != shape:
+            self._resize = shape, matlab.ImresizeStrips(shape, self.scale, edge=self.edge)
+        return self._resize[1]
 
     def luma(self, photo, found=None, progress=lambda: None):
         """Y of the result from top to bottom.
@@ -144,7 +226,9 @@ class Enlarger:
         """
         if self.tiled is None:
             return
-        bands = self.tiled.bands(self._reader(photo), found or self.plan(photo), progress)
+        found = found or self.plan(photo.extent)
+        self._held = max(self._held, found[0].size * found[1].size * self.bytes_per_pixel)
+        bands = self.tiled.bands(self._reader(photo), found, progress)
         for top, band in self._placed(photo, bands):
             if not np.isfinite(band).all():
                 raise UserError(
@@ -160,36 +244,40 @@ class Enlarger:
         def padded(start, stop):
             # a window is higher than the padding
             rows = photo.luma(max(start - self.pad, 0), stop - self.pad)
-            return np.pad(rows, ((max(self.pad - start, 0), 0), (self.pad, 0)), mode="edge")
+            return np.pad(rows, ((max(self.pad - start, 0), 0), (self.pad, 0)), mode="edge") if self.pad else rows
 
         return padded
 
     def _placed(self, photo, bands):
         """Bands of the net's output as bands of the result."""
         if not self.method.starts_late:
-            yield from _resized(bands, self._output_shape(photo), self.shape(photo)[0], self.edge)
+            yield from _resized(bands, self._output_shape(photo), self.shape(photo.extent)[0], self.edge)
             return
         for top, band in bands:
             # the output's pixel 1 lies on pixel 0 of the picture
             band, top = (band[1:, 1:], 0) if top == 0 else (band[:, 1:], top - 1)
             if len(band):
                 if self.method.adds_base:
-                    band = self.bicubic_luma(photo, top, top + len(band)) + band
+                    for low, high in _portions(top, top + len(band), band.shape[1]):
+                        band[low - top : high - top] += self.bicubic_luma(photo, low, high)
                 yield top, band
 
     def _output_shape(self, photo):
-        return self.tiled.outputs(self._input_shape(photo))
+        return self.tiled.outputs(self._input_shape(photo.extent))
 
-    def strips(self, photo, compare=False, progress=lambda: None):
+    def strips(self, photo, found=None, *, compare=False, progress=lambda: None):
         """The result in colour from top to bottom.
 
         Parameters
         ----------
         photo : Photo
+            Where its alpha differs from pixel to pixel, the colours of pixels that nobody sees are changed.
+        found : (Axis, Axis), optional
+            Windows; default those of `plan`.
         compare : bool
             Also give the bicubic enlargement.
         progress : callable
-            Called after each window.
+            Called after each window, or, without a net, after each strip.
 
         Yields
         ------
@@ -197,33 +285,55 @@ class Enlarger:
             Rows of the result, (rows, m W, C), of the picture's class: gray or RGB, then alpha where the picture has
             it; the same rows of the bicubic enlargement for `compare`.
         """
-        height, width = self.shape(photo)
-        step = max(1, STRIP // width)
+        weighted = transparency.matters(photo.alpha)
+        if weighted:
+            transparency.fill_hidden(photo.pixels, photo.alpha)
         resize = self._strips(photo)
-        bands = self.luma(photo, progress=progress) if self.tiled else iter([(0, None)])
+        height, width = resize.shape
+        bands = self.luma(photo, found, progress) if self.tiled else iter([(0, None)])
         for top, band in bands:
-            rows = height if band is None else len(band)
-            for start in range(top, top + rows, step):
-                stop = min(start + step, top + rows)
+            for start, stop in _portions(top, top + (height if band is None else len(band)), width):
                 base = self.bicubic_luma(photo, start, stop) if band is None or compare else None
                 luma = base if band is None else band[start - top : stop - top]
-                rest = _Rest(photo, resize, start, stop)
+                rest = _Rest(photo, resize, start, stop, weighted)
                 yield rest.coloured(luma), rest.coloured(base) if compare else None
+                if band is None:
+                    progress()
+
+
+def _rows_at_a_time(width):
+    return max(1, STRIP // width)
+
+
+def _portions(start, stop, width):
+    """Rows start..stop of the result as (start, stop) of a strip each."""
+    step = _rows_at_a_time(width)
+    return ((low, min(low + step, stop)) for low in range(start, stop, step))
 
 
 class _Rest:
-    """What belongs to rows start..stop besides Y: Cb and Cr (float64), alpha, each enlarged."""
+    """What belongs to rows start..stop besides Y, each enlarged: Cb and Cr (float64), alpha, and what it does to Y."""
 
-    def __init__(self, photo, resize, start, stop):
+    def __init__(self, photo, resize, start, stop, weighted):
         low, high = resize.needs(start, stop)
-        self.dtype, self.chroma, self.alpha = photo.pixels.dtype, None, None
-        if photo.pixels.ndim == 3:
-            self.chroma = resize.rows(photo.chroma(low, high), start, stop)
+        self.dtype, self.chroma, self.alpha, self.shift = photo.pixels.dtype, None, None, None
         if photo.alpha is not None:
             self.alpha = resize.rows(photo.alpha[low:high], start, stop)
+        if photo.pixels.ndim == 3:
+            chroma = photo.chroma(low, high)
+            self.chroma = resize.rows(chroma, start, stop)
+        if weighted:
+            weights = transparency.Weighted(resize, photo.alpha[low:high], start, stop)
+            luma = photo.luma(low, high).astype(np.float64)
+            plain = resize.rows(luma, start, stop)
+            self.shift = weights.rows(luma, plain) - plain
+            if self.chroma is not None:
+                self.chroma = weights.rows(chroma, self.chroma)
 
     def coloured(self, luma):
-        """Rows (n, m W, C) of the picture's class from their Y (n, m W), float32."""
+        """Rows (n, m W, C) of the picture's class from their Y (n, m W), float32, without weights."""
+        if self.shift is not None:
+            luma = (luma + self.shift).astype(np.float32)  # where alpha is even the shift is 0 or far below single
         rounded = matlab.im2uint8 if self.dtype == np.uint8 else matlab.im2uint16
         if self.chroma is None:
             picture = rounded(luma)[..., None]

@@ -1,25 +1,56 @@
-"""Photographs as files: read at their depth and the right way up, with their profile; write the result."""
+"""Photographs from files: at their depth and the right way up, with their profile."""
 
 import hashlib
-from contextlib import contextmanager
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-import cv2
 import numpy as np
-from PIL import Image
 
 import matlab_compat as matlab
-from data_prep import files, sources
+from data_prep import sources
 from data_prep.errors import DataError
-from tools.cli import UserError
-from tools.png import PngWriter
 
 ORIENTATION = 0x0112  # EXIF's tag
-FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-PLAIN = (".jpg", ".jpeg", ".webp", ".bmp")  # no 16 bits
-OPAQUE = (".jpg", ".jpeg", ".bmp")  # no alpha
+SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange rows and columns
+BLOCK = 1 << 20  # bytes that are read at a time
+CHUNK = 1 << 16  # pixels that are converted at a time
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much a picture is, which its header tells as well as its pixels do.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, for messages.
+    height, width : int
+        The right way up.
+    channels : int
+        Alpha included.
+    deep, alpha : bool
+        16 bits a channel; there is an alpha channel.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int = 3
+    deep: bool = False
+    alpha: bool = False
+
+    @property
+    def shape(self):
+        """Rows and columns (int, int)."""
+        return self.height, self.width
+
+    @property
+    def bytes(self):
+        """Bytes (int) of the pixels."""
+        return self.height * self.width * self.channels * (2 if self.deep else 1)
 
 
 @dataclass(frozen=True)
@@ -54,6 +85,13 @@ class Photo:
         """Channels (int) of the picture, alpha included."""
         return (1 if self.pixels.ndim == 2 else 3) + (self.alpha is not None)
 
+    @property
+    def extent(self):
+        """How much it is: Extent."""
+        name = "" if self.path is None else self.path.name
+        deep, alpha = self.pixels.dtype == np.uint16, self.alpha is not None
+        return Extent(name, *self.pixels.shape[:2], self.channels, deep, alpha)
+
     def luma(self, start, stop):
         """Y of rows start..stop.
 
@@ -66,11 +104,21 @@ class Photo:
         rows = self.pixels[start:stop]
         if rows.ndim == 2:
             return matlab.im2single(rows)
-        return matlab.rgb2ycbcr(matlab.im2double(rows))[..., 0].astype(np.float32)
+        return _converted(rows, slice(0, 1), np.float32)[..., 0]
 
     def chroma(self, start, stop):
         """Cb and Cr of rows start..stop of a colour picture: ndarray, (stop - start, W, 2), float64."""
-        return matlab.rgb2ycbcr(matlab.im2double(self.pixels[start:stop]))[..., 1:]
+        return _converted(self.pixels[start:stop], slice(1, 3), np.float64)
+
+
+def _converted(rows, planes, dtype):
+    """Some planes of YCbCr of RGB rows (n, W, 3), without the others of many pixels at a time."""
+    pixels = rows.reshape(1, -1, 3)
+    out = np.empty((pixels.shape[1], planes.stop - planes.start), dtype)
+    for start in range(0, len(out), CHUNK):
+        part = matlab.rgb2ycbcr(matlab.im2double(pixels[:, start : start + CHUNK]))
+        out[start : start + CHUNK] = part[0, :, planes]
+    return out.reshape(*rows.shape[:2], -1)
 
 
 class Source:
@@ -79,23 +127,47 @@ class Source:
     Parameters
     ----------
     path : str or Path
+    most : int, optional
+        Bytes that the file may have.
 
     Raises
     ------
     DataError
-        By all but the constructor: the file cannot be read, or is no picture that is read.
+        By all but the constructor: the file cannot be read, is larger, or is no picture that is read.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
-        self._content = None
+    def __init__(self, path, most=None):
+        self.path, self.most = Path(path), most
+        self._content = self._header = None
 
     @property
     def content(self):
         """All of the file (bytes)."""
         if self._content is None:
-            self._content = sources.load(self.path)
+            self._content = self._load()
         return self._content
+
+    def _load(self):
+        try:
+            with self.path.open("rb") as stream:
+                about = os.fstat(stream.fileno())
+                if stat.S_ISREG(about.st_mode):
+                    self._check(about.st_size)
+                    return stream.read()
+                parts = []  # a pipe may never end; what came of it is held twice for a moment
+                for number, part in enumerate(iter(lambda: stream.read(BLOCK), b""), 1):
+                    parts.append(part)
+                    self._check(2 * number * BLOCK)
+                return b"".join(parts)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror}); expected an image file") from error
+
+    def _check(self, size):
+        if self.most is not None and size > self.most:
+            raise DataError(
+                f"{self.path}: the file has more bytes than the {self.most >> 20} MB that are left for it; give a "
+                "smaller one, or allow more memory"
+            )
 
     @property
     def sha256(self):
@@ -104,7 +176,23 @@ class Source:
 
     def header(self):
         """What the file says of its picture, not decoded: matlab_compat.pictures.Header."""
-        return sources.header_of(self.content, self.path)
+        if self._header is None:
+            self._header = sources.header_of(self.content, self.path)
+        return self._header
+
+    def extent(self):
+        """How much the picture is, before it is decoded: Extent."""
+        found = self.header()
+        height, width = found.height, found.width
+        if found.orientation in SIDEWAYS:
+            height, width = width, height
+        return Extent(self.path.name, height, width, found.channels + found.alpha, found.deep, found.alpha)
+
+    def reading_bytes(self):
+        """About the most memory (int, bytes) that the file and its picture take until `read` is done."""
+        found = self.header()
+        turning = 2 * found.result_bytes if found.orientation > 1 else 0
+        return len(self.content) + max(found.decode_bytes, turning)
 
     def read(self, limit=None):
         """The picture for viewing: Photo; see `read`."""
@@ -151,96 +239,10 @@ def sha256(path):
 
 def turned(img, orientation):
     """An image (H, W, ...) as EXIF orientation 1 to 8 wants it shown; other values change nothing."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in SIDEWAYS:
         img = img.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         img = img[::-1]
     if orientation in (2, 3, 6, 7):
         img = img[:, ::-1]
     return np.ascontiguousarray(img)
-
-
-def check_format(path, photo):
-    """Raise UserError when the format that `path` names cannot hold what `photo` has."""
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise UserError(f"{path}: expected a name that ends in {', '.join(FORMATS)}; .png holds everything")
-    if suffix in PLAIN and photo.pixels.dtype == np.uint16:
-        raise UserError(f"{path}: {suffix} holds 8 bits a channel, {photo.path.name} has 16; take .png or .tif")
-    if suffix in OPAQUE and photo.alpha is not None:
-        raise UserError(f"{path}: {suffix} holds no alpha channel, {photo.path.name} has one; take .png or .tif")
-
-
-@contextmanager
-def writer(path, shape, photo, texts):
-    """A PngWriter for `path` under a temporary name, which is renamed when the block ends without an error.
-
-    Parameters
-    ----------
-    path : Path
-    shape : (int, int, int)
-        Rows, columns and channels.
-    photo : Photo
-        Whose class and colour profile the picture gets.
-    texts : dict of str to str
-
-    Raises
-    ------
-    UserError
-        The file cannot be written: no space, no permission.
-    """
-    try:
-        with files.atomic_path(path) as temporary, temporary.open("wb") as stream:
-            made = PngWriter(stream, shape, photo.pixels.dtype, texts, photo.profile)
-            yield made
-            made.close()
-    except OSError as error:
-        raise _no_room(path, error) from None
-
-
-def write(path, strips, shape, photo, texts):
-    """Write a picture; a PNG as its rows come and with the notes, other formats from the whole of it.
-
-    Parameters
-    ----------
-    path : Path
-        One of FORMATS.
-    strips : iterable of ndarray, (n, W, C)
-        The rows from top to bottom.
-    shape, photo, texts
-        As of `writer`, which also says what is raised.
-    """
-    if path.suffix.lower() == ".png":
-        with writer(path, shape, photo, texts) as made:
-            for rows in strips:
-                made.write(rows)
-        return
-    content = _encoded(np.concatenate(list(strips)), path.suffix)
-    try:
-        with files.atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise _no_room(path, error) from None
-
-
-def _no_room(path, error):
-    return UserError(
-        f"{path}: cannot be written ({error.strerror or error}); make room there, or name another place with -o"
-    )
-
-
-def _encoded(img, suffix):
-    order = {1: slice(None), 3: [2, 1, 0], 4: [2, 1, 0, 3]}
-    if img.shape[2] == 2:  # OpenCV has no gray with alpha
-        img = img[..., [0, 0, 0, 1]]
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix.lower() in (".jpg", ".jpeg") else []
-    return cv2.imencode(suffix, np.ascontiguousarray(img[..., order[img.shape[2]]]), quality)[1].tobytes()
-
-
-def notes(path):
-    """The tEXt notes (dict of str) of a PNG that exists; empty for anything else."""
-    try:
-        with Image.open(path) as image:
-            return {key: value for key, value in image.info.items() if isinstance(value, str)}
-    except (OSError, SyntaxError, ValueError):
-        return {}

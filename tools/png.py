@@ -1,7 +1,8 @@
-"""A PNG written strip by strip, so that an image of any size needs the memory of a few rows.
+"""A PNG written strip by strip, so that an image of any size needs the memory of a few rows; and its notes read back.
 
 Pillow and OpenCV want the whole image at once, and Pillow has no 16-bit colour. The format is simple enough: a
 signature, then chunks of length, name, content and CRC (PNG specification, second edition, clauses 5, 9 and 11).
+The notes are read here as well, because the file may be anybody's: nothing is decompressed and little is read.
 """
 
 import struct
@@ -13,6 +14,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray and alpha, RGB, RGBA
 LEVEL = 6  # of zlib
 CHUNK = 1 << 20  # bytes of an IDAT chunk, at least
+LONGEST = (1 << 31) - 1  # rows and columns that the format has room for
+TEXT_BYTES, TEXT_CHUNKS = 1 << 14, 64  # of notes that are read back, and chunks that are looked at for them
 
 
 class PngWriter:
@@ -27,7 +30,7 @@ class PngWriter:
     dtype : numpy dtype
         uint8 or uint16.
     texts : dict of str to str
-        Notes for tEXt chunks, Latin-1; keys of 1 to 79 characters.
+        Notes: tEXt chunks for what Latin-1 has, iTXt (UTF-8) for others; keys of 1 to 79 characters of Latin-1.
     profile : bytes, optional
         ICC profile of the colours.
     """
@@ -45,7 +48,7 @@ class PngWriter:
         if profile:
             self._chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
         for key, text in (texts or {}).items():
-            self._chunk(b"tEXt", key.encode("latin-1") + b"\0" + text.encode("latin-1", "replace"))
+            self._chunk(*_text_chunk(key, text))
 
     def write(self, rows):
         """Append rows: ndarray (n, W, C), or (n, W) for one channel, of the writer's dtype."""
@@ -88,6 +91,58 @@ class PngWriter:
     def _chunk(self, name, content):
         self.stream.write(struct.pack(">I", len(content)) + name + content)
         self.stream.write(struct.pack(">I", zlib.crc32(name + content)))
+
+
+def _text_chunk(key, text):
+    """Name and content (bytes) of the chunk for one note."""
+    key = key.encode("latin-1") + b"\0"
+    try:
+        return b"tEXt", key + text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", key + b"\0\0\0\0" + text.encode("utf-8")  # not compressed, no language, no translated key
+
+
+def read_texts(stream):
+    """The notes of a PNG as `PngWriter` writes them.
+
+    Parameters
+    ----------
+    stream : binary file that can be sought in
+
+    Returns
+    -------
+    dict of str to str
+        Of notes before the image data, but for compressed and long ones; empty when the file is no PNG or damaged.
+    """
+    texts = {}
+    try:
+        if stream.read(len(SIGNATURE)) != SIGNATURE:
+            return {}
+        for _ in range(TEXT_CHUNKS):
+            size, name = struct.unpack(">I4s", stream.read(8))
+            if name in (b"IDAT", b"IEND"):
+                break
+            if name not in (b"tEXt", b"iTXt") or size > TEXT_BYTES:
+                stream.seek(size + 4, 1)
+                continue
+            content, crc = stream.read(size), stream.read(4)
+            if crc != struct.pack(">I", zlib.crc32(name + content)):
+                return {}
+            key, text = _text(name, content)
+            texts.setdefault(key, text)
+    except (struct.error, ValueError, IndexError):  # the file ends, or a chunk has no key or no UTF-8
+        return {}
+    return texts
+
+
+def _text(name, content):
+    """Key and text (str) of a chunk, "" for a compressed one; raises ValueError for a damaged one."""
+    key, text = content.split(b"\0", 1)
+    if name == b"tEXt":
+        return key.decode("latin-1"), text.decode("latin-1")
+    if text[:1] != b"\0":
+        return key.decode("latin-1"), ""
+    return key.decode("latin-1"), text[2:].split(b"\0", 2)[2].decode("utf-8")
 
 
 def _shifted(lines, step):

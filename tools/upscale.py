@@ -8,10 +8,11 @@
     tools/upscale.py photo.jpg -o out --scale 3 --method VDSR --engine onnxruntime
     tools/upscale.py photo.jpg -o out --scale 3 --weights runs/x3/idn/IDN_x3.caffemodel --gpu 0
 
-Colour, gray, alpha, 8 and 16 bits, in every format that OpenCV reads; EXIF orientation is followed. Y goes through the
-net, Cb, Cr and alpha through MATLAB's bicubic. Tiles change nothing: they overlap by the net's receptive field. A PNG
-notes model and scale, so that the same command goes on where it was stopped. Weights: WEIGHTS/ (`make fetch`), else
-those trained here (results/models/). Exit status 1: some inputs were skipped, they are listed.
+Colour, gray, alpha, 8 and 16 bits, in PNG, JPEG, TIFF, WebP, BMP, GIF, PNM, JPEG 2000 and AVIF; EXIF orientation is
+followed. Y goes through the net, Cb, Cr and alpha through MATLAB's bicubic; colours count by their alpha. Tiles change
+nothing: they overlap by the net's receptive field. A PNG notes model and scale, so that the same command goes on where
+it was stopped. Weights: WEIGHTS/ (`make fetch`), else those trained here (results/models/). Exit status 1: some inputs
+were skipped, they are listed.
 """
 
 if __name__ == "__main__":
@@ -22,34 +23,24 @@ import os
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from data_prep import files
 from data_prep.errors import DataError
-from tools import cli, models, photo, provenance
+from matlab_compat.pictures.memory import available
+from tools import cli, memory, models, output, photo, provenance
 from tools.cli import UserError
 from tools.methods import METHODS
+from tools.tasks import tasks
 
 ROOT = provenance.ROOT
 MEMORY = "2G"
+FILE = 64 << 20  # bytes of a file that are read in any case, to tell what memory would suffice
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One picture to enlarge: where it is, where the result goes, whether it was found in a folder."""
-
-    source: Path
-    target: Path
-    found: bool
-
-    @property
-    def comparison(self):
-        """Where bicubic and result side by side go."""
-        return self.target.with_name(f"{self.target.stem}_compare.png")
 
 
 def parser():
@@ -58,7 +49,7 @@ def parser():
 
     p = cli.Parser(__doc__)
     p.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="picture, or folder of pictures")
-    p.add_argument("-o", "--out", required=True, type=Path, help="a file for one picture, else a folder")
+    p.add_argument("-o", "--out", required=True, help="a file for one picture, else a folder (NAME/)")
     p.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
     p.add_argument("--method", default="IDN", choices=list(METHODS), metavar="NAME", help=f"of {', '.join(METHODS)}")
     p.add_argument("--weights", type=Path, metavar="FILE", help="a .caffemodel or .mat of your own")
@@ -78,41 +69,10 @@ def parser():
 
 
 def _bytes(text):
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.I)
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.I | re.A)
     if not match or not float(match[1]):
-        raise argparse.ArgumentTypeError(f"got {text}, expected a size such as 500M or 2G")
+        raise argparse.ArgumentTypeError(f"got {text or 'nothing'}, expected a size such as 500M or 2G")
     return int(float(match[1]) * UNITS[match[2].upper()])
-
-
-def tasks(inputs, out):
-    """What is to be done, in order.
-
-    Raises
-    ------
-    UserError
-        An input is missing, a folder is empty, `out` is a file for many inputs, or two results would have one name.
-    """
-    found = []
-    for path in inputs:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
-            if not inside:
-                raise UserError(f"{path}: has no files; expected a folder of pictures (folders in it are not entered)")
-            found += [(p, True) for p in inside]
-        elif path.exists():
-            found.append((path, False))
-        else:
-            raise UserError(f"{path}: no such file or folder; expected a picture or a folder of pictures")
-    if len(inputs) == 1 and not found[0][1] and out.suffix and not out.is_dir():
-        return [Task(found[0][0], out, False)]
-    if out.is_file() or out.suffix.lower() in photo.FORMATS:
-        raise UserError(f"{out}: is a name for one picture, got {len(found)}; expected a folder (made when missing)")
-    stems = Counter(path.stem for path, _ in found)
-    names = [path.stem if stems[path.stem] == 1 else path.name for path, _ in found]
-    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
-    if doubled:
-        raise UserError(f"{doubled}: there are two inputs of this name; expected one, or run them into two folders")
-    return [Task(path, out / f"{name}.png", inside) for name, (path, inside) in zip(names, found)]
 
 
 def weights(args, method):
@@ -136,91 +96,203 @@ def notes(enlarger, path, device, engine):
     from data_prep.sources import file_sha256
 
     return {
-        "Software": "idn-caffe tools/upscale.py",
+        "Software": output.NAME,
         "Model": enlarger.method.name,
         "Scale": str(enlarger.scale),
-        "Weights": f"{path.name} SHA-256 {file_sha256(path)}" if path else "none",
+        "Weights": f"{cli.printable(path.name)} SHA-256 {file_sha256(path)}" if path else "none",
         "Engine": f"{engine} on {device}" if path else "none",
     }
 
 
 def upscale(task, enlarger, texts, args, bar):
-    """Enlarge one picture unless its result exists; gives "written", "kept" or "done" (kept, and the very same).
+    """Enlarge one picture unless its result exists.
+
+    Returns
+    -------
+    result : str
+        "written", "kept" or "done" (kept, and the very same).
+    remarks : list of str
+        What the result does not have of the picture.
 
     Raises
     ------
     UserError, DataError
         It cannot be read or written, or not in this memory.
     """
+    from tools.enlarge import PROCESS  # here: --help must not need Caffe
+
+    for path in task.outputs(args.compare):
+        output.check_path(path)
+    source = photo.Source(task.source, most=max(enlarger.memory - PROCESS, FILE))
     if task.target.exists() and not args.force:
-        texts = {**texts, "Source": photo.sha256(task.source)}
-        same = photo.notes(task.target).items() >= texts.items() and (not args.compare or task.comparison.exists())
-        return "done" if same else "kept"
-    picture = photo.read(task.source)
-    photo.check_format(task.target, picture)
-    found = enlarger.plan(picture)
-    bar.reset(total=len(found[0].windows) * len(found[1].windows) if found else 1)
-    bar.set_description(task.source.name)
-    shape = (*enlarger.shape(picture), picture.channels)
-    texts = {**texts, "Source": picture.sha256}
-    strips = enlarger.strips(picture, args.compare, bar.update)
-    if args.compare:
-        with photo.writer(task.comparison, (shape[0], 2 * shape[1], shape[2]), picture, texts) as comparison:
-            photo.write(task.target, _both(strips, comparison), shape, picture, texts)
-    else:
-        photo.write(task.target, (rows for rows, _ in strips), shape, picture, texts)
-    return "written"
+        texts = {**texts, "Source": source.sha256}
+        same = output.notes(task.target).items() >= texts.items() and (not args.compare or task.comparison.exists())
+        return ("done" if same else "kept"), []
+    _check(task, enlarger, source)
+    picture = source.read(enlarger.memory)
+    del source  # the file's bytes
+    shape = enlarger.shape(picture.extent)
+    found = enlarger.plan(picture.extent, output.whole_bytes(task.target, shape))
+    bar.reset(total=enlarger.steps(picture.extent, found))
+    bar.set_description(cli.printable(task.source.name))
+    texts, whole = {**texts, "Source": picture.sha256}, (*shape, picture.channels)
+    strips = enlarger.strips(picture, found, compare=args.compare, progress=bar.update)
+    with closing(_rows(strips, task, whole, (picture, texts), args.compare)) as rows:
+        output.write(task.target, rows, whole, picture, texts)
+    return "written", _remarks(task, picture)
 
 
-def _both(strips, comparison):
-    """Pass the result's rows on, and write bicubic and result side by side on the way."""
-    for rows, bicubic in strips:
-        comparison.write(np.concatenate([bicubic, rows], axis=1))
-        yield rows
+def _check(task, enlarger, source):
+    """Refuse what the format or the memory has no room for, by the header of the picture."""
+    extent = source.extent()
+    shape = enlarger.shape(extent)
+    output.check_format(task.target, extent, shape)
+    enlarger.check(extent, source.reading_bytes(), output.whole_bytes(task.target, shape))
 
 
-def run(todo, enlarger, texts, args):
-    """Do all tasks; gives the exit status."""
-    counts, skipped = Counter(), []
-    several = len(todo) > 1
-    with tqdm(todo, unit="image", disable=None if several else True) as images, tqdm(
-        total=1, unit="tile", leave=False, disable=None
+def _remarks(task, picture):
+    remarks = [output.fitting_profile(task.target, picture)[1]]
+    if picture.pages > 1:
+        remarks.append(f"{task.source}: has {picture.pages} pages or frames; the first one was enlarged")
+    return [remark for remark in remarks if remark]
+
+
+def _rows(strips, task, shape, noted, compare):
+    """Pass the result's rows on, and, to compare, write bicubic and result side by side on the way.
+
+    The comparison is whole before the result is, so that a result that is there says that both are.
+    """
+    if not compare:
+        yield from (rows for rows, _ in strips)
+        return
+    height, width, channels = shape
+    with output.writer(task.comparison, (height, 2 * width, channels), *noted) as comparison:
+        for rows, bicubic in strips:
+            comparison.write(np.concatenate([bicubic, rows], axis=1))
+            yield rows
+
+
+class Report:
+    """What became of the pictures, told as it happens and at the end.
+
+    Parameters
+    ----------
+    several : bool
+        More than one picture was asked for: the end tells how many became what.
+    """
+
+    def __init__(self, several):
+        self.several, self.counts, self.skipped = several, Counter(), []
+
+    def add(self, task, result, remarks=()):
+        """A picture is written, kept, or was done before."""
+        self.counts[result] += 1
+        if result == "kept":
+            self.skipped.append(f"{task.target}: exists and is kept; --force writes it anew")
+        else:
+            tqdm.write(f"{cli.printable(task.target)}{'' if result == 'written' else ': done before'}")
+        for remark in remarks:
+            self.say(remark)
+
+    def skip(self, what):
+        """A picture cannot be done."""
+        self.counts["skipped"] += 1
+        self.skipped.append(str(what))
+
+    def say(self, line):
+        """Tell something at once."""
+        tqdm.write(f"upscale.py: {cli.printable(line)}", file=sys.stderr)
+
+    def close(self):
+        """Tell what was skipped, and the counts."""
+        for line in self.skipped:
+            print(f"upscale.py: skipped {cli.printable(line)}", file=sys.stderr)
+        if self.several:
+            print(", ".join(f"{count} {result}" for result, count in self.counts.items()))
+
+
+def run(todo, enlarger, texts, args, own=()):
+    """Do all tasks; gives the exit status.
+
+    Parameters
+    ----------
+    todo, own
+        From `tasks`.
+    enlarger : tools.enlarge.Enlarger
+    texts : dict of str to str
+        From `notes`.
+    args : argparse.Namespace
+    """
+    report = Report(len(todo) + len(own) > 1)
+    for folder in {task.target.parent for task in todo}:
+        files.sweep(folder)
+    with tqdm(todo, unit="image", disable=None if report.several else True) as images, tqdm(
+        total=1, unit="step", leave=False, disable=None
     ) as bar:
-        for task in images:
-            try:
-                result = upscale(task, enlarger, texts, args, bar)
-            except DataError as error:
-                if not several and not task.found:
-                    raise
-                result = "skipped"
-                skipped.append(str(error))
-            counts[result] += 1
-            if result == "kept":
-                skipped.append(f"{task.target}: exists and is kept; --force writes it anew")
-            elif result in ("written", "done"):
-                tqdm.write(f"{task.target}{'' if result == 'written' else ': done before'}")
-    for line in skipped:
-        print(f"upscale.py: skipped {line}", file=sys.stderr)
-    if several:
-        print(", ".join(f"{count} {result}" for result, count in counts.items()))
-    return 1 if skipped else 0
+        try:
+            for task in images:
+                try:
+                    report.add(task, *upscale(task, enlarger, texts, args, bar))
+                except (DataError, UserError, MemoryError) as error:
+                    if not (report.several or task.found) or not _concerns_one(error):
+                        raise
+                    report.skip(_no_memory(task, error) if isinstance(error, MemoryError) else error)
+        finally:
+            bar.close()
+            images.close()
+            report.close()
+    for path in own:
+        report.say(f"{path}: made by this tool, and in the output folder: left out")
+    return 1 if report.skipped else 0
+
+
+def _concerns_one(error):
+    """Whether an error is one picture's alone, so that the next one is worth a try."""
+    from tools.enlarge import TooLarge  # here: --help must not need Caffe
+
+    if isinstance(error, output.NotWritten):
+        return error.errno in output.OWN_FAULT
+    return isinstance(error, (DataError, TooLarge, MemoryError))
+
+
+def _no_memory(task, error):
+    said = f" ({error})" if str(error) else ""
+    return f"{task.source}: not enough memory{said}; free some, or cut it into pieces"
+
+
+def allowed(asked):
+    """What may be taken of what --memory asked for: no more than the machine has left.
+
+    Returns
+    -------
+    bytes : int
+    said : str
+        What a refusal calls it.
+    """
+    left, taken = available(), memory.peak_mb()
+    if left is not None and taken is not None and left + (taken << 20) < asked:
+        least = left + (taken << 20)
+        return least, f"{least >> 20}M, all that this machine has left"
+    return asked, f"--memory {asked >> 20}M"
 
 
 def main(argv=None):
     """Enlarge all inputs; gives the exit status."""
-    from tools import caffe_runtime, engines
-    from tools.enlarge import Enlarger
-
     args = parser().parse_args(argv)
     method = METHODS[args.method]
-    todo = tasks(args.inputs, args.out)
+    todo, own = tasks(args.inputs, args.out, args.compare)
+
+    from tools import caffe_runtime, engines  # not before: --help and simple mistakes must not wait for Caffe
+    from tools.enlarge import Enlarger
+
     engines.check(args.engine, args.gpu)
     device = caffe_runtime.use_device(args.gpu)
     path = weights(args, method)
+    limit, said = allowed(args.memory)
     enlarger = Enlarger(
-        method, args.scale, path, engine=args.engine, gpu=device != "cpu", memory=args.memory
+        method, args.scale, path, engine=args.engine, gpu=device != "cpu", memory=limit, allowed=said
     )
-    return run(todo, enlarger, notes(enlarger, path, device, args.engine), args)
+    return run(todo, enlarger, notes(enlarger, path, device, args.engine), args, own)
 
 
 if __name__ == "__main__":

@@ -1,68 +1,18 @@
 """Reading and writing photographs: depth, alpha, EXIF orientation, the PNG writer against Pillow and OpenCV."""
 
 import hashlib
-import io
 import os
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps
 
 from data_prep.errors import DataError
 from tools import photo
-from tools.cli import UserError
-from tools.png import PngWriter
 
 RANDOM = np.random.default_rng(4)
 RGB = RANDOM.integers(0, 256, (7, 5, 3), np.uint8)
-
-
-def written(img, **options):
-    stream = io.BytesIO()
-    writer = PngWriter(stream, img.shape, img.dtype, **options)
-    for start in range(0, len(img), 3):
-        writer.write(img[start : start + 3])
-    writer.close()
-    return stream.getvalue()
-
-
-@given(
-    st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2, 3, 4]), st.sampled_from([np.uint8, np.uint16]),
-    st.booleans(),
-)  # fmt: skip
-def test_png_is_read_back_by_opencv(height, width, channels, kind, smooth):
-    random = np.random.default_rng(height + 10 * width)
-    img = random.integers(0, np.iinfo(kind).max, (height, width, channels), kind, endpoint=True)
-    img = np.sort(img, axis=0) if smooth else img  # all filters get their turn
-    back = cv2.imdecode(np.frombuffer(written(img), np.uint8), cv2.IMREAD_UNCHANGED)
-    back = back.reshape(height, width, -1)
-    if channels == 2:  # OpenCV spreads gray with alpha over four
-        assert np.array_equal(back[..., [0, 3]], img)
-    else:
-        order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
-        assert np.array_equal(back[..., order], img)
-
-
-def test_png_notes_profile_and_many_chunks():
-    img = RANDOM.integers(0, 256, (300, 1500, 3), np.uint8)
-    content = written(img, texts={"Model": "IDN", "Scale": "3"}, profile=b"a profile")
-    assert content.count(b"IDAT") > 1
-    with Image.open(io.BytesIO(content)) as image:
-        image.load()  # checks every CRC
-        assert np.array_equal(np.asarray(image), img)
-        assert image.text == {"Model": "IDN", "Scale": "3"} and image.info["icc_profile"] == b"a profile"
-
-
-def test_png_refuses_other_rows():
-    writer = PngWriter(io.BytesIO(), (4, 5, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"rows of shape \(1, 6, 3\), expected up to 4 of 5 pixels"):
-        writer.write(np.zeros((1, 6, 3), np.uint8))
-    writer.write(RGB[:3])
-    with pytest.raises(ValueError, match="1 rows are missing"):
-        writer.close()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -95,11 +45,6 @@ def test_depth_and_channels_are_kept(tmp_path, kind, channels, suffix):
     assert np.array_equal(colours.reshape(6, 7, -1), img[..., :3])
     if channels == 4:
         assert np.array_equal(found.alpha, img[..., 3])
-    made = tmp_path / f"b{suffix}"
-    rows = found.pixels.reshape(6, 7, -1)
-    rows = rows if found.alpha is None else np.dstack([rows, found.alpha])
-    photo.write(made, [rows[:4], rows[4:]], rows.shape, found, {})
-    assert np.array_equal(cv2.imread(str(made), cv2.IMREAD_UNCHANGED).reshape(img.shape), img)
 
 
 def test_gray_with_alpha_and_palettes(tmp_path):
@@ -134,24 +79,6 @@ def test_what_is_no_picture_is_refused(tmp_path):
         photo.read(tmp_path / "none.png")
 
 
-def test_formats_that_cannot_hold_the_picture_are_refused(tmp_path):
-    deep = photo.Photo(tmp_path / "in.png", RGB.astype(np.uint16))
-    clear = photo.Photo(tmp_path / "in.png", RGB, RGB[..., 0])
-    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; take .png or .tif"):
-        photo.check_format(tmp_path / "out.jpg", deep)
-    with pytest.raises(UserError, match="out.bmp: .bmp holds no alpha channel, in.png has one"):
-        photo.check_format(tmp_path / "out.bmp", clear)
-    with pytest.raises(UserError, match="out.gif: expected a name that ends in .png, .jpg"):
-        photo.check_format(tmp_path / "out.gif", clear)
-
-
-def test_notes_of_what_is_there(tmp_path):
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Model", "IDN")
-    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
-    assert photo.notes(tmp_path / "a.png") == {"Model": "IDN"}
-    (tmp_path / "b.png").write_bytes(b"no png")
-    assert photo.notes(tmp_path / "b.png") == photo.notes(tmp_path / "c.png") == {}
 
 
 def test_a_pipe_is_read_once(tmp_path):
