@@ -1,5 +1,7 @@
 """Memory that a forward of a Caffe net takes, derived from its blobs before anything is run."""
 
+from tools.cli import UserError
+
 FLOAT = 4  # bytes
 SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memory
 # copies of its bottom that a layer keeps: BatchNorm its result and the variance, the others what they overwrite
