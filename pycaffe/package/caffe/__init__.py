@@ -1,7 +1,7 @@
 """BVLC Caffe 1.0: upstream's own package, its Python files unmodified beside this one.
 
 This file runs upstream's ``__init__.py``, shipped as ``upstream_init.py``, in its own name space (upstream's
-modules refer back to ``caffe.Net`` while it runs), then mends what today's NumPy and scikit-image broke; see
+modules refer back to ``caffe.Net`` while it runs), then mends what today's Python and libraries broke; see
 ``caffe_build.mend``.
 """
 
@@ -9,10 +9,12 @@ from pathlib import Path as _Path
 
 from caffe_build import cpu_engine as _cpu_engine
 from caffe_build import mend as _mend
+from caffe_build import openmp as _openmp
 
 _engine = _cpu_engine.chosen()  # a wrong CAFFE_CPU_ENGINE ends here, as an exception, and not in the library
 _upstream = _Path(__file__).with_name("upstream_init.py")
-exec(compile(_upstream.read_bytes(), str(_upstream), "exec"))
+with _openmp.short_waits():  # the library is loaded in here
+    exec(compile(_upstream.read_bytes(), str(_upstream), "exec"))
 _mend.apply()
 if _engine == "onednn":
     _cpu_engine.apply(Net)  # noqa: F821 - upstream's, from the line above

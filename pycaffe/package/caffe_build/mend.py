@@ -1,17 +1,23 @@
 """Mends upstream's Python files at import where current libraries broke them; the files stay as they are.
 
-======================  ========================================================  ==============================
-in caffe/io.py          what broke it                                             mended by
-======================  ========================================================  ==============================
-``load_image``          scikit-image dropped ``imread(as_grey=)`` and deprecated  `load_image`
-                        ``skimage.img_as_float``
-``array_to_datum``      NumPy 2.3 dropped ``ndarray.tostring``                    `array_to_datum`
-``datum_to_array``      NumPy 2.3 dropped ``fromstring`` of bytes                 `datum_to_array`
-``resize_image``        scikit-image 0.15 made antialiasing the default: other    ``resize`` bound to
-                        pixels than in 2018, without a word                       ``anti_aliasing=False``
-======================  ========================================================  ==============================
+=============================  ============================================================  =========================
+what                           what broke it                                                 mended by
+=============================  ============================================================  =========================
+``io.load_image``              scikit-image dropped ``imread(as_grey=)``; its imread no      `pictures.load_image`
+                               longer makes gray or RGB of every mode
+``io.array_to_datum``          NumPy 2.3 dropped ``ndarray.tostring``                        `array_to_datum`
+``io.datum_to_array``          NumPy 2.3 dropped ``fromstring`` of bytes                     `datum_to_array`
+``io.resize_image``            scikit-image 0.15 made antialiasing the default: other        ``resize`` bound to
+                               pixels than in 2018, without a word; NumPy no longer          ``anti_aliasing=False``;
+                               subtracts booleans                                            `resize_image`
+``Detector.crop``              NumPy 1.12 no longer cuts by floats                           `crop`
+``Detector.configure_crop``    NumPy 1.10 no longer divides integers in place                `configure_crop`
+``Detector.detect_windows``    ``zip`` is an iterator in Python 3: nothing was found         `detect_windows`
+``Net.forward_backward_all``   a generator ends by StopIteration no longer (Python 3.7)      `batch`
+``blob.reshape`` and others    ``numpy.int64`` is no ``int`` in Python 3                     `arguments`
+=============================  ============================================================  =========================
 
-The C++ side needs one mend, in ``caffe_compat.h``. Nothing else of upstream's Python needs any.
+The C++ side needs one mend, in ``caffe_compat.h``.
 """
 
 import functools
@@ -19,42 +25,36 @@ import sys
 
 import numpy as np
 
-# weights of scikit-image's rgb2gray, which `as_grey=True` went through
-_LUMA = np.array([0.2125, 0.7154, 0.0721])
+from caffe_build import arguments, pictures
 
 
 def apply():
-    """Replace the broken functions of ``caffe.io``; called once, at the end of ``import caffe``."""
+    """Replace what is broken; called once, at the end of ``import caffe``."""
+    caffe, library = sys.modules["caffe"], sys.modules["caffe._caffe"]
+    arguments.apply(caffe, library)
     io = sys.modules["caffe.io"]
-    io.load_image = load_image
+    io.load_image = pictures.load_image
     io.array_to_datum = array_to_datum
     io.datum_to_array = datum_to_array
     io.resize = functools.partial(io.resize, anti_aliasing=False)
+    for owner, name, mended in (
+        (io, "resize_image", resize_image),
+        (caffe.Net, "_batch", batch),
+        (caffe.Detector, "crop", crop),
+        (caffe.Detector, "configure_crop", configure_crop),
+        (caffe.Detector, "detect_windows", detect_windows),
+    ):
+        setattr(owner, name, _around(getattr(owner, name), mended))
 
 
-def load_image(filename, color=True):
-    """Load an image as floats, gray or alpha converted as needed.
+def _around(upstream, mended):
+    """Upstream's function as `mended` calls it, which gets it as its first argument."""
 
-    Parameters
-    ----------
-    filename : str
-    color : bool
-        True: RGB, a gray image is repeated three times. False: intensity.
+    @functools.wraps(upstream)
+    def call(*args, **kwargs):
+        return mended(upstream, *args, **kwargs)
 
-    Returns
-    -------
-    ndarray, (H, W, 3) or (H, W, 1), float32, [0, 1]
-    """
-    import skimage.io
-    from skimage.util import img_as_float
-
-    image = img_as_float(skimage.io.imread(filename))
-    if image.ndim == 3 and image.shape[2] in (2, 4):
-        image = image[:, :, :-1]  # alpha
-    if image.ndim == 3 and image.shape[2] == 3 and not color:
-        image = image @ _LUMA
-    image = np.atleast_3d(image).astype(np.float32)
-    return np.tile(image, (1, 1, 3)) if color and image.shape[2] == 1 else image
+    return call
 
 
 def array_to_datum(arr, label=None):
@@ -106,3 +106,45 @@ def datum_to_array(datum):
     if datum.data:
         return np.frombuffer(datum.data, dtype=np.uint8).reshape(shape).copy()
     return np.array(datum.float_data, dtype=float).reshape(shape)
+
+
+def resize_image(upstream, im, new_dims, interp_order=1):
+    """Upstream's, and masks (bool) count as 0 and 1."""
+    return upstream(im.astype(np.float32) if im.dtype == bool else im, new_dims, interp_order)
+
+
+def batch(upstream, net, blobs):
+    """Upstream's batches; none of no blobs."""
+    return upstream(net, blobs) if blobs else iter(())
+
+
+class _CutByFloats(np.ndarray):
+    """An array that takes floats in slices and drops their fractions, as NumPy did before 1.12."""
+
+    def __getitem__(self, index):
+        parts = index if isinstance(index, tuple) else (index,)
+        return super().__getitem__(tuple(_whole(part) for part in parts))
+
+
+def _whole(part):
+    if not isinstance(part, slice):
+        return part
+    return slice(*(None if end is None else int(end) for end in (part.start, part.stop, part.step)))
+
+
+def crop(upstream, detector, im, window):
+    """Upstream's crop, whose box is made of floats where there is context around it; any sequence is a window."""
+    return np.asarray(upstream(detector, np.asarray(im).view(_CutByFloats), np.asarray(window)))
+
+
+def configure_crop(upstream, detector, context_pad):
+    """Upstream's configuration, with the mean as floats, which are divided by `raw_scale`, and the order as a list."""
+    transformer = detector.transformer
+    transformer.mean = {name: mean.astype(float) for name, mean in transformer.mean.items()}
+    transformer.channel_swap = {name: list(order) for name, order in transformer.channel_swap.items()}
+    return upstream(detector, context_pad)
+
+
+def detect_windows(upstream, detector, images_windows):
+    """Upstream's detection, which goes through its windows twice."""
+    return upstream(detector, [(name, list(windows)) for name, windows in images_windows])

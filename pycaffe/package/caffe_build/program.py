@@ -5,6 +5,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from caffe_build import openmp
+
 
 def main():
     """Replace this process by the compiled program, with this environment's packages on its Python path.
@@ -14,5 +16,5 @@ def main():
     """
     program = Path(__file__).parent / "bin" / "caffe"
     paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), os.environ.get("PYTHONPATH", "")]
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(dict.fromkeys(p for p in paths if p)))
+    environment = dict(os.environ, **openmp.chosen(), PYTHONPATH=os.pathsep.join(dict.fromkeys(p for p in paths if p)))
     os.execve(program, [sys.argv[0], *sys.argv[1:]], environment)
