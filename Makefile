@@ -13,15 +13,31 @@ OUT ?=
 PYTHON ?= python3
 VENV := .venv/bin/python
 
+# as the user wrote them: recipes take these from the environment, between quotes, so that blanks split nothing and neither
+# make nor the shell runs what a value holds
+export arg_SCALE := $(value SCALE)
+export arg_STAGE := $(value STAGE)
+export arg_GPU := $(value GPU)
+export arg_ITERS := $(value ITERS)
+export arg_METHOD := $(value METHOD)
+export arg_DATA := $(value DATA)
+export arg_WEIGHTS := $(value WEIGHTS)
+export arg_HDF5 := $(value HDF5)
+export arg_OUT := $(value OUT)
+# make would expand them once more on the way to a program
+unexport SCALE STAGE ITERS METHOD DATA WEIGHTS HDF5 OUT
+# --option "VALUE" when the variable NAME is set: $(call passed,NAME,option)
+passed = $(if $(value $1),--$2 "$$arg_$1")
+
 # options that are passed on only when they are set
-scale := $(or $(SCALE),3)
-scales := $(or $(SCALE),2 3 4)
-gpu := $(if $(GPU),--gpu $(GPU))
-iters := $(if $(ITERS),--iters $(ITERS))
-stage := $(if $(STAGE),--stage $(STAGE))
-out := $(if $(OUT),--out $(OUT))
+scale := "$${arg_SCALE:-3}"
+scales := $(if $(value SCALE),"$$arg_SCALE",2 3 4)
+gpu := $(call passed,GPU,gpu)
+iters := $(call passed,ITERS,iters)
+stage := $(call passed,STAGE,stage)
+out := $(call passed,OUT,out)
 # `make setup GPU=0` builds anywhere; a target that is to run on a GPU stops at once where there is none
-need_gpu := $(if $(GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
+need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images weights
@@ -29,15 +45,15 @@ need_gpu := $(if $(GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 ## help: this list
 help:
 	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
-	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 ## setup: install what is missing, build Caffe (or take it from the cache), make .venv; GPU=0: Caffe for NVIDIA GPUs as well
 setup:
-	@$(PYTHON) tools/setup_environment.py $(need_gpu)
+	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
 ## fetch: images and released weights from the authors' repository, checked by SHA-256; METHOD=VDSR: that method's weights
 fetch: setup
-	@tools/fetch.py --data-dir $(DATA) --weights-dir $(WEIGHTS) $(if $(METHOD),--method $(METHOD))
+	@tools/fetch.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,METHOD,method)
 
 ## prototxt: write prototxt/generated/ anew
 prototxt: setup
@@ -45,18 +61,18 @@ prototxt: setup
 
 ## data: HDF5 databases of a scale (SCALE, default 3) into HDF5 (default data/hdf5): train, finetune, val
 data: setup images
-	@tools/prepare_data.py --scale $(scale) --stage train --data-dir $(DATA) --out $(HDF5)
-	@tools/prepare_data.py --scale $(scale) --stage finetune --data-dir $(DATA) --out $(HDF5)
-	@tools/prepare_data.py --scale $(scale) --stage val --data-dir $(DATA) --out $(HDF5)
+	@tools/prepare_data.py --scale $(scale) --stage train --data-dir "$$arg_DATA" --out "$$arg_HDF5"
+	@tools/prepare_data.py --scale $(scale) --stage finetune --data-dir "$$arg_DATA" --out "$$arg_HDF5"
+	@tools/prepare_data.py --scale $(scale) --stage val --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 
 ## train: pretrain, train, finetune (SCALE, default 3; GPU, default the CPU; ITERS scales it down); resumes by itself
 train: data
-	@tools/train.py --scale $(scale) --data-dir $(DATA) --hdf5-dir $(HDF5) $(gpu) $(iters) $(stage) $(out)
+	@tools/train.py --scale $(scale) --data-dir "$$arg_DATA" --hdf5-dir "$$arg_HDF5" $(gpu) $(iters) $(stage) $(out)
 
 ## benchmark: Tables 2 and 3 beside the paper's, into OUT (default runs/benchmark)
 benchmark: setup images weights
-	@tools/benchmark.py --tables 2 3 --scales $(scales) --data-dir $(DATA) --weights-dir $(WEIGHTS) $(gpu) \
-		--out $(or $(OUT),runs/benchmark)
+	@tools/benchmark.py --tables 2 3 --scales $(scales) --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(gpu) \
+		--out "$${arg_OUT:-runs/benchmark}"
 
 ## demo: the whole job in some minutes on photographs that scikit-image ships
 demo: setup
@@ -64,11 +80,11 @@ demo: setup
 
 ## report: one HTML file with tables, figures, curves and comparisons from results/, into OUT (default runs/report)
 report: setup
-	@tools/html_report.py --data-dir $(DATA) --weights-dir $(WEIGHTS) $(if $(SCALE),--scale $(SCALE)) $(out)
+	@tools/html_report.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,SCALE,scale) $(out)
 
 ## bench: seconds on the CPU, Caffe's two engines beside others that are installed, into OUT (default results/speed)
 bench: setup
-	@tools/bench_speed.py --weights-dir $(WEIGHTS) $(out)
+	@tools/bench_speed.py --weights-dir "$$arg_WEIGHTS" $(out)
 
 ## readme: renew the README's tables from results/
 readme: setup
@@ -97,11 +113,11 @@ clean:
 
 # only the project's own folders are filled; a DATA or WEIGHTS of the user's is taken as it is
 images: setup
-ifeq ($(DATA),data)
-	@tools/fetch.py --data-dir $(DATA) 291 Set5 Set14
+ifeq ($(value DATA),data)
+	@tools/fetch.py --data-dir "$$arg_DATA" 291 Set5 Set14
 endif
 
 weights: setup
-ifeq ($(WEIGHTS),weights)
-	@tools/fetch.py --weights-dir $(WEIGHTS) weights
+ifeq ($(value WEIGHTS),weights)
+	@tools/fetch.py --weights-dir "$$arg_WEIGHTS" weights
 endif

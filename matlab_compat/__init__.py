@@ -8,6 +8,7 @@ generation does what.
     $ python -m matlab_compat psnr a.png b.png --y --border 3
 """
 
+from . import _opencv  # noqa: F401 - first: OpenCV must find its variables checked
 from .flip import flip
 from .ifc import ifc
 from .im2double import im2double

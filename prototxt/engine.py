@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from prototxt import openmp
 from prototxt.errors import NetError
 
 
@@ -21,10 +22,10 @@ def load():
     Raises
     ------
     NetError
-        It cannot be imported, or CAFFE_PYTHONPATH or CAFFE_CPU_ENGINE names what is not there.
+        It cannot be imported, or a variable of the environment names what is not there or cannot be meant.
     """
-    # glog reads it when libcaffe starts: 0 prints every layer of every net, 2 errors only
-    os.environ.setdefault("GLOG_minloglevel", "2")
+    _quiet()
+    openmp.check()
     chosen = os.environ.get("CAFFE_PYTHONPATH")
     if chosen:
         if not (Path(chosen) / "caffe" / "__init__.py").is_file():
@@ -42,6 +43,15 @@ def load():
     except ValueError as error:  # CAFFE_CPU_ENGINE
         raise NetError(str(error)) from error
     return caffe
+
+
+def _quiet():
+    """Choose what glog prints, which it reads when libcaffe starts: 0 every layer of every net, 2 errors only."""
+    name = "GLOG_minloglevel"  # as glog spells it
+    level = os.environ.get(name) or "2"
+    if level not in ("0", "1", "2", "3"):
+        raise NetError(f"{name}={level}: expected 0 (everything), 1, 2 (errors) or 3; or unset it")
+    os.environ[name] = level
 
 
 class _Late:

@@ -2,7 +2,8 @@
 
 `tools/benchmark.py` must work straight from the checkout with whatever python3 is first on PATH. So a tool
 imports this module before anything that only the environment has; when another Python runs, the tool is
-started again by the environment's own.
+started again by the environment's own. And whatever the user's shell has set must not end a tool in an abort or a
+traceback of a library's; this is the last moment to see to it.
 """
 
 import os
@@ -13,6 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 
 
+def _open_standard_streams():
+    """Give 0, 1 and 2 to /dev/null where they are closed (`>&-`): the next file opened would get what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w", closefd=False))
+
+
 def _enter():
     python = VENV / "bin" / "python"
     if Path(sys.prefix).resolve() == VENV.resolve():
@@ -20,10 +31,31 @@ def _enter():
         sys.path[0] = str(ROOT)
         return
     if not python.exists():
-        name = Path(sys.argv[0]).name
-        print(f"{name}: no environment at {VENV}; run `make setup` in {ROOT} first", file=sys.stderr)
-        sys.exit(2)
+        _stop(f"no environment at {VENV}; run `make setup` in {ROOT} first")
     os.execv(python, [str(python), *sys.argv])
 
 
+def _put_foreign_packages_last():
+    """Let the environment's packages win over PYTHONPATH, where many have an older Caffe (see CAFFE_PYTHONPATH)."""
+    given = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    foreign = [os.path.abspath(folder) for folder in given if folder]  # noqa: PTH100 - as Python itself writes it
+    sys.path[1:] = [folder for folder in sys.path[1:] if folder not in foreign] + foreign
+
+
+def _check_variables():
+    if any(name.startswith("OPENCV_") for name in os.environ):
+        try:
+            import matlab_compat  # noqa: F401 - it asks OpenCV
+        except RuntimeError as error:
+            _stop(error)
+
+
+def _stop(text):
+    print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+_open_standard_streams()
 _enter()
+_put_foreign_packages_last()
+_check_variables()

@@ -109,8 +109,9 @@ def parse(path):
         raise UserError(f"{path}: has more than {LARGEST >> 20} MB; expected a deploy prototxt, not weights or data")
     if not content.strip():
         raise UserError(f"{path}: is empty; expected a deploy prototxt")
+    message = _caffe_pb2().NetParameter()  # outside: that there is no Caffe is not the file's fault
     try:
-        return text_format.Parse(content.decode("utf-8-sig"), _caffe_pb2().NetParameter())
+        return text_format.Parse(content.decode("utf-8-sig"), message)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not text in UTF-8; expected a deploy prototxt, not weights or a picture") from None
     except (text_format.ParseError, RecursionError, OverflowError, ValueError) as error:

@@ -6,12 +6,19 @@ use viridis, whose lightness grows evenly, or, around zero, PuOr. Text in an SVG
 same bytes.
 """
 
+import logging
+import os
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 from data_prep.files import atomic_path, together
 from tools import texts
+
+# figures go to files: no backend of the user's, which matplotlib would want to be there
+os.environ["MPLBACKEND"] = "Agg"
+# nor words about a home that cannot be written to
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
