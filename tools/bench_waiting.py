@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What waiting threads cost: forward and training with several ways to wait, on the idle machine and beside other work.
+
+    tools/bench_waiting.py --out results/speed          # waiting.json and waiting.md; three minutes on two cores
+
+OpenMP's threads wait for each other at the end of every parallel loop. While they look whether the others are done they
+hold their cores; when another program has one of these cores, the others wait for the very thread that cannot run. Here
+IDN x3 runs under `nice` with as many threads as there are cores, first alone, then beside one process that takes all
+it gets. All ways are measured in turn in one run; seconds are medians.
+"""
+
+if __name__ == "__main__":
+    import _environment  # noqa: F401
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from data_prep.files import write_json, write_text
+from tools import bench_speed, cli, provenance, ranges, tables
+from tools.methods import METHODS
+
+ENGINE = "Caffe, oneDNN"
+CHOICES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+WAYS = {
+    "ours (1,000 looks)": {},
+    "libgomp's own (300,000)": {"GOMP_SPINCOUNT": "300000"},
+    "100,000": {"GOMP_SPINCOUNT": "100000"},
+    "10,000": {"GOMP_SPINCOUNT": "10000"},
+    "0": {"GOMP_SPINCOUNT": "0"},
+    "passive": {"OMP_WAIT_POLICY": "passive"},
+}
+NICE = 10
+BUSY = "while True: pass"
+SIDE = 64
+
+
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--rounds", type=ranges.whole(1, 1000), default=7, help="timed rounds (default: 7)")
+    p.add_argument("--threads", type=ranges.whole(1, 1024), default=os.cpu_count(), help="default: all cores")
+    p.add_argument("--out", type=Path, metavar="DIR", help="write waiting.json and waiting.md there")
+    return p
+
+
+def measure(args, folder):
+    """Seconds of all ways: {task: {way: {"idle": float, "busy": float}}}."""
+    args.peers, args.weights_dir = None, folder  # random weights
+    tasks = {"forward": folder / "forward", "training iteration": folder / "train"}
+    for path in tasks.values():
+        path.mkdir()
+    bench_speed.forward_task(tasks["forward"], METHODS["IDN"], SIDE, args)
+    bench_speed.train_task(tasks["training iteration"], 3, args)
+    found = {}
+    for name, path in tasks.items():
+        workers = {way: started(path, variables, args) for way, variables in WAYS.items()}
+        try:
+            times = {"idle": timed(workers, args.rounds)}
+            with busy():
+                times["busy"] = timed(workers, args.rounds)
+        finally:
+            for worker in workers.values():
+                worker.close()
+        found[name] = {way: {state: times[state][way] for state in times} for way in WAYS}
+    return found
+
+
+def started(folder, variables, args):
+    """A bench_speed.Worker whose OpenMP waits as `variables` (dict) say."""
+    before = dict(os.environ)
+    try:
+        for name in CHOICES:
+            os.environ.pop(name, None)
+        os.environ.update(variables)
+        return bench_speed.Worker(ENGINE, folder, args)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def timed(workers, rounds):
+    """Median seconds of each worker, which run in turn; the first round warms up."""
+    seconds = {way: [] for way in workers}
+    for _ in range(rounds + 1):
+        for way, worker in workers.items():
+            seconds[way].append(worker.ask("run")["seconds"])
+    return {way: statistics.median(values[1:]) for way, values in seconds.items()}
+
+
+@contextmanager
+def busy():
+    """One process beside us that takes all it gets; not under `nice` where we may take that back."""
+    command = [sys.executable, "-c", BUSY]
+    if os.geteuid() == 0:
+        command = ["nice", "-n", str(-NICE), *command]
+    with subprocess.Popen(command) as other:
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def markdown(report):
+    """The report as Markdown."""
+    where = f"{report['device']}, {report['threads']} threads under `nice`, {report['date']}"
+    lines = ["# How long waiting threads look before they sleep", "", f"`{report['command']}`, {where}.", "",
+             "Milliseconds, medians; busy: beside one process that takes all it gets.", ""]  # fmt: skip
+    for name, ways in report["seconds"].items():
+        ours = ways[next(iter(WAYS))]
+        body = [
+            [way, *(f"{1000 * times[state]:,.1f}" for state in ("idle", "busy")),
+             *(f"{times[state] / ours[state]:.2f}" for state in ("idle", "busy"))]
+            for way, times in ways.items()
+        ]  # fmt: skip
+        head = [f"{name}: looks", "idle", "busy", "idle, of ours", "busy, of ours"]
+        lines += [tables.markdown(head, body, text_columns=1), ""]
+    return "\n".join(lines)
+
+
+def main(argv=None):
+    """Measure, print, write; gives the exit status."""
+    args = parser().parse_args(argv)
+    os.nice(NICE)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = measure(args, Path(folder))
+    report = {
+        "command": provenance.command("tools/bench_waiting.py", sys.argv[1:] if argv is None else list(argv)),
+        "date": provenance.now(),
+        "device": provenance.processor(),
+        "threads": args.threads,
+        "load_average": os.getloadavg()[0],
+        "seconds": seconds,
+    }
+    text = markdown(report)
+    print(text)
+    if args.out:
+        write_json(args.out / "waiting.json", report)
+        write_text(args.out / "waiting.md", text)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
