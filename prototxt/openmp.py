@@ -48,7 +48,7 @@ def check(environ=os.environ):
 def _ask_openmp(environ):
     command = [sys.executable, "-E", "-S", "-c", _LOAD]
     said = subprocess.run(command, env=dict(environ), capture_output=True, text=True, errors="replace").stderr
-    wrong = re.search(r"libgomp: \w+ value for environment variable (\w+)", said)
+    wrong = re.search(r"libgomp: \w+ value for enviro\w+ variable (\w+)", said)
     if wrong and wrong[1] in environ:
         name = wrong[1]
         expected = _EXPECTED.get(name, "a value that OpenMP knows")
