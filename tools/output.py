@@ -58,8 +58,8 @@ def check_format(path, extent, shape):
     longest = LONGEST.get(suffix, png.LONGEST)
     if max(shape) > longest:
         raise UserError(
-            f"{path}: {suffix} holds up to {longest:,} pixels a side, the result has {shape[1]}x{shape[0]}; take .png "
-            "or .tif"
+            f"{path}: {suffix} holds up to {longest:,} pixels a side, the result of {extent.name} has "
+            f"{shape[1]}x{shape[0]}; take .png or .tif"
         )
 
 

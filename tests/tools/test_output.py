@@ -225,7 +225,7 @@ def test_formats_that_cannot_hold_the_picture_are_refused(tmp_path):
     with pytest.raises(UserError, match="out.gif: expected a name that ends in .png, .jpg"):
         output.check_format(tmp_path / "out.gif", clear, (7, 5))
     plain = Extent("in.png", 7, 30_000)
-    with pytest.raises(UserError, match=r"out.jpg: .jpg holds up to 65,500 pixels a side, the result has 90000x21"):
+    with pytest.raises(UserError, match=r"out.jpg: .jpg holds up to 65,500 pixels a side, .* 90000x21"):
         output.check_format(tmp_path / "out.jpg", plain, (21, 90_000))
     with pytest.raises(UserError, match=r"out.webp: .webp holds up to 16,383 pixels"):
         output.check_format(tmp_path / "out.webp", plain, (21, 90_000))

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 from PIL import Image, ImageCms
-from scipy.ndimage import minimum_filter
+from scipy.ndimage import maximum_filter, minimum_filter
 
 import matlab_compat as matlab
 from tools.fault_checks import drawing, judge
@@ -68,11 +68,16 @@ def _nearer(found, alpha):
 
 
 def _well_inside(alpha):
-    """Where an enlarged picture's colours come from visible pixels alone: (m H, m W) bool; None without alpha."""
+    """Where an enlarged picture's colours come from visible pixels of one alpha: (m H, m W) bool; None without alpha.
+
+    Elsewhere alpha weighs the colours; the kind `halo` looks at these.
+    """
     if alpha is None:
         return None
     least = minimum_filter(alpha, 7, mode="nearest")
-    return (least >= OPAQUE * np.iinfo(alpha.dtype).max).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    most = maximum_filter(alpha, 7, mode="nearest")
+    inside = (least >= OPAQUE * np.iinfo(alpha.dtype).max) & (least == most)
+    return inside.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
 def differences(found, expected, tolerance, palette=False, where=None):
