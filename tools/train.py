@@ -43,6 +43,7 @@ from tools.cli import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = tuple(solver.ITERATIONS)
+CURVE = "learning_curve.png"
 
 
 def schedule(iterations, stage):
@@ -309,9 +310,9 @@ def run_stages(args, argv, lengths, device, samples, bicubic):
         draw(log, args, bicubic)
     result = result_path(args)
     run_folder.publish(step.final, result)
+    if not ran and not (args.out / CURVE).exists():  # killed before it was drawn
+        draw(log, args, bicubic)
     if ran or not run_folder.is_summed_up(args.out, result):  # else date and versions stay those of the run
-        if not ran:
-            draw(log, args, bicubic)
         report = summary(args, sys.argv[1:] if argv is None else argv, device, bicubic, databases, log.rows, ran)
         write_json(args.out / "summary.json", report)
     print(f"finished: {result}", flush=True)
@@ -336,7 +337,7 @@ def stage_of(args, stage, iterations, databases, samples, log, device):
 def draw(log, args, bicubic):
     """Draw the curves of what `log` has."""
     if log.rows:
-        learning_log.plot(log.rows, args.out / "learning_curve.png", title=f"IDN x{args.scale}", bicubic=bicubic)
+        learning_log.plot(log.rows, args.out / CURVE, title=f"IDN x{args.scale}", bicubic=bicubic)
 
 
 if __name__ == "__main__":

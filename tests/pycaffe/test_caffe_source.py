@@ -20,7 +20,7 @@ def everything(small_source):
 @pytest.fixture
 def quiet(source, monkeypatch):
     """`obtain` that says nothing, asks no package archive, and downloads as on a machine without apt."""
-    monkeypatch.setattr(source, "APT_HELPER", "/nowhere")
+    monkeypatch.setattr(source, "APT_HELPER", "/proc/nowhere")
 
     def obtain(**options):
         return source.obtain(**{"pool": [], "github": NOWHERE, "say": lambda line: None, **options})

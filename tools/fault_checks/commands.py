@@ -90,11 +90,12 @@ def nonsense_environment(lab):
     fixed = [
         ("OPENCV_IO_MAX_IMAGE_PIXELS", "abc"), ("OPENCV_IO_MAX_IMAGE_PIXELS", "0"), ("OPENCV_IO_MAX_IMAGE_WIDTH", "x"),
         ("MPLBACKEND", "foo"), ("OMP_NUM_THREADS", "0"), ("OMP_NUM_THREADS", "abc"), ("OMP_NUM_THREADS", "-3"),
-        ("OMP_NUM_THREADS", "99999999999"), ("OPENBLAS_NUM_THREADS", "abc"), ("TMPDIR", "/nowhere"), ("HOME", None),
-        ("HOME", "/nowhere"), ("PATH", None), ("LC_ALL", "C"), ("LC_ALL", "xx_YY.ISO-8859-1"),
+        ("OMP_NUM_THREADS", "99999999999"), ("OPENBLAS_NUM_THREADS", "abc"),
+        # below /proc, where root can make no folder either
+        ("TMPDIR", "/proc/nowhere"), ("HOME", None), ("HOME", "/proc/nowhere"), ("PATH", None), ("LC_ALL", "C"), ("LC_ALL", "xx_YY.ISO-8859-1"),
         ("PYTHONIOENCODING", "ascii"),
-        ("COLUMNS", "abc"), ("COLUMNS", "0"), ("CAFFE_CPU_ENGINE", "abc"), ("CAFFE_PYTHONPATH", "/nowhere"),
-        ("GPU", "abc"), ("MPLCONFIGDIR", "/nowhere"), ("TERM", None), ("HDF5_USE_FILE_LOCKING", "abc"),
+        ("COLUMNS", "abc"), ("COLUMNS", "0"), ("CAFFE_CPU_ENGINE", "abc"), ("CAFFE_PYTHONPATH", "/proc/nowhere"),
+        ("GPU", "abc"), ("MPLCONFIGDIR", "/proc/nowhere"), ("TERM", None), ("HDF5_USE_FILE_LOCKING", "abc"),
         ("CUDA_VISIBLE_DEVICES", "abc"), ("GLOG_minloglevel", "abc"), ("PYTHONWARNINGS", "nonsense"),
         ("OMP_WAIT_POLICY", "abc"), ("GOMP_SPINCOUNT", "abc"), ("OMP_PROC_BIND", "abc"), ("WEIGHTS", ""), ("DATA", ""),
     ]
