@@ -37,7 +37,7 @@ def _enter():
 
 def _put_foreign_packages_last():
     """Let the environment's packages win over PYTHONPATH, where many have an older Caffe (see CAFFE_PYTHONPATH)."""
-    given = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     foreign = [os.path.abspath(folder) for folder in given if folder]  # noqa: PTH100 - as Python itself writes it
     sys.path[1:] = [folder for folder in sys.path[1:] if folder not in foreign] + foreign
 

@@ -92,7 +92,8 @@ def nonsense_environment(lab):
         ("MPLBACKEND", "foo"), ("OMP_NUM_THREADS", "0"), ("OMP_NUM_THREADS", "abc"), ("OMP_NUM_THREADS", "-3"),
         ("OMP_NUM_THREADS", "99999999999"), ("OPENBLAS_NUM_THREADS", "abc"),
         # below /proc, where root can make no folder either
-        ("TMPDIR", "/proc/nowhere"), ("HOME", None), ("HOME", "/proc/nowhere"), ("PATH", None), ("LC_ALL", "C"), ("LC_ALL", "xx_YY.ISO-8859-1"),
+        ("TMPDIR", "/proc/nowhere"), ("HOME", None), ("HOME", "/proc/nowhere"),
+        ("PATH", None), ("LC_ALL", "C"), ("LC_ALL", "xx_YY.ISO-8859-1"),
         ("PYTHONIOENCODING", "ascii"),
         ("COLUMNS", "abc"), ("COLUMNS", "0"), ("CAFFE_CPU_ENGINE", "abc"), ("CAFFE_PYTHONPATH", "/proc/nowhere"),
         ("GPU", "abc"), ("MPLCONFIGDIR", "/proc/nowhere"), ("TERM", None), ("HDF5_USE_FILE_LOCKING", "abc"),
