@@ -20,7 +20,7 @@ from prototxt.receptive import receptive_field
 from tools import engines, net_memory, transparency, windows
 from tools.cli import UserError
 
-PROCESS = 160 << 20  # bytes: Python, the libraries, the weights
+PROCESS = 176 << 20  # bytes: Python, the libraries, the weights
 STRIP = 1 << 18  # result pixels that are coloured at a time, but at least a row
 STRIP_BYTES = 160  # for each of them, in double, with the PNG's filters (measured)
 WEIGHTED_BYTES = 60  # more where colours are weighted by alpha (measured)

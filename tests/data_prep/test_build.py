@@ -231,17 +231,16 @@ def children(run):
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            pid, parent = int(path.parent.name), path.read_text().rsplit(")", 1)[1].split()[1]
-            command = (path.parent / "cmdline").read_text()
+            pid, parent = int(path.parent.name), path.read_bytes().rsplit(b")", 1)[1].split()[1]
             # not multiprocessing's resource tracker, which is a child as well
-            if int(parent) == run.pid and "spawn_main" in command:
+            if int(parent) == run.pid and b"spawn_main" in (path.parent / "cmdline").read_bytes():
                 found.append(pid)
     return sorted(found)
 
 
 def alive(pid):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_bytes().rsplit(b")", 1)[1].split()[0] != b"Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
