@@ -24,9 +24,18 @@ def _open_standard_streams():
             setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w", closefd=False))
 
 
+def _mend_variables():
+    """Drop what libraries end in a traceback on, where nothing that the tools do depends on it."""
+    if os.environ.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION") not in ("python", "upb"):
+        os.environ.pop("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", None)  # "cpp", of older installations
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # NumPy and matplotlib read it; no result has a date of theirs
+    os.environ.pop("PYTHONOPTIMIZE", None)  # see _enter
+
+
 def _enter():
     python = VENV / "bin" / "python"
-    if Path(sys.prefix).resolve() == VENV.resolve():
+    # without docstrings (-OO) scikit-image cannot be imported: then start again as well
+    if Path(sys.prefix).resolve() == VENV.resolve() and sys.flags.optimize < 2:
         # the script's own folder would shadow nothing useful: tools are imported as tools.NAME
         sys.path[0] = str(ROOT)
         return
@@ -56,6 +65,7 @@ def _stop(text):
 
 
 _open_standard_streams()
+_mend_variables()
 _enter()
 _put_foreign_packages_last()
 _check_variables()
