@@ -47,8 +47,16 @@ help:
 	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
 	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
+# before anything is built or fetched: an option that the last of many steps would refuse
+.PHONY: values
+values:
+	@case "$$arg_SCALE" in ""|2|3|4) ;; *) echo "make: SCALE=$$arg_SCALE: expected 2, 3 or 4" >&2; exit 2;; esac
+	@case "$$arg_STAGE" in ""|pretrain|train|finetune) ;; \
+		*) echo "make: STAGE=$$arg_STAGE: expected pretrain, train or finetune" >&2; exit 2;; esac
+	@case "$$arg_ITERS" in *[!0-9]*|0) echo "make: ITERS=$$arg_ITERS: expected a number of iterations, such as 1000" >&2; exit 2;; esac
+
 ## setup: install what is missing, build Caffe (or take it from the cache), make .venv; GPU=0: Caffe for NVIDIA GPUs as well
-setup:
+setup: values
 	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
 ## fetch: images and released weights from the authors' repository, checked by SHA-256; METHOD=VDSR: that method's weights

@@ -136,3 +136,21 @@ def test_make_passes_values_as_they_are(root, tmp_path, value):
         assert done.returncode == 0, done.stderr
         assert f"{option}\n{value}\n" in done.stdout + "\n"
     assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("STAGE=foo", "expected pretrain, train or finetune"),
+        ("ITERS=abc", "expected a number of iterations"),
+        ("ITERS=0", "expected a number of iterations"),
+        ("SCALE=5;touch pwned", "expected 2, 3 or 4"),
+    ],
+)
+def test_make_refuses_nonsense_before_the_first_step(root, tmp_path, setting, text):
+    """`make train` would otherwise build hours of data first; here any program that is started would be missed."""
+    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
+    done = subprocess.run(["make", "train", setting], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"make: {setting}: {text}")
+    assert not (tmp_path / "pwned").exists()
