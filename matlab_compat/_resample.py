@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
-from scipy import sparse
 
 from .contributions import contributions
 from .rounding import to_class
@@ -47,6 +46,8 @@ class Axis:
     @cached_property
     def matrix(self):
         """Sparse (out_length, in_length) float64; a row keeps its taps in order, doubled ones included."""
+        from scipy import sparse  # here: it takes longer to import than all else, and `--help` needs none of it
+
         used = self.weights != 0
         ends = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
         parts = (self.weights[used], self.indices[used].astype(np.int32), ends.astype(np.int32))
