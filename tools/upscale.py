@@ -207,7 +207,7 @@ class Report:
         """Tell what was skipped, and the counts."""
         for line in self.skipped:
             print(f"upscale.py: skipped {cli.printable(line)}", file=sys.stderr)
-        if self.several:
+        if self.several and self.counts:  # none where the disk was full at once
             print(", ".join(f"{count} {result}" for result, count in self.counts.items()))
 
 

@@ -242,6 +242,20 @@ def test_no_space_left(tmp_path, suffix):
     assert len(done.stderr.splitlines()) == 1 and list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_folder_onto_a_full_disk_prints_no_counts(run, tmp_path, monkeypatch, capsys):
+    """Nothing is counted yet: an empty line would say so."""
+
+    def full(*args, **named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in "ab":
+        save(tmp_path / f"in/{name}.png", picture(9, 8))
+    monkeypatch.setattr("tools.png.PngWriter.close", full)
+    with pytest.raises(UserError, match="a.png: cannot be written .No space left on device.; make room there"):
+        run(tmp_path / "in", "-o", tmp_path / "out", *BICUBIC)
+    assert capsys.readouterr().out == "" and list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize(("number", "what"), [(errno.ENOSPC, "make room there, or name another place with -o"),
                                               (errno.EACCES, "name another place with -o")])  # fmt: skip
 @pytest.mark.parametrize("compare", [False, True])
