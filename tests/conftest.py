@@ -14,6 +14,10 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
+# under `make test`, a make that a test starts would take itself for a part of that one and say so
+for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(variable, None)
+
 
 @pytest.fixture(scope="session")
 def root():

@@ -24,7 +24,7 @@ def private():
     """
     sweep()
     before = tempfile.tempdir, os.environ.get("TMPDIR")
-    folder = tempfile.mkdtemp(prefix=f"idn-{files.process_mark()}-")
+    folder = tempfile.mkdtemp(prefix=f"idn-{files.process_mark()}-", dir=_place())
     try:
         tempfile.tempdir = os.environ["TMPDIR"] = folder
         yield Path(folder)
@@ -37,10 +37,19 @@ def private():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _place():
+    """The folder for temporary files, as the environment names it.
+
+    tempfile finds it by writing a file without a name of ours, which would stay if the process were killed just then.
+    """
+    named = tempfile.tempdir or os.environ.get("TMPDIR")
+    return named if named and os.access(named, os.W_OK | os.X_OK) else tempfile.gettempdir()
+
+
 def sweep():
     """Remove the folders of dead processes of this user."""
     with contextlib.suppress(OSError):
-        for path in Path(tempfile.gettempdir()).glob("idn-*"):
+        for path in Path(_place()).glob("idn-*"):
             found = _NAME.fullmatch(path.name)
             with contextlib.suppress(OSError):
                 if found and _own_folder(path) and files.left_behind(path, **found.groupdict()):

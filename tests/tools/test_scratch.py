@@ -53,6 +53,19 @@ def test_everything_temporary_is_in_the_folder_and_goes_with_it(place):
     assert list(place.iterdir()) == [] and tempfile.gettempdir() == str(place)
 
 
+def test_no_file_without_our_mark_is_written_to_find_the_folder(tmp_path, root):
+    """tempfile tries a folder with a file of eight letters; a process killed just then would leave it for ever."""
+    code = (
+        "import tempfile; from tools import scratch\n"
+        "def tried(*_): raise SystemExit('a file was written to find the folder')\n"
+        "tempfile._get_default_tempdir = tried\n"
+        "with scratch.private() as folder: tempfile.mkdtemp(); print(folder.parent)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(tmp_path), "")
+
+
 def test_the_folder_of_a_killed_process_goes_at_the_next_start(place, root):
     killed, folder = start(HOLD, root, TMPDIR=str(place))
     living, other = start(HOLD, root, TMPDIR=str(place))
