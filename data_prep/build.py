@@ -21,8 +21,8 @@ from tqdm import tqdm
 from data_prep import files, hdf5, workers
 from data_prep.augment import luma_variants
 from data_prep.errors import DataError
+from data_prep.images import read_pixels
 from data_prep.patches import cut
-from data_prep.sources import read_pixels
 
 # far beyond the cores of one machine; each takes some 100 MB
 MOST_WORKERS = 1024

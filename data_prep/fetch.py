@@ -13,9 +13,9 @@ from data_prep import part_file
 from data_prep.download import Unreachable
 from data_prep.errors import DataError
 from data_prep.files import write_text
+from data_prep.images import SUFFIXES, file_sha256, inspect
 from data_prep.manifest import load, set_names
 from data_prep.names import BadName, check_collisions, check_inside
-from data_prep.sources import SUFFIXES, file_sha256, inspect
 
 # a few at once hide the time to open a connection; more would only trouble the server
 CONNECTIONS = 4

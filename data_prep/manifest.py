@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Optional
 
 from data_prep.errors import DataError
+from data_prep.images import file_sha256
 from data_prep.names import BadName, check_path
-from data_prep.sources import file_sha256
 
 REPOSITORY = "Zheng222/IDN-Caffe"
 COMMIT = "482c601"

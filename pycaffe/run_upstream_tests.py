@@ -2,6 +2,7 @@
 """Run upstream Caffe's own tests, Python and C++, against the wheel that is installed in this environment.
 
     .venv/bin/python pycaffe/run_upstream_tests.py --out results/caffe_tests.md
+    .venv/bin/python pycaffe/run_upstream_tests.py --gpu 0 --seconds 240      # those for a GPU; prints JSON last
 
 The C++ tests are compiled (about 4 minutes on 2 cores, the first time) in the cache folder and linked with the
 installed libcaffe.so, so that what is tested is what users run. Upstream's test of caffe.draw needs Graphviz
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import caffe_cache
+import gpu_tests
 from caffe_source import PIN
 from caffe_wheel import cause, cuda_settings, key_of, key_parts, locked
 
@@ -270,26 +272,46 @@ def write(path, suites, facts, date):
         temporary.replace(target)
 
 
-def main(argv=None):
+def run_all(out):
+    """Run all tests that need no GPU, write the summary; gives the exit status."""
+    info, library = installed_wheel()
+    work = work_folder(info)
+    with locked(work.with_name(work.name + ".lock")):
+        program, source = build(work, library, info)
+        install_pydot(work / "python")
+        suites = [
+            run_python(source, work / "python.xml", work / "python"),
+            run_cpp(program, source, work / "cpp.xml"),
+        ]
+    write(out, suites, versions(info), time.strftime("%Y-%m-%d"))
+    print(out.read_text(encoding="utf-8"))
+    return 1 if any(s.failed for s in suites) else 0
+
+
+def run_gpu(program, gpu, seconds):
+    """Run the tests for a GPU, compiled before when `program` (Path) is given; gives the exit status."""
+    result = gpu_tests.run(program or obtain()[0], gpu, seconds)
+    print(json.dumps(result))
+    return 0 if result["ok"] else 1
+
+
+def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="summary to write, Markdown; JSON goes beside it")
-    args = parser.parse_args(argv)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, help="run the tests that need no GPU; summary in Markdown, JSON beside it")
+    what.add_argument("--gpu", type=int, metavar="N", help="run the tests for a GPU on this one")
+    parser.add_argument("--seconds", type=int, default=240, help="stop the tests for a GPU then (default: 240)")
+    parser.add_argument("--program", type=Path, help="the tests, compiled before (default: compile them)")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
     try:
-        info, library = installed_wheel()
-        work = work_folder(info)
-        with locked(work.with_name(work.name + ".lock")):
-            program, source = build(work, library, info)
-            install_pydot(work / "python")
-            suites = [
-                run_python(source, work / "python.xml", work / "python"),
-                run_cpp(program, source, work / "cpp.xml"),
-            ]
-        write(args.out, suites, versions(info), time.strftime("%Y-%m-%d"))
+        return run_all(args.out) if args.out else run_gpu(args.program, args.gpu, args.seconds)
     except (RunError, OSError) as error:
         print(f"run_upstream_tests.py: {error}", file=sys.stderr)
         return 2
-    print(args.out.read_text(encoding="utf-8"))
-    return 1 if any(s.failed for s in suites) else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Import me first in a tool that was started as a script: I make sure it runs in the project's environment.
 
+    python tools/_environment.py tools.nets.net_probe ARGUMENTS      # a process that a tool starts for itself
+
 `tools/benchmark.py` must work straight from the checkout with whatever python3 is first on PATH. So a tool
 imports this module before anything that only the environment has; when another Python runs, the tool is
 started again by the environment's own. And whatever the user's shell has set must not end a tool in an abort or a
@@ -69,3 +71,12 @@ _mend_variables()
 _enter()
 _put_foreign_packages_last()
 _check_variables()
+
+if __name__ == "__main__":
+    import runpy
+
+    from tools.common import parent
+
+    parent.follow()  # before the module's imports, which take their time
+    sys.argv.pop(0)
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -25,9 +25,12 @@ import numpy as np
 
 import matlab_compat
 from data_prep.files import write_text
-from tools import bench_page, bench_peers, cli, provenance
+from tools.common import cli, provenance
+from tools.common.errors import UserError
+from tools.common.memory import peak
+from tools.common.paths import ROOT
+from tools.peers import environment, imresize, imresize_page
 
-ROOT = Path(__file__).resolve().parent.parent
 OURS = "matlab_compat imresize"
 DOWN, UP = (1 / 2, 1 / 3, 1 / 4), (2, 3, 4)
 BUDGET = 0.5  # seconds that a candidate may spend on one image and scale before it is called no more
@@ -50,18 +53,18 @@ def main(argv=None):
     """Measure, write the results, renew the page; gives the exit status."""
     args = parse(argv)
     if args.rounds < 1:
-        raise cli.UserError(f"--rounds {args.rounds}: expected at least 1")
-    bench_page.check(args.page)
+        raise UserError(f"--rounds {args.rounds}: expected at least 1")
+    imresize_page.check(args.page)
     if args.peers:
-        bench_peers.add_packages(args.peers)
-    candidates = {OURS: matlab_compat.imresize, **bench_peers.peers()}
+        environment.add_packages(args.peers)
+    candidates = {OURS: matlab_compat.imresize, **imresize.peers()}
     report = {"meta": meta(args, argv), "resize": resizing(candidates, args), "metrics": metrics(args)}
     report["memory"] = memory()
-    text = bench_page.markdown(report)
+    text = imresize_page.markdown(report)
     args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "benchmark.json", json.dumps(report, indent=1) + "\n")
     write_text(args.out / "benchmark.md", text)
-    bench_page.renew(args.page, text)
+    imresize_page.renew(args.page, text)
     print(text)
     return 0
 
@@ -75,7 +78,7 @@ def meta(args, argv):
         "versions": provenance.versions(),
         "rounds": args.rounds,
         "frame": FRAME,
-        "not_installed": bench_peers.absent(),
+        "not_installed": imresize.absent(),
     }
 
 
@@ -109,7 +112,7 @@ def oracle_pairs(folder):
             small = path.with_name(path.name.replace("_HR", "_LR"))
             pairs.append((read_image(path), read_image(small), 1 / factor))
     if not pairs:
-        raise cli.UserError(f"{folder}: no x2/*_HR.png there; expected MATLAB's output, name its folder with --shared")
+        raise UserError(f"{folder}: no x2/*_HR.png there; expected MATLAB's output, name its folder with --shared")
     return pairs
 
 
@@ -138,7 +141,7 @@ def metrics(args):
     folder = args.shared / "oracles" / "metrics"
     path = folder / "metrics.json"
     if not path.exists():
-        raise cli.UserError(f"{path}: no such file; expected the authors' metrics, name their folder with --shared")
+        raise UserError(f"{path}: no such file; expected the authors' metrics, name their folder with --shared")
     values = json.loads(path.read_text(encoding="utf-8"))["values"]
     rng = np.random.default_rng(0)
     big = cv2.GaussianBlur(rng.integers(0, 256, (512, 512), np.uint8), (5, 5), 1)
@@ -177,21 +180,6 @@ def memory():
     return [{"name": name, "double_images": peak(call) / (8 * size)} for name, (call, size) in cases.items()]
 
 
-def peak(call):
-    """Bytes by which the resident memory rises at most during call()."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
-    before = _status("VmRSS")
-    result = call()
-    after = _status("VmHWM")
-    del result
-    return after - before
-
-
-def _status(field):
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
 def shortest(calls, rounds):
     """The shortest time (s) of each of {name: call}, all called in turn in each round, slow ones in fewer rounds."""
     best, spent = dict.fromkeys(calls, float("inf")), dict.fromkeys(calls, 0.0)
@@ -213,7 +201,7 @@ def read_images(folder):
     """All images of a folder, uint8 (H, W, 3)."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     if not paths:
-        raise cli.UserError(f"{folder}: no images there; expected Set14, name the folder above with --shared")
+        raise UserError(f"{folder}: no images there; expected Set14, name the folder above with --shared")
     return [read_image(path) for path in paths]
 
 
@@ -221,7 +209,7 @@ def read_image(path, flag=cv2.IMREAD_COLOR):
     """One image, uint8."""
     img = cv2.imread(str(path), flag)
     if img is None:
-        raise cli.UserError(f"{path}: cannot be read as an image; fetch it again")
+        raise UserError(f"{path}: cannot be read as an image; fetch it again")
     return img
 
 

@@ -15,28 +15,23 @@ into docs/speed.md as well.
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import contextlib
 import json
 import os
-import statistics
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from data_prep.files import write_text
-from data_prep.geometry import geometry
-from tools import bench_peers, cli, engines, models, net_bytes, provenance, scratch, speed_page, speed_worker
-from tools.cli import UserError
-from tools.methods import METHODS
+from tools.common import cli, provenance, scratch
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
+from tools.methods.registry import METHODS
+from tools.nets import engines
+from tools.peers import environment, speed_page, speed_worker
+from tools.peers.speed_tasks import STOCK, forward_task, measure, train_task
 
-ROOT = provenance.ROOT
 RESULTS, PAGE = ROOT / "results" / "speed", ROOT / "docs" / "speed.md"
-STOCK = "Caffe, OpenBLAS"
-# largest difference of an output of about 0..1, and relative one of a loss after three iterations
-TOLERANCE = {"forward": 1e-4, "train": 1e-3}
 
 
 def parser():
@@ -78,157 +73,6 @@ def available(asked):
     return {name: found[name] for name in wanted if found[name] is not None}
 
 
-# --- tasks: a folder with all that a worker needs ------------------------------------------------------------
-
-
-def forward_task(folder, method, size, args):
-    """Write the forward task of a method and input side; gives its description (dict)."""
-    scale = 2 if method.name == "LapSRN" else 3  # LapSRN has no net for x3
-    path = models.find(args.weights_dir, method.name, scale)
-    net = method.load(scale, path)
-    data = np.random.default_rng(0).random((1, 1, size, size), dtype=np.float32)
-    _write(folder, method.build(scale), net, {"data": data}, "forward", method.output, args.threads)
-    return {"kind": "forward", "method": method.name, "scale": scale, "size": size, "random_weights": path is None}
-
-
-def train_task(folder, scale, args):
-    """Write the training task of IDN at a scale: stage train, whole batches of the paper's sub-images."""
-    from prototxt.engine import caffe
-    from prototxt.idn import idn
-    from prototxt.solver import stage_solver
-
-    sizes = geometry(scale, "train")
-    batch = sizes.batch
-    rng = np.random.default_rng(0)
-    inputs = {
-        name: rng.random((batch, 1, side, side), dtype=np.float32)
-        for name, side in (("data", sizes.lr_size), ("bic", sizes.hr_size), ("label", sizes.hr_size))
-    }
-    message = _with_inputs(idn(scale, "train", batch=batch), inputs)
-    (folder / "net.prototxt").write_text(str(message), encoding="utf-8")
-    caffe.set_random_seed(1)
-    net = caffe.Net(str(folder / "net.prototxt"), caffe.TRAIN)
-    param = stage_solver(scale, "train", net=str(folder / "net.prototxt"), snapshot_prefix=str(folder / "snapshot"))
-    # nothing but iterations: no tests, no snapshots, no lines
-    del param.test_iter[:]
-    for field in ("test_interval", "snapshot", "display"):
-        param.ClearField(field)
-    param.snapshot_after_train = False
-    (folder / "solver.prototxt").write_text(str(param), encoding="utf-8")
-    _write(folder, message, net, inputs, "train", "loss", args.threads)
-    return {"kind": "train", "method": "IDN", "scale": scale, "size": sizes.lr_size, "batch": batch}
-
-
-def _with_inputs(message, inputs):
-    """A train net whose databases are replaced by Input layers, without its test phase."""
-    from prototxt.engine import caffe
-
-    made = caffe.proto.caffe_pb2.NetParameter(name=message.name)
-    for name, values in inputs.items():
-        layer = made.layer.add(name=name, type="Input", top=[name])
-        layer.input_param.shape.add(dim=values.shape)
-    for layer in message.layer:
-        test_only = any(rule.phase == caffe.TEST for rule in layer.include)
-        if layer.type != "HDF5Data" and not test_only:
-            made.layer.add().CopyFrom(layer)
-    return made
-
-
-def _write(folder, message, net, inputs, kind, output, threads):
-    (folder / "net.prototxt").write_text(str(message), encoding="utf-8")
-    (folder / "net.caffemodel").write_bytes(net_bytes.model_bytes(net))
-    np.savez(folder / "inputs.npz", **inputs)
-    about = {"kind": kind, "output": output, "threads": threads}
-    (folder / "task.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-# --- workers -------------------------------------------------------------------------------------------------
-
-
-class Worker:
-    """One engine at one task, in a process of its own."""
-
-    def __init__(self, engine, folder, args):
-        threads = str(args.threads)
-        environment = {
-            **os.environ,
-            "CAFFE_CPU_ENGINE": speed_worker.cpu_engine(engine),
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-        }
-        self.engine, self.folder = engine, folder
-        self.log = (folder / f"{engine}.log").open("w+", encoding="utf-8")
-        peers = [str(args.peers)] if args.peers else []
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.log, "text": True}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tools.speed_worker", engine, str(folder), *peers],
-            cwd=ROOT,
-            env=environment,
-            **pipes,
-        )
-        try:
-            self._answer()
-        except UserError:
-            self.close()
-            raise
-
-    def ask(self, command):
-        """Send one command; gives the answer (dict)."""
-        with contextlib.suppress(BrokenPipeError):  # it has ended: _answer says with what words
-            self.process.stdin.write(command + "\n")
-            self.process.stdin.flush()
-        return self._answer()
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            self.log.seek(0)
-            said = self.log.read().strip().splitlines() or ["no message"]
-            raise UserError(f"{self.engine}: its process ended ({said[-1]}); leave it out with --engines")
-        return json.loads(line)
-
-    def close(self):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-        self.log.close()
-
-
-def measure(folder, task, names, args):
-    """Run one task on all engines that can; gives rows (list of dict)."""
-    names = [name for name in names if name in speed_worker.MAKERS[task["kind"]]]
-    workers, rows, results = [], {}, {}
-    try:
-        for name in names:
-            workers.append(Worker(name, folder, args))
-            path = folder / f"{len(workers)}.npy"
-            rows[name] = {**task, "engine": name, **workers[-1].ask(f"output {path}")}
-            results[name] = np.load(path)
-            rows[name]["difference"] = agree(name, results[name], results[STOCK], task)
-        seconds = {name: [] for name in names}
-        for _ in range(args.rounds):
-            for worker in workers:
-                seconds[worker.engine].append(worker.ask("run")["seconds"])
-    finally:
-        for worker in workers:
-            worker.close()
-    for name, row in rows.items():
-        row.update(seconds=statistics.median(seconds[name]), seconds_least=min(seconds[name]))
-    return list(rows.values())
-
-
-def agree(name, found, expected, task):
-    """Largest difference (float) from stock Caffe's result; raises UserError when it is no rounding error."""
-    if found.shape != expected.shape:
-        raise UserError(f"{name}: its result has shape {found.shape}, stock Caffe's {expected.shape}; not comparable")
-    difference = float(np.abs(found - expected).max())
-    allowed = TOLERANCE[task["kind"]] * max(1.0, float(np.abs(expected).max()))
-    if not difference <= allowed:
-        raise UserError(f"{name}: its result differs from stock Caffe's by {difference:.2g}, expected {allowed:.2g}")
-    return difference
-
-
 def meta(args, argv, versions):
     """What was measured with and on (dict)."""
     return {
@@ -250,7 +94,7 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else list(argv)
     check(args)
     if args.peers:
-        bench_peers.add_packages(args.peers)
+        environment.add_packages(args.peers)
     versions = available(args.engines)
     args.out.mkdir(parents=True, exist_ok=True)
     about, rows = meta(args, argv, versions), []

@@ -23,8 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_prep.files import write_json, write_text
-from tools import bench_speed, cli, provenance, ranges, tables
-from tools.methods import METHODS
+from tools.common import cli, markdown, provenance, ranges
+from tools.methods.registry import METHODS
+from tools.peers import speed_tasks
 
 ENGINE = "Caffe, oneDNN"
 CHOICES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
@@ -57,8 +58,8 @@ def measure(args, folder):
     tasks = {"forward": folder / "forward", "training iteration": folder / "train"}
     for path in tasks.values():
         path.mkdir()
-    bench_speed.forward_task(tasks["forward"], METHODS["IDN"], SIDE, args)
-    bench_speed.train_task(tasks["training iteration"], 3, args)
+    speed_tasks.forward_task(tasks["forward"], METHODS["IDN"], SIDE, args)
+    speed_tasks.train_task(tasks["training iteration"], 3, args)
     found, others = {}, {}
     for name, path in tasks.items():
         workers = {way: started(path, variables, args) for way, variables in WAYS.items()}
@@ -95,7 +96,7 @@ def started(folder, variables, args):
         for name in CHOICES:
             os.environ.pop(name, None)
         os.environ.update(variables)
-        return bench_speed.Worker(ENGINE, folder, args)
+        return speed_tasks.Worker(ENGINE, folder, args)
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -123,7 +124,7 @@ def busy():
             other.kill()
 
 
-def markdown(report):
+def page(report):
     """The report as Markdown."""
     where = f"{report['device']}, {report['threads']} threads under `nice`, {report['date']}"
     lines = ["# How long waiting threads look before they sleep", "", f"`{report['command']}`, {where}.", "",
@@ -139,7 +140,7 @@ def markdown(report):
             for way, times in ways.items()
         ]  # fmt: skip
         head = [f"{name}: looks", "idle", "busy", "idle, of ours", "busy, of ours"]
-        lines += [tables.markdown(head, body, text_columns=1), ""]
+        lines += [markdown.markdown(head, body, text_columns=1), ""]
     return "\n".join(lines)
 
 
@@ -157,7 +158,7 @@ def main(argv=None):
         "others": others,
         "seconds": seconds,
     }
-    text = markdown(report)
+    text = page(report)
     print(text)
     if args.out:
         write_json(args.out / "waiting.json", report)

@@ -17,7 +17,7 @@ for by name and is missing is an error before anything is measured. Writes bench
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-    from tools import parent
+    from tools.common import parent
 
     parent.follow()  # when it measures a row for --resume; before the imports below, which take their time
 
@@ -28,30 +28,16 @@ import resource
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
+from tools.benchmarking import measure, paper, plan, reports, row_by_row, tables
+from tools.benchmarking.run import metrics, run_jobs, settings, surroundings
+from tools.common import cli, memory, outputs, scratch
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
+from tools.methods import evaluation
+from tools.methods.protocols import PROTOCOLS
+from tools.methods.registry import METHODS
+from tools.nets import engines
 
-from data_prep import files, sources
-from tools import (
-    cli,
-    engines,
-    evaluation,
-    measure,
-    memory,
-    nvidia,
-    outputs,
-    paper,
-    planning,
-    provenance,
-    reports,
-    resume,
-    scratch,
-    tables,
-)
-from tools.cli import UserError
-from tools.methods import METHODS
-from tools.protocols import PROTOCOLS
-
-ROOT = provenance.ROOT
 REPEATS = 3
 
 
@@ -71,7 +57,7 @@ def parser():
         nargs="+",
         choices=[*METHODS, "all"],
         metavar="METHOD",
-        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(planning.printed())})",
+        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(plan.printed())})",
     )
     p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
     p.add_argument(
@@ -105,7 +91,7 @@ def parser():
         "--protocol",
         choices=["own", *PROTOCOLS],
         default="own",
-        help="own: as each method's authors tested it (default); or one for all, see tools/protocols.py",
+        help="own: as each method's authors tested it (default); or one for all, see tools/methods/protocols.py",
     )
     p.add_argument(
         "--tile",
@@ -159,92 +145,13 @@ def _at_least(least, text):
     return int(text)
 
 
-def run_jobs(jobs, options):
-    """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
-    rows = []
-    for job in jobs:
-        separate = memory.reset_peak()
-        scores = [] if job.gap else _run_job(job, options)
-        row = measure.row(job, scores, options.repeats)
-        row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
-        rows.append(paper.compare(row))
-    return rows
-
-
-def _peak_mb(gpu, separate):
-    if gpu:
-        return gpu.held_mb
-    # the scores need little beside a net; where the system has no separate peaks, none is given
-    return memory.peak_mb() if separate else None
-
-
-def _run_job(job, options):
-    name = f"{job.dataset} x{job.scale} {job.method.name}"
-    with tqdm(total=2 * len(job.paths), desc=name, unit="step", leave=False, disable=None) as bar:
-        results = measure.infer(job, options, bar.update)
-        return measure.score(job, results, options, bar.update)
-
-
-def surroundings(args, argv):
-    """What the measurement runs on and in (dict); chooses the device, raises UserError when it is not there."""
-    from tools import caffe_runtime  # here: Caffe is needed only where a net is run
-
-    caffe_runtime.use_device(args.gpu)
-    device = provenance.gpu_name(args.gpu) if args.gpu else f"{provenance.processor()}, {measure.cores()} cores"
-    versions = {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)}
-    if args.gpu:
-        versions["NVIDIA driver"] = nvidia.driver(args.gpu)
-    return {
-        "date": provenance.now(),
-        "command": provenance.command("tools/benchmark.py", argv),
-        "device": device,
-        # other work on the machine makes every second of Table 4 longer: say how much there was
-        "load_average": round(os.getloadavg()[0], 2),
-        "versions": versions,
-    }
-
-
-def _engine_version(engine):
-    found = engines.version(engine)
-    return {engine: found} if found else {}
-
-
-def settings(args, jobs):
-    """How and on which files was measured (dict); no folder name of this machine is in it."""
-    sets = {job.dataset: job.paths for job in jobs if job.paths}
-    used = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
-    return {
-        "tables": args.tables,
-        "edge": args.edge,
-        "protocol": args.protocol,
-        "engine": args.engine,
-        "cpu_engine": engines.cpu_engine(args.engine, args.gpu),
-        "clock": evaluation.CLOCK,
-        "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
-        "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
-        "repeats": args.repeats,
-        "image_sets": {
-            name: {"images": len(paths), "sha256": sources.image_set_hash(paths)} for name, paths in sets.items()
-        },
-        "weights": {
-            name: {"file": files.shown(path.name), "sha256": sources.file_sha256(path)} for name, path in used.items()
-        },
-    }
-
-
-def metrics(table_numbers):
-    """The metrics that the tables print; PSNR in any case, it costs nothing."""
-    asked = {figure for number in table_numbers for figure in paper.TABLES[number]}
-    return tuple(name for name in evaluation.METRICS if name in asked or name == "psnr")
-
-
 def measured(args, argv):
     """The report (dict with meta and rows) that the command line asks for."""
-    jobs = planning.plan(args)
+    jobs = plan.plan(args)
     outputs.folder(args.out)
     gpu = memory.GpuMemory(args.gpu) if args.gpu else None  # before Caffe takes the GPU
     meta = {**surroundings(args, argv), **settings(args, jobs)}
-    planning.check(jobs)
+    plan.check(jobs)
     pictures = args.out / "images" if args.save_images else None
     options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu)
     rows = run_jobs(jobs, options)
@@ -257,11 +164,11 @@ def resumed(args, argv):
     given = {"--save-images": args.save_images, "--update": args.update}
     for option in (name for name, value in given.items() if value):
         raise UserError(f"--resume: does not go with {option}; run it without one of them")
-    jobs = planning.plan(args)
+    jobs = plan.plan(args)
     outputs.folder(args.out)
     meta = {**surroundings(args, argv), **settings(args, jobs)}
-    planning.check(jobs)
-    report, failed = resume.run(jobs, meta, args, metrics(args.tables))
+    plan.check(jobs)
+    report, failed = row_by_row.run(jobs, meta, args, metrics(args.tables))
     show(report, None)
     print(f"written: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)
     if failed:
@@ -285,7 +192,7 @@ def main(argv=None):
     with scratch.private():
         if args.resume:
             return resumed(args, argv)
-        earlier = tables.read_report(args.update) if args.update else None
+        earlier = reports.read_report(args.update) if args.update else None
         report = measured(args, argv)
         return show(reports.updated(report, earlier) if earlier else report, args.out)
 
@@ -301,7 +208,7 @@ def _rendered(args):
     if given:
         option = given[0].replace("_", "-")
         raise UserError(f"--from-json: measures nothing, so that --{option} says nothing; give one of them alone")
-    report = tables.read_report(args.from_json)
+    report = reports.read_report(args.from_json)
     if args.out is not None:
         outputs.folder(args.out)
     report["meta"]["tables"] = sorted(set(args.tables or report["meta"]["tables"]))
@@ -312,7 +219,7 @@ def show(report, folder):
     """Print the tables of `report`; write them to `folder` unless it is None. Gives the exit status."""
     sys.stdout.write(tables.tables_text(report, report["meta"]["tables"]))
     if folder is not None:
-        written = tables.write_report(report, folder)
+        written = reports.write_report(report, folder)
         print(f"written: {', '.join(map(str, written))}", file=sys.stderr)
     return 0
 

@@ -19,12 +19,13 @@ import sys
 from pathlib import Path
 
 from data_prep.files import write_json, write_text
-from tools import cli, foreign_nets, provenance, tables
-from tools.methods import METHODS
+from tools.common import cli, markdown, provenance
+from tools.common.errors import UserError
+from tools.methods.cost import rows
+from tools.methods.registry import METHODS
+from tools.nets import foreign_nets
+from tools.nets.complexity import count
 
-LEARNT = ("Convolution", "Deconvolution", "PReLU", "InnerProduct")
-# the counts do not depend on it; more than any overlap of borders needs
-SIDE = 16
 LARGEST_SIDE = 10**6
 
 
@@ -50,83 +51,6 @@ def _side(text):
 _side.__name__ = "number of pixels"  # argparse puts it into its message
 
 
-def count(message):
-    """Count one net.
-
-    Parameters
-    ----------
-    message : NetParameter
-        A deploy net whose first input has four axes.
-
-    Returns
-    -------
-    dict
-        parameters (convolutions, transposed convolutions, InnerProducts, PReLUs), scale_parameters (Scale layers: what
-        BatchNorm nets learn besides), macs (of a pixel of the first input), layers (those with multiply-accumulates);
-        where other layers have parameters too, other_parameters: {type: number}, whose work is not counted.
-
-    Raises
-    ------
-    UserError
-        A convolution of other than two axes.
-    """
-    from tools import caffe_runtime  # here: --help must not need Caffe
-
-    net = caffe_runtime.build_net(message)
-    kinds = {layer.name: layer.type for layer in message.layer}
-    seen, sums, others = set(), {"Scale": 0, "learnt": 0}, {}
-    for name, blobs in net.params.items():
-        kind = "learnt" if kinds[name] in LEARNT else kinds[name]
-        for blob in blobs:
-            address = blob.data.__array_interface__["data"][0]
-            if address not in seen:
-                seen.add(address)
-                where = sums if kind in sums else others
-                where[kind] = where.get(kind, 0) + blob.count
-    work = [_MACS[layer.type](net, layer) for layer in message.layer if layer.type in _MACS]
-    batch, _, height, width = net.blobs[net.inputs[0]].shape
-    counted = {
-        "parameters": sums["learnt"],
-        "scale_parameters": sums["Scale"],
-        "macs": sum(work) / (height * width * batch),
-        "layers": len(work),
-    }
-    others.pop("BatchNorm", None)  # statistics, not learnt
-    return {**counted, "other_parameters": others} if others else counted
-
-
-def _convolution(net, layer):
-    """Multiply-accumulates of a (transposed) convolution at the net's present size."""
-    weights = net.params[layer.name][0]
-    side = layer.top if layer.type == "Convolution" else layer.bottom
-    shapes = [list(net.blobs[name].shape) for name in side]
-    if any(len(shape) != 4 for shape in shapes):
-        raise cli.UserError(f"layer {layer.name!r}: works on {len(shapes[0])} axes, expected images (four axes)")
-    # the weights' size is what one pixel costs
-    return sum(weights.count * batch * height * width for batch, _, height, width in shapes)
-
-
-def _inner_product(net, layer):
-    return net.params[layer.name][0].count * net.blobs[layer.top[0]].count // layer.inner_product_param.num_output
-
-
-_MACS = {"Convolution": _convolution, "Deconvolution": _convolution, "InnerProduct": _inner_product}
-
-
-def rows(methods, scales, size):
-    """Counts of methods (list of dict with method, scale, gmac, parameters, ...) for a result of `size` (W, H)."""
-    made = []
-    for name in methods:
-        for scale in scales:
-            message = METHODS[name].build(scale)
-            message.layer[0].input_param.shape[0].dim[2:] = [SIDE, SIDE]
-            counted = count(message)
-            pixels = size[0] * size[1] / (1 if METHODS[name].enlarges_first else scale**2)
-            gmac = counted.pop("macs") * pixels / 1e9
-            made.append({"method": name, "scale": scale, "gmac": gmac, **counted})
-    return made
-
-
 def table(made):
     """Markdown table of `rows`; nets that are the same at every scale still get a line for each."""
     head = ["Method", "Scale", "layers", "parameters", "of Scale layers", "GMAC"]
@@ -135,7 +59,7 @@ def table(made):
          f"{r['gmac']:,.2f}"]
         for r in made
     ]  # fmt: skip
-    return tables.markdown(head, body, text_columns=2)
+    return markdown.markdown(head, body, text_columns=2)
 
 
 def _count_files(args):
@@ -155,7 +79,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     if args.prototxt:
         if args.out:
-            raise cli.UserError("--out: is for the table of methods; leave it away with prototxt files")
+            raise UserError("--out: is for the table of methods; leave it away with prototxt files")
         _count_files(args)
         return 0
     made = rows(dict.fromkeys(args.methods), dict.fromkeys(args.scales), args.size)

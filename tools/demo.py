@@ -20,11 +20,15 @@ from pathlib import Path
 import skimage
 
 import matlab_compat as matlab
-from data_prep import sources
+from data_prep import images
 from data_prep.files import atomic_path
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, evaluation, outputs, panel, prepare_data, train
-from tools.cli import UserError
+from tools import benchmark, prepare_data, train
+from tools.common import cli, outputs
+from tools.common.errors import UserError
+from tools.figures import panel
+from tools.methods import evaluation
+from tools.nets import runtime
 
 TRAIN_SET, TEST_SET = "photos_train", "photos_test"
 PHOTOS = {
@@ -79,9 +83,9 @@ def step(tool, *argv):
 def picture(image_path, weights, path):
     """Write LR, bicubic, IDN and HR of a part of one photograph side by side."""
     scale = 3
-    img = sources.read_image(image_path)
+    img = images.read_image(image_path)
     sample = evaluation.prepare(img, scale, name=image_path.name)
-    net = caffe_runtime.build_net(idn(scale, "deploy"), weights)
+    net = runtime.build_net(idn(scale, "deploy"), weights)
     results = {"bicubic": sample.base, "IDN after this demo": evaluation.super_resolve(net, sample)}
     cut = matlab.modcrop(img, scale)
     lr = matlab.imresize(cut, 1 / scale)

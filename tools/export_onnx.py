@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.files import atomic_path
-from tools import cli, engines, foreign_nets, weight_files
-from tools.cli import UserError
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.nets import engines, foreign_nets, weight_files
 
 TOLERANCE = 1e-5
 LARGEST = 2**31 - 1  # bytes of a protobuf message
@@ -79,14 +80,14 @@ def check_arguments(args):
 
 def main(argv=None):
     """Translate, check, write; gives the exit status."""
-    from tools import caffe_runtime, onnx_graph
+    from tools.nets import onnx_graph, runtime
 
     args = parser().parse_args(argv)
     sizes = check_arguments(args)
     engines.check("onnxruntime")
     message = foreign_nets.read_with(args, args.prototxt, sizes)
-    caffe_runtime.use_device()
-    net = caffe_runtime.build_net(message, args.weights)
+    runtime.use_device()
+    net = runtime.build_net(message, args.weights)
     output = args.output or net.outputs[-1]
     if output not in net.blobs:
         has = weight_files.listed(net.blobs, 8)

@@ -23,8 +23,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tools import cli, provenance
-from tools.cli import UserError
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
 from tools.fault_checks import catalogue, report, session
 
 
@@ -38,7 +39,7 @@ def parser():
     p.add_argument("--list", action="store_true", help="print the kinds and end")
     p.add_argument("--verbose", action="store_true", help="print every case, not only those that failed")
     p.add_argument("--jobs", type=_count(1), metavar="N", default=min(2, os.cpu_count() or 1), help="trials at once")
-    p.add_argument("--checkout", type=Path, metavar="DIR", default=provenance.ROOT,
+    p.add_argument("--checkout", type=Path, metavar="DIR", default=ROOT,
                    help="whose tools are tried (default: this one)")
     p.add_argument("--baseline", type=Path, metavar="FILE", help="faults.json of an earlier run, for `failed before`")
     p.add_argument("--update", type=Path, metavar="FILE", help="take the kinds not tried now from a faults.json")

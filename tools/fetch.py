@@ -4,7 +4,7 @@
     tools/fetch.py                              # 291, Set5, Set14 and the weights
     tools/fetch.py Set5 weights                 # only these
     tools/fetch.py BSD100 Urban100              # not pinned: see below
-    tools/fetch.py --method VDSR LapSRN         # published weights of the compared methods (tools/models.json)
+    tools/fetch.py --method VDSR LapSRN         # published weights of the compared methods (data_prep/weights.json)
     FETCH_MIRROR=/mnt/idn tools/fetch.py        # the same files from a folder or a web address
     tools/fetch.py --mirror https://example.org/idn
 
@@ -24,14 +24,14 @@ if __name__ == "__main__":
 
 import os
 from collections import Counter
-from pathlib import Path
 
+from data_prep import weights
 from data_prep.fetch import LOCK, choose, fetch
-from data_prep.manifest import Entry
-from data_prep.mirrors import Web, open_mirror
-from tools import cli, models
-
-ROOT = Path(__file__).resolve().parent.parent
+from data_prep.mirrors import open_mirror
+from data_prep.weights import _entry, _home
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
 
 
 def parse(argv):
@@ -57,7 +57,7 @@ def main(argv=None):
     args = parse(argv)
     if args.method:
         if args.sets:
-            raise cli.UserError(f"--method: takes no sets beside it, got {' '.join(args.sets)}; run the tool twice")
+            raise UserError(f"--method: takes no sets beside it, got {' '.join(args.sets)}; run the tool twice")
         return fetch_models(args)
     mirror = open_mirror(args.mirror, max(0, args.retries))
     outcomes = fetch(choose(args.sets), mirror, args.data_dir, args.weights_dir, force=args.force)
@@ -69,7 +69,7 @@ def main(argv=None):
 
 def fetch_models(args):
     """Fetch the weights of the methods asked for, say where the others are; return the exit status."""
-    chosen = [model for name in args.method for model in models.models(models.named(name))]
+    chosen = [model for name in args.method for model in weights.models(weights.named(name))]
     offered = [model for model in chosen if model.url]
     for model in chosen:
         if not model.url:
@@ -81,27 +81,12 @@ def fetch_models(args):
         check = "SHA-256 as in the registry" if model.sha256 else f"unverified, hash recorded in {LOCK}"
         print(f"{model.method}: {model.file}: {outcomes[-1].state}; {check}; licence: {model.licence}")
     for name in dict.fromkeys(model.method for model in chosen):
-        print(f"{name}: cite {models.citation(name)}")
+        print(f"{name}: cite {weights.citation(name)}")
     complain([one for one in outcomes if one.state in ("failed", "differs")], len(outcomes))
     if not offered:
         asked = ", ".join(args.method)
-        raise cli.UserError(f"{asked}: nothing to fetch; put the files named above into the weights folder")
+        raise UserError(f"{asked}: nothing to fetch; put the files named above into the weights folder")
     return 0
-
-
-def _entry(model):
-    return Entry(model.sha256, model.bytes, _split(model)[1], f"weights/{model.file}")
-
-
-def _home(model, retries):
-    return Web(_split(model)[0], max(0, retries), 1.0)
-
-
-def _split(model):
-    """A model's address as that of its repository's files and the path in it."""
-    base, path = model.url.split("/raw/")
-    commit, inside = path.split("/", 1)
-    return f"{base}/raw/{commit}", inside
 
 
 def summary(name, outcomes):
@@ -122,9 +107,9 @@ def complain(bad, total):
     """Raise UserError when a file is not what was asked for."""
     failed = [one for one in bad if one.state == "failed"]
     if failed:
-        raise cli.UserError(f"{len(failed)} of {total} files failed; the first: {failed[0].error}")
+        raise UserError(f"{len(failed)} of {total} files failed; the first: {failed[0].error}")
     if bad:
-        raise cli.UserError(
+        raise UserError(
             f"{len(bad)} of {total} files differ from the manifest and were kept; the first: {bad[0].path}; "
             "--force replaces them"
         )

@@ -21,20 +21,14 @@ import time
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools import caffe_runtime, cli, gpu, gpu_tests, nvidia, parent, provenance
-from tools.cli import UserError
+from tools.common import cli, parent, provenance
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
+from tools.gpu import driver as gpu_driver
+from tools.gpu import smi
+from tools.gpu_checks.report import TITLES, markdown
+from tools.nets import runtime
 
-ROOT = Path(__file__).resolve().parent.parent
-TITLES = {
-    "forward": "Forward pass, GPU against CPU",
-    "gradient": "Gradients of one training iteration, GPU against CPU",
-    "graphs": "CUDA graphs against launches one by one, 20 iterations, deterministic algorithms",
-    "nccl": "NCCL with one rank against no NCCL, 20 iterations, deterministic algorithms",
-    "training": "Training at x3, batch 64",
-    "torch": "PyTorch eager on the same net, the same batch",
-    "time": "Table 4 for IDN",
-    "upstream": "Upstream's GPU tests of the layers used here",
-}
 # what a part needs in the environment of its process
 ENVIRONMENT = {
     "graphs": {"CAFFE_CUDNN_DETERMINISTIC": "1"},
@@ -45,22 +39,22 @@ ENVIRONMENT = {
 
 def machine(number):
     """What was checked on what: versions, device, driver, packages (dict); raises UserError without a usable GPU."""
-    caffe_runtime.check_gpu(number)
-    build = caffe_runtime.build_info()
+    runtime.check_gpu(number)
+    build = runtime.build_info()
     if build is None:
         raise UserError("CAFFE_PYTHONPATH points to another Caffe; unset it to check this project's build")
-    driver = gpu.driver()
+    driver = gpu_driver.driver()
     device = driver.devices[number]
     return {
         "device": device.name,
         "memory_mb": device.memory_mb,
         "compute_capability": ".".join(map(str, device.capability)),
-        "driver": nvidia.driver(number),
+        "driver": smi.driver(number),
         "driver_cuda": ".".join(map(str, driver.cuda)),
         "processor": provenance.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "build": build,
-        "packages": gpu.nvidia_packages(),
+        "packages": gpu_driver.nvidia_packages(),
         "versions": provenance.versions(),
     }
 
@@ -69,48 +63,23 @@ def run_part(name, args):
     """Run one part in its own process; gives its result (dict with "ok", "seconds" and its figures)."""
     began = time.monotonic()
     if name == "upstream":
-        result = gpu_tests.run(args.tests_program, args.tests_seconds)
+        command = [sys.executable, str(ROOT / "pycaffe" / "run_upstream_tests.py"), "--gpu", str(args.gpu)]
+        command += ["--seconds", str(args.tests_seconds)]
+        command += ["--program", str(args.tests_program)] if args.tests_program else []
     else:
-        command = [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), name, str(args.gpu), *args.folders]
-        environment = parent.environment(**ENVIRONMENT.get(name, {}))
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-        result = _result_of(done)
-    return {**result, "seconds": round(time.monotonic() - began, 1)}
+        command = parent.command("tools.gpu_checks.parts", name, args.gpu, *args.folders)
+    environment = parent.environment(**ENVIRONMENT.get(name, {}))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    return {**_result_of(done), "seconds": round(time.monotonic() - began, 1)}
 
 
 def _result_of(done):
     """The JSON that a part printed last, or why there is none."""
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode == 0 and lines:
+    if done.returncode in (0, 1) and lines:
         return json.loads(lines[-1])
     said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(("***", "WARNING"))]
     return {"ok": False, "error": said[-1] if said else f"ended with status {done.returncode}"}
-
-
-def markdown(report):
-    """The report as Markdown."""
-    m = report["machine"]
-    lines = [
-        f"# GPU check: {m['device']}", "",
-        f"Made by `{report['command']}` on {report['date']}, {report['seconds']} s.", "",
-        f"- GPU: {m['device']}, {m['memory_mb']} MB, compute capability {m['compute_capability']}, driver "
-        f"{m['driver']} (CUDA {m['driver_cuda']})",
-        f"- Caffe: commit {m['build']['commit'][:7]}, CUDA {m['build']['cuda']}, cuDNN {m['build']['cudnn']}, NCCL "
-        f"{m['build']['nccl'] or 'none'}, built for {m['build']['cuda_archs']}",
-        f"- NVIDIA's packages: {', '.join(f'{k} {v}' for k, v in m['packages'].items() if k in PACKAGES)}",
-        f"- Host: {m['processor']}, {m['cores']} cores; Python {m['versions']['python']}; commit "
-        f"{m['versions']['commit'] or 'unknown'}",
-    ]  # fmt: skip
-    for name, part in report["parts"].items():
-        verdict = "ok" if part["ok"] else f"FAILED{': ' + part['error'] if 'error' in part else ''}"
-        if part.get("skipped"):
-            verdict = f"not run: {part['skipped']}"
-        lines += ["", f"## {TITLES[name]}", "", f"{verdict} ({part['seconds']} s)"]
-        lines += ["", *part["lines"]] if part.get("lines") else []
-    return "\n".join(lines) + "\n"
-
-
-PACKAGES = ("nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-curand", "nvidia-nccl-cu13")
 
 
 def parse(argv):
@@ -126,7 +95,7 @@ def parse(argv):
     parser.add_argument("--tests-seconds", type=int, default=240, help="stop upstream's tests then (default: 240)")
     parser.add_argument("--out", type=Path, help="folder for the report (default: results/gpu/<device>)")
     args = parser.parse_args(argv)
-    numbers = caffe_runtime.gpu_numbers(args.gpu)
+    numbers = runtime.gpu_numbers(args.gpu)
     if len(numbers) > 1:
         parser.error(f"--gpu: got {args.gpu}, expected one GPU")
     args.gpu = numbers[0]

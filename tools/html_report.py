@@ -12,44 +12,20 @@ The file needs no network and nothing beside it. Figures are taken from --figure
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-import base64
-import io
-import string
 import sys
-import tempfile
 from pathlib import Path
 
-from PIL import Image
-
-from data_prep import sources
+from data_prep import images
 from data_prep.files import write_text
-from tools import (
-    cli,
-    evaluation,
-    figure_inputs,
-    html_tables,
-    json_file,
-    learning_log,
-    models,
-    outputs,
-    plot_tradeoff,
-    provenance,
-    scratch,
-    tables,
-)
-from tools.cli import UserError
-from tools.texts import in_html
+from tools.benchmarking import reports
+from tools.common import cli, outputs, provenance, scratch
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
+from tools.methods import evaluation
+from tools.report import html_tables
+from tools.report.sections import curves_section, figures_section, page, provenance_section, sliders_section
 
-ROOT = provenance.ROOT
 RESULTS = ROOT / "results"
-TEMPLATE = Path(__file__).with_name("report_template.html")
-TITLE = "IDN on real Caffe: what was measured here"
-FIGURES = {
-    "residual": "Figure 4: the residual image and the distribution of its values",
-    "features": "Figure 5: mean feature maps of the enhancement and compression units",
-    "comparison": "Figures 6 to 8: one part by all methods",
-}
-SUMMARY, FIGURE_JSON = "summary.json of tools/train.py", "figure's .json of tools/plot_*.py"
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png")  # of scikit-image, free to show
 TEST_IMAGES = (("Set5", "butterfly"), ("Set14", "barbara"))  # shown where the user has them
 
@@ -65,60 +41,9 @@ def parser():
     p.add_argument("--figures", type=Path, metavar="DIR", default=RESULTS / "figures", help="default: results/figures")
     p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE", help="pictures for the slider")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="of the slider's pictures (default: 3)")
-    figure_inputs.add_folders(p)
+    cli.add_folders(p)
     p.set_defaults(out=ROOT / "runs" / "report")  # a folder, or the file's name
     return p
-
-
-def data_uri(content, kind):
-    """The bytes of a picture as an address that needs no network."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _figure(path, text):
-    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
-    return (
-        f'<figure><img src="{data_uri(path.read_bytes(), kind)}" alt="{in_html(text)}">'
-        f"<figcaption>{in_html(text)}</figcaption></figure>"
-    )
-
-
-def figures_section(folder, report, timing):
-    """Figure 1, drawn now from the tables' data, and Figures 4 to 8 from `folder` (str of HTML)."""
-    with tempfile.TemporaryDirectory() as drawing:
-        found = plot_tradeoff.points(report, [timing], "Set5", 3)
-        parts = []
-        if any(found.values()):
-            written = plot_tradeoff.plot(
-                found, "PSNR against time, x3 on Set5", timing["meta"]["device"], Path(drawing)
-            )
-            parts.append(_figure(written[1], "Figure 1: PSNR against time"))
-    for kind, text in FIGURES.items():
-        files = sorted(Path(folder).glob(f"{kind}_*.svg"))
-        parts += [_figure(path, f"{text} ({path.stem.split('_', 1)[1].replace('_', ', ')})") for path in files]
-        if not files:
-            parts.append(f"<p>{in_html(text)}: not in {in_html(folder.name)}/; tools/plot_{kind}.py draws it.</p>")
-    return "".join(parts)
-
-
-def curves_section(runs):
-    """Learning curves of each run, and of all over each other where there are several (str of HTML)."""
-    if not runs:
-        return "<p>No training run was given; tools/train.py makes one.</p>"
-    parts, every = [], {}
-    with tempfile.TemporaryDirectory() as drawing:
-        for path in runs:
-            name, rows, bicubic = learning_log.run_of(path)
-            if name in every:
-                raise UserError(f"--runs {path}: there is another run called {name}; rename one of the folders")
-            every[name] = rows
-            drawn = Path(drawing) / "one.svg"
-            learning_log.plot(rows, drawn, title=name, bicubic=bicubic)
-            parts.append(_figure(drawn, f"{name}: loss and validation PSNR"))
-        if len(every) > 1:
-            both = learning_log.plot_runs(every, Path(drawing), "all", title="all runs")
-            parts.insert(0, _figure(both[1], "All runs over each other"))
-    return "".join(parts)
 
 
 def pictures(args):
@@ -129,94 +54,8 @@ def pictures(args):
 
     free = [Path(skimage.__file__).parent / "data" / name for name in PHOTOGRAPHS]
     found = [path for path in free if path.is_file()]
-    paths = (figure_inputs.find_in_set(args.data_dir, *image) for image in TEST_IMAGES)
+    paths = (images.find_in_set(args.data_dir, *image) for image in TEST_IMAGES)
     return found + [path for path in paths if path is not None]
-
-
-def sliders_section(paths, scale, weights_dir):
-    """Bicubic and IDN over each other, with a slider between them (str of HTML)."""
-    weights = figure_inputs.idn_weights(weights_dir, scale)
-    if weights is None:
-        return f"<p>{in_html(models.gap('IDN', scale))}, so that there is nothing to compare.</p>"
-    from tools.methods import METHODS  # here: a page without pictures needs no Caffe
-
-    net = METHODS["IDN"].load(scale, weights)
-    return f'<div class="pairs">{"".join(_slider(path, scale, net) for path in paths)}</div>'
-
-
-def _slider(path, scale, net):
-    img = sources.read_image(path)
-    sample = evaluation.prepare(img, scale, name=path.name)
-    drawn, psnr = {}, {}
-    for name, result in (("bicubic", sample.base), ("IDN", evaluation.super_resolve(net, sample))):
-        sr = evaluation.quantise(result)
-        psnr[name] = evaluation.score(sample.hr, sr, scale, ("psnr",))["psnr"]
-        drawn[name] = _png(evaluation.colour(img, sr, scale))
-    tags = [f"{name}, {psnr[name]:.2f} dB" for name in drawn]
-    name = in_html(path.stem)
-    return (
-        f'<figure><div class="slider"><img src="{drawn["bicubic"]}" alt="{name}, bicubic">'
-        f'<img class="after" src="{drawn["IDN"]}" alt="{name}, IDN"><span class="handle"></span>'
-        f'<span class="tag left">{tags[0]}</span><span class="tag right">{tags[1]}</span>'
-        f'<input type="range" min="0" max="100" step="0.5" value="50" aria-label="{name}: bicubic left, IDN right">'
-        f"</div><figcaption>{name}, x{scale}</figcaption></figure>"
-    )
-
-
-def _png(picture):
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG", optimize=True)
-    return data_uri(stream.getvalue(), "png")
-
-
-def provenance_section(reports, runs, folder, command):
-    """Machine, versions, hashes and commands (str of HTML)."""
-    commands, hashes = [("this page", command)], []
-    for name, report in reports.items():
-        meta = report["meta"]
-        commands += [(name, one["command"]) for one in (*meta.get("earlier", ()), meta)]
-        hashes += [(f"images of {key}", one["sha256"]) for key, one in meta.get("image_sets", {}).items()]
-        hashes += [(f"{key}, {one['file']}", one["sha256"]) for key, one in meta.get("weights", {}).items()]
-    for path in runs:
-        summary = (path if path.is_dir() else path.parent) / "summary.json"
-        if summary.is_file():
-            name, run = f"run {summary.parent.name}", json_file.read(summary, SUMMARY)
-            commands.append((name, json_file.text(run, "command", summary, SUMMARY)))
-            digest = json_file.text(run, "weights_sha256", summary, SUMMARY, tables.MISSING)
-            hashes.append((f"{name}, weights", digest))
-    for file in sorted(Path(folder).glob("*.json")):
-        about = json_file.read(file, FIGURE_JSON)
-        commands.append((file.stem, json_file.text(about, "command", file, FIGURE_JSON)))
-    machines = [(name, f"{r['meta']['device']}, {r['meta']['date']}") for name, r in reports.items()]
-    versions = {}
-    for report in reports.values():
-        versions.update(report["meta"].get("versions", {}))
-    return "".join(
-        f"<h3>{title}</h3>{_pairs(pairs)}"
-        for title, pairs in (
-            ("Machine", [("this page", f"{provenance.processor()}, {provenance.now()}"), *machines]),
-            ("Versions", list(versions.items())),
-            ("SHA-256", list(dict.fromkeys(hashes))),
-            ("Commands", list(dict.fromkeys(commands))),
-        )
-    )
-
-
-def _pairs(pairs):
-    lines = "".join(
-        f'<tr><th scope="row">{in_html(key)}</th><td class="text"><code>{in_html(value)}</code></td></tr>'
-        for key, value in pairs
-    )
-    return f"<table><tbody>{lines}</tbody></table>"
-
-
-def page(sections, subtitle):
-    """The whole page (str) from {title: HTML of the section}."""
-    ids = {title: title.lower().replace(" ", "-") for title in sections}
-    body = "".join(f'<section id="{ids[t]}"><h2>{in_html(t)}</h2>{html}</section>' for t, html in sections.items())
-    links = "".join(f'<a href="#{ids[t]}">{in_html(t)}</a>' for t in sections)
-    template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(title=in_html(TITLE), subtitle=in_html(subtitle), links=links, sections=body)
 
 
 def main(argv=None):
@@ -231,14 +70,14 @@ def _written(args, argv):
         if not path.is_file():
             raise UserError(f"{path}: no such file; expected a picture")
     out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
-    report, timing = tables.read_report(args.benchmark), tables.read_report(args.time)
+    report, timing = reports.read_report(args.benchmark), reports.read_report(args.time)
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
     curves = curves_section(runs)  # first: it may refuse a run, and the pictures take longer
     command = provenance.command("tools/html_report.py", sys.argv[1:] if argv is None else argv)
     sources_of_figures = {"Tables 2 and 3": report, "Table 4": timing}
     measured = provenance_section(sources_of_figures, runs, args.figures, command)
     for path in args.images or ():
-        evaluation.check_size(sources.read_image(path).shape, args.scale, path)
+        evaluation.check_size(images.read_image(path).shape, args.scale, path)
     outputs.folder(out.parent)
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder, expected the name of a file; choose another one")

@@ -14,8 +14,9 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
-from tools import cli, matconvnet
-from tools.cli import UserError
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.nets import matconvnet
 
 
 def parser():
@@ -43,11 +44,11 @@ def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
     from prototxt.registry import NETWORKS  # here: --help must not need Caffe
-    from tools import caffe_runtime, net_bytes
+    from tools.nets import net_bytes, runtime
 
     output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)
-    net = caffe_runtime.build_net(message)
+    net = runtime.build_net(message)
     report = matconvnet.load_mat(net, args.mat, args.network)
     net_bytes.save_model(net, output)
     for layer, source, shape, ours in report:

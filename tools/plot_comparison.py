@@ -19,12 +19,17 @@ import sys
 from pathlib import Path
 
 import matlab_compat as matlab
-from data_prep import sources
+from data_prep import images
+from data_prep import weights as data_prep_weights
 from data_prep.files import together, write_json
-from tools import cli, evaluation, figure_inputs, measure, models, net_memory, outputs, panel, paper, provenance, style
-from tools.cli import UserError
-from tools.methods import METHODS
-from tools.protocols import PROTOCOLS
+from tools.benchmarking import measure, paper
+from tools.common import cli, outputs, provenance
+from tools.common.errors import UserError
+from tools.figures import panel, style
+from tools.methods import evaluation
+from tools.methods.protocols import PROTOCOLS
+from tools.methods.registry import METHODS
+from tools.nets import forward_memory
 
 # image set, image, box of the paper's figures; the boxes were chosen by eye, the paper prints none
 FIGURES = {
@@ -47,7 +52,7 @@ def parser():
     methods = [name for name, method in METHODS.items() if method.printed]
     p.add_argument("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=f"default: {' '.join(methods)}")
     p.add_argument("--strip", action="store_true", help="one row: LR, the methods, the ground truth")
-    figure_inputs.add_folders(p)
+    cli.add_folders(p)
     return p
 
 
@@ -89,27 +94,27 @@ def results(path, scale, methods, weights_dir):
     list of str
         Why the others are not there.
     """
-    img, found, gaps = sources.read_image(path), {}, []
+    img, found, gaps = images.read_image(path), {}, []
     for name in methods:
         method = METHODS[name]
         weights = _weights(name, scale, weights_dir)
         if method.network and weights is None:
-            gaps.append(models.gap(name, scale))
+            gaps.append(data_prep_weights.gap(name, scale))
             continue
         protocol = PROTOCOLS[method.protocol]
-        tile = method.tiling(stock=not net_memory.runs_onednn())
+        tile = method.tiling(stock=not forward_memory.runs_onednn())
         job = measure.Job(path.parent.name, scale, method, [path], weights, None, protocol, tile)
         options = measure.Options()
         result = measure.infer(job, options)
         (scores,) = measure.score(job, result, options)
         picture = evaluation.colour(img, result[0].sr, scale)
-        label = f"{name}, trained here" if weights and weights.parent == models.OURS else name
+        label = f"{name}, trained here" if weights and weights.parent == data_prep_weights.OURS else name
         found[label] = picture, {metric: scores.get(metric) for metric in evaluation.METRICS}
     return found, gaps
 
 
 def _weights(name, scale, weights_dir):
-    return models.find(weights_dir, name, scale) or models.find_ours(name, scale)
+    return data_prep_weights.find(weights_dir, name, scale) or data_prep_weights.find_ours(name, scale)
 
 
 def caption(name, scores):
@@ -185,19 +190,19 @@ def chosen(args):
         return args.image, args.scale or 3, args.box
     dataset, name, box = FIGURES[args.figure]
     scale = args.scale or FIGURE_SCALE
-    return figure_inputs.in_set(args.data_dir, dataset, name), scale, args.box or box
+    return images.in_set(args.data_dir, dataset, name), scale, args.box or box
 
 
 def main(argv=None):
     """Draw a comparison; gives the exit status."""
     args = parser().parse_args(argv)
     path, scale, box = chosen(args)
-    img = sources.read_image(path)
+    img = images.read_image(path)
     evaluation.check_size(img.shape, scale, path)
     box = check_box(box, img.shape[:2], scale, path.name)
     for name in args.methods or ():
         if METHODS[name].network and _weights(name, scale, args.weights_dir) is None:
-            raise UserError(f"--methods: {models.gap(name, scale)}")
+            raise UserError(f"--methods: {data_prep_weights.gap(name, scale)}")
     outputs.folder(args.out)
     methods = args.methods or [name for name, method in METHODS.items() if method.printed]
     found, gaps = results(path, scale, methods, args.weights_dir)
@@ -206,7 +211,7 @@ def main(argv=None):
     scores = {name: scores for name, (_, scores) in found.items()}
     report = {
         "command": provenance.command("tools/plot_comparison.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": sources.file_sha256(path),
+        "image_sha256": images.file_sha256(path),
         "box": list(box),
         "scores": scores,
         "missing": gaps,

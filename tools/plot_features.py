@@ -18,10 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import sources
+from data_prep import images
 from data_prep.files import together, write_json
-from tools import cli, evaluation, figure_inputs, models, outputs, provenance, style
-from tools.cli import UserError
+from data_prep.weights import gap, idn_weights
+from tools.common import cli, outputs, provenance
+from tools.common.errors import UserError
+from tools.figures import style
+from tools.methods import evaluation
+from tools.nets import runtime
 
 UNITS = {"enhancement": "sum{}", "compression": "down{}"}
 BLOCKS = 4
@@ -33,7 +37,7 @@ def parser():
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
     p.add_argument("--weights", type=Path, metavar="FILE", help="IDN's weights; default: released, else trained here")
-    figure_inputs.add_folders(p)
+    cli.add_folders(p)
     return p
 
 
@@ -69,10 +73,10 @@ def mean_maps(img, scale, weights):
     dict of str to list of ndarray, (h, w), float64
         "enhancement" and "compression", unit 1 to 4.
     """
-    from tools.methods import METHODS  # here: --help must not need Caffe
+    from tools.methods.registry import METHODS  # here: --help must not need Caffe
 
     net = METHODS["IDN"].load(scale, weights)
-    evaluation.forward(net, evaluation.prepare(img, scale).lr)
+    runtime.forward(net, evaluation.prepare(img, scale).lr)
     return {
         unit: [t_mean(net.blobs[blob.format(k)].data[0]) for k in range(1, BLOCKS + 1)] for unit, blob in UNITS.items()
     }
@@ -98,21 +102,21 @@ def plot(maps, title, folder, stem):
 def main(argv=None):
     """Draw Figure 5; gives the exit status."""
     args = parser().parse_args(argv)
-    path = args.image or figure_inputs.in_set(args.data_dir, "Set5", "butterfly")
-    weights = args.weights or figure_inputs.idn_weights(args.weights_dir, args.scale)
+    path = args.image or images.in_set(args.data_dir, "Set5", "butterfly")
+    weights = args.weights or idn_weights(args.weights_dir, args.scale)
     if weights is None:
-        raise UserError(f"{models.gap('IDN', args.scale)}, and none in results/models; or give --weights FILE")
+        raise UserError(f"{gap('IDN', args.scale)}, and none in results/models; or give --weights FILE")
     outputs.folder(args.out)
-    img = sources.read_image(path)
+    img = images.read_image(path)
     evaluation.check_size(img.shape, args.scale, path)
     maps = mean_maps(img, args.scale, weights)
     for picture in (one for pictures in maps.values() for one in pictures):
-        figure_inputs.check_finite(picture, weights)
-    name = figure_inputs.name_of(path)
+        cli.check_finite(picture, weights)
+    name = cli.name_of(path)
     stem = f"features_{name}_x{args.scale}"
     report = {
         "command": provenance.command("tools/plot_features.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": sources.file_sha256(path),
+        "image_sha256": images.file_sha256(path),
         "weights": weights.name,
         **{
             unit: [{"lowest": float(p.min()), "mean": float(p.mean()), "highest": float(p.max())} for p in pictures]

@@ -18,9 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import sources
+from data_prep import images
 from data_prep.files import together, write_json
-from tools import cli, evaluation, figure_inputs, outputs, provenance, style
+from data_prep.weights import idn_weights
+from tools.common import cli, outputs, provenance
+from tools.figures import style
+from tools.methods import evaluation
 
 BINS = 121
 SHOWN = 99.5  # per cent of the values lie inside the colours of the picture, or edges alone would be seen
@@ -33,7 +36,7 @@ def parser():
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
     p.add_argument("--graph-only", action="store_true", help="draw no picture: it would show the image")
-    figure_inputs.add_folders(p)
+    cli.add_folders(p)
     return p
 
 
@@ -56,11 +59,11 @@ def residuals(img, scale, weights=None):
     base = sample.base.astype(np.float64)
     found = {"ground truth": sample.hr / 255 - base}
     if weights is not None:
-        from tools.methods import METHODS  # here: the graph of the ground truth needs no Caffe
+        from tools.methods.registry import METHODS  # here: the graph of the ground truth needs no Caffe
 
         net = METHODS["IDN"].load(scale, weights)
         found["IDN"] = evaluation.super_resolve(net, sample).astype(np.float64) - base
-        figure_inputs.check_finite(found["IDN"], weights)
+        cli.check_finite(found["IDN"], weights)
     return {name: evaluation.compared(one, scale) for name, one in found.items()}
 
 
@@ -104,17 +107,17 @@ def plot(found, title, folder, stem, graph_only=False):
 def main(argv=None):
     """Draw Figure 4; gives the exit status."""
     args = parser().parse_args(argv)
-    path = args.image or figure_inputs.in_set(args.data_dir, "Set5", "butterfly")
-    weights = figure_inputs.idn_weights(args.weights_dir, args.scale)
+    path = args.image or images.in_set(args.data_dir, "Set5", "butterfly")
+    weights = idn_weights(args.weights_dir, args.scale)
     outputs.folder(args.out)
-    img = sources.read_image(path)
+    img = images.read_image(path)
     evaluation.check_size(img.shape, args.scale, path)
     found = residuals(img, args.scale, weights)
-    name = figure_inputs.name_of(path)
+    name = cli.name_of(path)
     stem = f"residual_{name}_x{args.scale}"
     report = {
         "command": provenance.command("tools/plot_residual.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": sources.file_sha256(path),
+        "image_sha256": images.file_sha256(path),
         "weights": weights and weights.name,
         **{name: numbers(residual) for name, residual in found.items()},
     }

@@ -22,9 +22,9 @@ from data_prep import build, hdf5
 from data_prep.counts import add_row
 from data_prep.geometry import IMAGE_SETS, geometry
 from data_prep.plan import gather, make_plan
-from tools import cli
-
-ROOT = Path(__file__).resolve().parent.parent
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
 
 
 def parse(argv):
@@ -87,7 +87,7 @@ def shard_mb(args):
     try:
         return float(given)
     except ValueError:
-        raise cli.UserError(f"SHARD_MB={given}: expected a number of megabytes, such as 500") from None
+        raise UserError(f"SHARD_MB={given}: expected a number of megabytes, such as 500") from None
 
 
 def describe(plan):

@@ -9,34 +9,34 @@ if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import json
-from pathlib import Path
 
 from data_prep.files import write_text
-from tools import blocks, cli, paper, tables
-
-ROOT = Path(__file__).resolve().parent.parent
+from tools.benchmarking import paper, reports, tables
+from tools.common import cli, markdown
+from tools.common.errors import UserError
+from tools.common.paths import ROOT
 
 
 def summary(folder):
     """The figures of IDN alone, ours beside the paper's, for the first screen."""
-    report = tables.read_report(folder / "benchmark" / "benchmark.json")
+    report = reports.read_report(folder / "benchmark" / "benchmark.json")
     head, body = ["IDN", "PSNR (dB), here", "paper", "SSIM, here", "paper", "IFC, here", "paper"], []
     for row in report["rows"]:
         if row["method"] == "IDN" and not row.get("gap"):
             cells = [(row[f], row["paper"][f], paper.decimals(f)) for f in ("psnr", "ssim", "ifc")]
-            numbers = [tables.number(value, digits) for *pair, digits in cells for value in pair]
+            numbers = [markdown.number(value, digits) for *pair, digits in cells for value in pair]
             body.append([f"{row['dataset']} x{row['scale']}", *numbers])
-    return tables.markdown(head, body, text_columns=1)
+    return markdown.markdown(head, body, text_columns=1)
 
 
 def results(folder):
     """Tables 2 and 3 from results/benchmark: a line a row, each cell ours / the paper's / difference."""
-    return tables.results_block(tables.read_report(folder / "benchmark" / "benchmark.json"))
+    return tables.results_block(reports.read_report(folder / "benchmark" / "benchmark.json"))
 
 
 def time(folder):
     """Table 4 from results/time."""
-    return tables.time_block(tables.read_report(folder / "time" / "benchmark.json"))
+    return tables.time_block(reports.read_report(folder / "time" / "benchmark.json"))
 
 
 def data(folder):
@@ -55,7 +55,7 @@ def data(folder):
         "work as well; pairs before truncation to whole batches, seeds and hashes are in "
         "[results/data/counts.md](results/data/counts.md)."
     )
-    return f"{tables.markdown(head, body, text_columns=3)}\n\n{note}"
+    return f"{markdown.markdown(head, body, text_columns=3)}\n\n{note}"
 
 
 def training(folder):
@@ -70,13 +70,13 @@ def training(folder):
         body.append([
             f"[{name}](results/training/{name}/log.csv), {run['validation']['name']} x{run['scale']}",
             f"{sum(stage['iterations'] for stage in run['stages'].values()):,}",
-            f"{run['hours']:.1f}", *(tables.number(psnr, 2) for psnr in (run["psnr"], run["bicubic"], printed)),
+            f"{run['hours']:.1f}", *(markdown.number(psnr, 2) for psnr in (run["psnr"], run["bicubic"], printed)),
         ])  # fmt: skip
         notes.append(
             f"{name}: `{run['command']}`, {run['device']}, {run['date'][:10]}.\n\n"
             f"![learning curve](results/training/{name}/learning_curve.png)"
         )
-    return "\n\n".join([tables.markdown(head, body, text_columns=1), *notes])
+    return "\n\n".join([markdown.markdown(head, body, text_columns=1), *notes])
 
 
 BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "training": training}
@@ -89,8 +89,8 @@ def renewed(text, folder):
             block = make(folder)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             what = f"{type(error).__name__}: {error}"
-            raise cli.UserError(f"{folder}: the files behind block {name} are damaged ({what}); restore them") from None
-        text = blocks.with_block(text, name, block)
+            raise UserError(f"{folder}: the files behind block {name} are damaged ({what}); restore them") from None
+        text = markdown.with_block(text, name, block)
     return text
 
 
@@ -103,7 +103,7 @@ def main(argv=None):
     old = readme.read_text(encoding="utf-8")
     new = renewed(old, ROOT / "results")
     if args.check and new != old:
-        raise cli.UserError("README.md: not what results/ say; run tools/readme.py")
+        raise UserError("README.md: not what results/ say; run tools/readme.py")
     if not args.check:
         write_text(readme, new)
     return 0

@@ -22,9 +22,9 @@ from data_prep.build import build, database_folder, is_current
 from data_prep.errors import DataError
 from data_prep.geometry import geometry
 from data_prep.hdf5 import check_database, list_path, shard_paths
+from data_prep.images import read_image
 from data_prep.patches import cut
 from data_prep.plan import gather, make_plan
-from data_prep.sources import read_image
 
 
 def plan_for(folder, scale=3, stage="train", **options):
@@ -158,7 +158,7 @@ def test_no_space_while_writing_keeps_the_old_database(small_set, tmp_path, monk
 def test_a_full_disk_for_real(small_set, tmp_path):
     """A limit on file size is as near to a full disk as an ordinary user gets: EFBIG instead of ENOSPC."""
     script = (
-        "import resource, sys; from tools import cli, prepare_data\n"
+        "import resource, sys; from tools.common import cli; from tools import prepare_data\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "cli.run(lambda: prepare_data.main(sys.argv[1:]))"
@@ -198,7 +198,7 @@ def test_a_bug_in_a_process_is_not_hidden(small_set, tmp_path, monkeypatch):
         assert left_over(tmp_path / "out") == []
 
 
-COMMAND = [sys.executable, "-c", "import sys; from tools import cli, prepare_data; cli.run(prepare_data.main)"]
+COMMAND = [sys.executable, str(Path(__file__).resolve().parents[2] / "tools/prepare_data.py")]
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_ctrl_c_cleans_up(big_job, tmp_path):
     for pid in [run.pid, *workers]:  # as a terminal does: to the whole group
         os.kill(pid, signal.SIGINT)
     _, err = run.communicate(timeout=200)
-    assert (run.returncode, err) == (130, "-c: interrupted\n")
+    assert (run.returncode, err) == (130, "prepare_data.py: interrupted\n")
     assert list(partial.parent.iterdir()) == []
     wait_until(lambda: not any(map(alive, workers)))
 
@@ -285,7 +285,7 @@ def test_killed_worker_is_one_line(big_job, tmp_path):
     os.kill(children(run)[-1], signal.SIGKILL)
     _, err = run.communicate(timeout=200)
     assert run.returncode == 2
-    assert err == "-c: a worker process was killed, perhaps for want of memory; try fewer --workers\n"
+    assert err == "prepare_data.py: a worker process was killed, perhaps for want of memory; try fewer --workers\n"
     assert list(partial.parent.iterdir()) == []
 
 

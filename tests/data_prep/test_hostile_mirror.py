@@ -541,7 +541,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.getrlimit(resource.RLI
 from data_prep.fetch import fetch
 from data_prep.manifest import Entry
 from data_prep.mirrors import open_mirror
-from tools import cli
+from tools.common import cli
 entry = Entry(*eval(sys.argv[2]))
 cli.run(lambda: print(fetch([entry], open_mirror(sys.argv[1], 3, 5.0), sys.argv[3], sys.argv[3], progress=False)))
 """

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 import skimage
 
-from tools import cli
-from tools.methods import METHODS
+from tools.common import cli
+from tools.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("results/figures/*.md")])
@@ -200,7 +200,7 @@ def test_links_lead_somewhere():
 
 def test_messages_of_the_troubleshooting_page_exist():
     """Each message in its first column stands in the sources."""
-    places = ("tools/*.py", "data_prep/*.py", "matlab_compat/**/*.py", "prototxt/*.py", "pycaffe/*.py")
+    places = ("tools/**/*.py", "data_prep/*.py", "matlab_compat/**/*.py", "prototxt/*.py", "pycaffe/*.py")
     places += ("pycaffe/cmake/*.cmake",)
     sources = "".join(path.read_text() for place in places for path in ROOT.glob(place))
     sources += "".join(map(os.strerror, range(1, 134)))  # the system's own words

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from matlab_compat import imresize
-from tools import bench_matlab_compat, bench_page, bench_peers
-from tools.cli import UserError
+from tools import bench_matlab_compat
+from tools.common.errors import UserError
+from tools.peers import imresize_page
+from tools.peers.imresize import gather, peers
 
 
 def test_the_page_shows_the_committed_results(root):
     report = json.loads((root / "results" / "matlab_compat" / "benchmark.json").read_text(encoding="utf-8"))
-    text = bench_page.markdown(report)
+    text = imresize_page.markdown(report)
     assert (root / "results" / "matlab_compat" / "benchmark.md").read_text(encoding="utf-8") == text
     page = root / "docs" / "matlab.md"
-    assert page.read_text(encoding="utf-8") == bench_page.renewed(page, text)
+    assert page.read_text(encoding="utf-8") == imresize_page.renewed(page, text)
     ours = report["resize"][0]
     assert ours["name"] == bench_matlab_compat.OURS and ours["mismatch_percent"] == 0 and ours["values"] == 719952
 
@@ -24,12 +26,12 @@ def test_the_page_shows_the_committed_results(root):
 def test_the_plain_gather_is_exact_too():
     img = np.random.default_rng(0).integers(0, 256, (41, 50, 3), np.uint8)
     for scale in (1 / 3, 0.9, 2):
-        np.testing.assert_array_equal(bench_peers.gather(img, scale), imresize(img, scale))
+        np.testing.assert_array_equal(gather(img, scale), imresize(img, scale))
 
 
 def test_peers_give_images_of_the_right_size():
     img = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    found = bench_peers.peers()
+    found = peers()
     assert any(name.startswith("OpenCV") for name in found)  # a dependency of ours, so always there
     for name, resize in found.items():
         for scale in (0.5, 2):

@@ -10,7 +10,7 @@ from prototxt import emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.idn import idn, main
-from tools import caffe_runtime
+from tools.nets import runtime
 
 SCALES = (2, 3, 4)
 # parameters of the released weights, counted in the three .caffemodel files of commit 482c601
@@ -83,7 +83,7 @@ def test_enhancement_unit_is_wired_as_figure_3(k):
 @pytest.mark.parametrize("scale", SCALES)
 def test_parameters_and_shapes_in_caffe(scale):
     lr, hr = TRAIN_SIZES[scale]
-    net = caffe_runtime.build_net(idn(scale, input_shape=(lr, lr)))
+    net = runtime.build_net(idn(scale, input_shape=(lr, lr)))
     assert sum(blob.data.size for blobs in net.params.values() for blob in blobs) == PARAMETERS
     for name, cin, out, kernel, group in expected_layers():
         weights, bias = net.params[name]
@@ -94,7 +94,7 @@ def test_parameters_and_shapes_in_caffe(scale):
 
 def test_msra_filler_has_the_average_variance():
     caffe.set_random_seed(3)
-    weights = caffe_runtime.build_net(idn(2)).params["conv3_6"][0].data
+    weights = runtime.build_net(idn(2)).params["conv3_6"][0].data
     # He et al.: variance 2 / n, with n the mean of fan-in 48 * 9 and fan-out 80 * 9 (34,560 weights)
     assert weights.var() == pytest.approx(2 / ((48 + 80) / 2 * 9), rel=0.05)
 
@@ -102,8 +102,8 @@ def test_msra_filler_has_the_average_variance():
 @pytest.mark.parametrize("scale", SCALES)
 def test_released_weights_load_by_name(shared, scale):
     path = shared / "weights" / "idn" / f"IDN_x{scale}.caffemodel"
-    net = caffe_runtime.build_net(idn(scale), path)
-    assert sum(len(layer.blobs) > 0 for layer in caffe_runtime.read_caffemodel(path).layer) == 31
+    net = runtime.build_net(idn(scale), path)
+    assert sum(len(layer.blobs) > 0 for layer in runtime.read_caffemodel(path).layer) == 31
     assert all(np.abs(blobs[0].data).max() > 0.01 for blobs in net.params.values())
 
 
@@ -144,7 +144,7 @@ def reference_idn(net, x, scale):
 @pytest.mark.parametrize("scale", SCALES)
 def test_forward_equals_the_equations(scale):
     caffe.set_random_seed(scale)
-    net = caffe_runtime.build_net(idn(scale, input_shape=(7, 9)))
+    net = runtime.build_net(idn(scale, input_shape=(7, 9)))
     rng = np.random.default_rng(scale)
     for blobs in net.params.values():
         blobs[1].data[...] = rng.normal(0, 0.05, blobs[1].data.shape)  # a zero bias would hide its place
@@ -172,7 +172,7 @@ def loss_net(loss, batch):
 def test_losses_and_gradients(loss):
     """l1: sum |d| / N and sign(d) / N, the release's L1Loss; l2: sum d^2 / (2N) and d / N."""
     batch = 64
-    net = caffe_runtime.build_net(loss_net(loss, batch), phase=caffe.TRAIN)
+    net = runtime.build_net(loss_net(loss, batch), phase=caffe.TRAIN)
     rng = np.random.default_rng(1)
     d = rng.normal(size=(2, batch, 1, 5, 4)).astype(np.float32)
     net.blobs["sum"].data[...], net.blobs["label"].data[...] = d

@@ -10,7 +10,7 @@ from prototxt import builders, drcn, drrn, emit, espcn, fsrcnn, lapsrn, memnet, 
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.registry import NETWORKS
-from tools import caffe_runtime
+from tools.nets import runtime
 
 CASES = [
     (net, variant, scale)
@@ -66,7 +66,7 @@ def by_name(message):
 @pytest.mark.parametrize(("net", "variant", "scale"), CASES, ids=IDS)
 def test_parameters_and_size_in_caffe(net, variant, scale):
     message = net.net("deploy", scale, variant, input_shape=(9, 11))
-    built = caffe_runtime.build_net(message)
+    built = runtime.build_net(message)
     found = counts(built, message)
     learnt = sum(found.get(kind, 0) for kind in ("Convolution", "Deconvolution", "PReLU"))
     assert learnt == PARAMETERS[net.stem(variant, scale)]
@@ -79,7 +79,7 @@ def test_parameters_and_size_in_caffe(net, variant, scale):
 def test_released_memnet_with_its_scales():
     """2,911,177 in the released file: convolutions, Scale layers, output weights; no BatchNorm statistics."""
     message = memnet.memnet(share=False, input_shape=(8, 8))
-    found = counts(caffe_runtime.build_net(message), message)
+    found = counts(runtime.build_net(message), message)
     assert found["Convolution"] + found["Scale"] == 2_911_177
 
 
@@ -99,7 +99,7 @@ def test_training_pass(net, variant, scale, tmp_path):
     (tmp_path / "list.txt").write_text(f"{tmp_path}/pairs.h5\n")
     message = net.net("train", scale, variant, source=f"{tmp_path}/list.txt", batch=2)
     caffe.set_random_seed(3)
-    built = caffe_runtime.build_net(message, phase=caffe.TRAIN)
+    built = runtime.build_net(message, phase=caffe.TRAIN)
     losses = [float(value) for name, value in built.forward().items() if "loss" in name]
     assert len(losses) >= 1 and np.isfinite(losses).all() and min(losses) > 0
     built.backward()
@@ -129,7 +129,7 @@ def test_pixel_shuffle(scale):
     espcn.pixel_shuffle(n, "shuffle", n.data, scale)
     message = n.to_proto()
     message.force_backward = True
-    net = caffe_runtime.build_net(message)
+    net = runtime.build_net(message)
     for h, w in ((5, 3), (4, 7)):  # and after a reshape
         x = np.random.default_rng(scale).random((2, scale**2, h, w)).astype(np.float32)
         net.blobs["data"].reshape(*x.shape)
@@ -144,7 +144,7 @@ def test_pixel_shuffle(scale):
 
 def test_lapsrn_level_is_matconvnets():
     """Transposed convolutions against numpy: out[2i + k] += w[k] in[i], then MatConvNet's crops."""
-    net = caffe_runtime.build_net(lapsrn.lapsrn(scale=2, input_shape=(6, 5)))
+    net = runtime.build_net(lapsrn.lapsrn(scale=2, input_shape=(6, 5)))
     rng = np.random.default_rng(0)
     for blobs in net.params.values():
         for blob in blobs:
@@ -181,7 +181,7 @@ def test_charbonnier_value_and_gradient():
     builders.charbonnier(n, "loss", n.a, n.b, batch=2)
     message = n.to_proto()
     message.force_backward = True
-    net = caffe_runtime.build_net(message, phase=caffe.TRAIN)
+    net = runtime.build_net(message, phase=caffe.TRAIN)
     a, b = np.random.default_rng(1).normal(size=(2, 2, 1, 3, 4)).astype(np.float32)
     net.blobs["a"].data[...], net.blobs["b"].data[...] = a, b
     d = (a - b).astype(np.float64)
@@ -191,7 +191,7 @@ def test_charbonnier_value_and_gradient():
 
 
 def test_drcn_is_the_weighted_sum_of_its_predictions():
-    net = caffe_runtime.build_net(drcn.drcn(recursions=3, width=8, input_shape=(7, 6)))
+    net = runtime.build_net(drcn.drcn(recursions=3, width=8, input_shape=(7, 6)))
     net.params["ensemble"][0].data.flat = [0.2, 0.5, 0.3]
     net.blobs["data"].data[...] = np.random.default_rng(2).random((1, 1, 7, 6))
     net.forward()

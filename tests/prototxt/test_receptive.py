@@ -15,7 +15,7 @@ from prototxt.errors import NetError
 from prototxt.idn import idn
 from prototxt.receptive import Field, receptive_field
 from prototxt.registry import NETWORKS
-from tools import caffe_runtime
+from tools.nets import runtime
 
 NETS = {
     "idn_x2": (idn(2), "upsample"),
@@ -44,7 +44,7 @@ def test_derived_field_is_the_one_that_nans_reach(name):
     message, output = NETS[name]
     rows, columns = receptive_field(message, output)
     assert rows == columns
-    net = caffe_runtime.build_net(message)
+    net = runtime.build_net(message)
     length = 2 * columns.radius + 9
     for at in (0, length // 2, length // 2 + 1, length - 1):
         reached = turned_nan(net, output, length, at)

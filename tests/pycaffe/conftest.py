@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # the scripts are run as files, not installed; last on the path, they can hide nothing
-sys.path.extend(str(ROOT / name) for name in ("pycaffe", "tools") if str(ROOT / name) not in sys.path)
+sys.path.extend(str(ROOT / name) for name in ("pycaffe",) if str(ROOT / name) not in sys.path)
 
 SMALL_SOURCE = {
     "LICENSE": b"free\n",

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 
-import _wheelhouse
 import caffe_cache
 import caffe_wheel
 import pytest
-import setup_environment as setup
+
+from tools import setup_environment as setup
+from tools.setup import caffe, project, wheelhouse
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +85,10 @@ def test_a_package_that_others_may_have_put_there(kept, how, what, monkeypatch):
     cache, _, package = kept
     spoil(cache / what, how)
     with pytest.raises(caffe_cache.CacheError, match=f"{cache / what}: {REASONS[how]}"):
-        _wheelhouse.options(package.parent)
+        wheelhouse.options(package.parent)
     # ... and the set-up ends there, before pip is asked
-    monkeypatch.setattr(setup, "wheelhouse", lambda: package.parent)
-    monkeypatch.setattr(setup, "pip_install", lambda *_: pytest.fail("installed"))
+    monkeypatch.setattr(project, "packages_folder", lambda: package.parent)
+    monkeypatch.setattr(caffe, "pip_install", lambda *_: pytest.fail("installed"))
     with pytest.raises(OSError, match=REASONS[how]):
         setup.install_project({})
 
@@ -95,13 +96,13 @@ def test_a_package_that_others_may_have_put_there(kept, how, what, monkeypatch):
 def test_packages_are_not_kept_where_others_may_write(kept):
     cache, _, _ = kept
     (cache / "packages").chmod(0o777)
-    assert not _wheelhouse.fill(cache / "packages/4567", sys.executable, [], set())
+    assert not wheelhouse.fill(cache / "packages/4567", sys.executable, [], set())
 
 
 def test_what_is_ours_is_taken(kept, monkeypatch):
     cache, _, package = kept
     assert obtain(cache, monkeypatch) == b"wheel"
-    assert _wheelhouse.options(package.parent) == ["--no-index", "--find-links", str(package.parent)]
+    assert wheelhouse.options(package.parent) == ["--no-index", "--find-links", str(package.parent)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -130,7 +131,7 @@ def test_what_has_changed_is_made_anew(kept, monkeypatch, damage):
             path.rename(path.with_name("aaa-1.whl"))
         else:
             path.write_bytes({"changed": b"whee!", "cut": b""}[damage])
-    assert _wheelhouse.options(package.parent) == [] and not package.parent.exists()
+    assert wheelhouse.options(package.parent) == [] and not package.parent.exists()
     assert obtain(cache, monkeypatch) == b"built"
     assert sorted(path.name for path in wheel.parent.iterdir()) == ["SHA256SUMS", "caffe-1.whl", "key.json"]
     assert obtain(cache, monkeypatch) == b"built"

@@ -285,7 +285,7 @@ def test_adam_equals_upstream(tmp_path):
 
 IDN_FORWARD = """
 import numpy as np
-from tools import memory
+from tools.common import memory
 from prototxt.idn import idn
 from prototxt.engine import caffe
 open(out + ".prototxt", "w").write(str(idn(3, "deploy")))

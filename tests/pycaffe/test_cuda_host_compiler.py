@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tools import provenance
+from tools.common.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="no cmake on this machine")
 
@@ -47,7 +47,7 @@ def choose(tmp_path, nvcc, cxx, *compilers, **settings):
         program(path / name, "exit 0")
     script = tmp_path / "choose.cmake"
     script.write_text(
-        f'include("{provenance.ROOT}/pycaffe/cmake/CudaHostCompiler.cmake")\n'
+        f'include("{ROOT}/pycaffe/cmake/CudaHostCompiler.cmake")\n'
         f'caffe_cuda_host_compiler("{nvcc}" chosen)\nmessage(STATUS "chosen ${{chosen}}")\n'
     )
     given = [f"-D{name}={value}" for name, value in {"CMAKE_CXX_COMPILER": cxx, **settings}.items()]

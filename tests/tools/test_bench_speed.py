@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tools import bench_speed, cli, speed_page, speed_worker
+from tools import bench_speed
+from tools.common.errors import UserError
+from tools.peers import speed_page, speed_tasks, speed_worker
 
 STOCK, OURS = "Caffe, OpenBLAS", "Caffe, oneDNN"
 SMALL = ["--methods", "IDN", "--sizes", "16", "--scales", "--rounds", "2", "--engines"]
@@ -41,27 +43,27 @@ def test_every_engine_is_measured_beside_stock_caffe(report):
 
 def test_results_that_differ_are_never_timed(tmp_path, monkeypatch):
     """No rounding error is allowed here, and OpenCV makes some."""
-    monkeypatch.setitem(bench_speed.TOLERANCE, "forward", 0.0)
-    with pytest.raises(cli.UserError, match="OpenCV: its result differs from stock Caffe's by .*, expected 0"):
+    monkeypatch.setitem(speed_tasks.TOLERANCE, "forward", 0.0)
+    with pytest.raises(UserError, match="OpenCV: its result differs from stock Caffe's by .*, expected 0"):
         bench_speed.main([*SMALL, "OpenCV", "--out", str(tmp_path), "--weights-dir", str(tmp_path)])
     assert not (tmp_path / "cpu.json").exists()
 
 
 def test_agreement_is_about_values_and_shapes():
     task = {"kind": "forward"}
-    assert bench_speed.agree("X", np.float32([1, 2]), np.float32([1, 2]), task) == 0
-    with pytest.raises(cli.UserError, match=r"X: its result has shape \(3,\), stock Caffe's \(2,\)"):
-        bench_speed.agree("X", np.zeros(3), np.zeros(2), task)
+    assert speed_tasks.agree("X", np.float32([1, 2]), np.float32([1, 2]), task) == 0
+    with pytest.raises(UserError, match=r"X: its result has shape \(3,\), stock Caffe's \(2,\)"):
+        speed_tasks.agree("X", np.zeros(3), np.zeros(2), task)
     for bad in (1.01, np.nan):
-        with pytest.raises(cli.UserError, match="X: its result differs"):
-            bench_speed.agree("X", np.float32([1, bad]), np.float32([1, 1]), task)
+        with pytest.raises(UserError, match="X: its result differs"):
+            speed_tasks.agree("X", np.float32([1, bad]), np.float32([1, 1]), task)
 
 
 def test_a_worker_that_ends_is_named(tmp_path):
     """Its last words come along, not a traceback of ours."""
     args = bench_speed.parser().parse_args(["--threads", "1"])
-    with pytest.raises(cli.UserError, match="OpenCV: its process ended .*task.json.*; leave it out with --engines"):
-        bench_speed.Worker("OpenCV", tmp_path, args)
+    with pytest.raises(UserError, match="OpenCV: its process ended .*task.json.*; leave it out with --engines"):
+        speed_tasks.Worker("OpenCV", tmp_path, args)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +75,13 @@ def test_a_worker_that_ends_is_named(tmp_path):
     ],
 )
 def test_numbers_that_cannot_be_measured_are_refused(argv, text):
-    with pytest.raises(cli.UserError, match=text):
+    with pytest.raises(UserError, match=text):
         bench_speed.main(argv)
 
 
 def test_an_engine_that_is_not_installed_is_refused(monkeypatch):
     monkeypatch.setattr(speed_worker, "version", lambda name: None if name == "OpenVINO" else "1")
-    with pytest.raises(cli.UserError, match="--engines: OpenVINO cannot be imported; pip install"):
+    with pytest.raises(UserError, match="--engines: OpenVINO cannot be imported; pip install"):
         bench_speed.available(["OpenVINO"])
     assert "OpenVINO" not in bench_speed.available(None)
     assert next(iter(bench_speed.available(["OpenCV"]))) == STOCK
@@ -99,7 +101,7 @@ def test_the_committed_page_is_what_results_say(root):
 def test_pytorch_has_the_same_net_and_the_same_training(tmp_path):
     torch = pytest.importorskip("torch", reason="pip install '.[speed]'")
     args = bench_speed.parser().parse_args(["--weights-dir", str(tmp_path), "--threads", "1"])
-    bench_speed.train_task(tmp_path, 4, args)
+    speed_tasks.train_task(tmp_path, 4, args)
     task = speed_worker.Task(tmp_path)
     losses = {}
     for make in (speed_worker.caffe_train, speed_worker.torch_train):

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools import bench_speed, bench_waiting
+from tools import bench_waiting
+from tools.peers import speed_tasks
 
 
 def test_work_of_others_is_seen():
@@ -26,7 +27,7 @@ def test_the_page_says_what_was_not_idle(others, said):
     seconds = {way: {"idle": 0.1, "busy": 0.25} for way in bench_waiting.WAYS}
     report = {"command": "c", "date": "d", "device": "e", "threads": 2, "seconds": {"forward": seconds},
               "others": {"forward": others}}  # fmt: skip
-    page = bench_waiting.markdown(report)
+    page = bench_waiting.page(report)
     assert ("Not idle: around the idle rounds of `forward` other programs took 0.9 cores." in page) == said
     assert page.count(" 100.0 | 250.0 |") == len(bench_waiting.WAYS)
 
@@ -35,7 +36,7 @@ def test_the_page_says_what_was_not_idle(others, said):
 def test_a_way_to_wait_reaches_its_process(monkeypatch, way):
     """The choice of whoever starts the tool does not, and stays as it is."""
     monkeypatch.setenv("GOMP_SPINCOUNT", "77")
-    monkeypatch.setattr(bench_speed, "Worker", _Process)
+    monkeypatch.setattr(speed_tasks, "Worker", _Process)
     worker = bench_waiting.started(Path(), bench_waiting.WAYS[way], SimpleNamespace())
     assert worker.choices == bench_waiting.WAYS[way]
     assert os.environ["GOMP_SPINCOUNT"] == "77"

@@ -15,8 +15,13 @@ from PIL import Image
 
 from data_prep import files
 from prototxt.idn import idn
-from tools import benchmark, caffe_runtime, cli, evaluation, paper, provenance, tables
-from tools.cli import UserError
+from tools import benchmark
+from tools.benchmarking import paper, reports, tables
+from tools.common import cli, provenance
+from tools.common.errors import UserError
+from tools.common.markdown import markdown, number
+from tools.methods import evaluation
+from tools.nets import runtime
 
 # PSNR, SSIM and IFC that a program independent of this one measured with the released weights
 MEASURED = {
@@ -47,7 +52,7 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     (folder / "idn").mkdir()
     for scale in (2, 3):
-        net = caffe_runtime.build_net(idn(scale, "deploy"))
+        net = runtime.build_net(idn(scale, "deploy"))
         net.params["upsample"][0].data[...] *= 0.01
         net.save(str(folder / "idn" / f"IDN_x{scale}.caffemodel"))
     return folder
@@ -135,9 +140,9 @@ def test_mean_is_over_all_images(report):
 
 
 def test_rows_equal_the_protocol(report, data, weights):
-    """The benchmark adds nothing to tools/evaluation.py, which has its own tests."""
+    """The benchmark adds nothing to tools/methods/evaluation.py, which has its own tests."""
     picture = cv2.imread(str(data / "Set5" / "two.png"))[..., ::-1]
-    net = caffe_runtime.build_net(idn(3, "deploy"), weights / "idn" / "IDN_x3.caffemodel")
+    net = runtime.build_net(idn(3, "deploy"), weights / "idn" / "IDN_x3.caffemodel")
     expected = evaluation.evaluate_image(net, np.ascontiguousarray(picture), 3)
     measured = find(report[0], "Set5", 3, "IDN")["per_image"][2]
     for metric in evaluation.METRICS:
@@ -251,13 +256,13 @@ def test_equal_images_are_valid_json_and_noted(data, tmp_path, bench, capsys, pr
     assert line["psnr"] == "" and line["notes"] == "; ".join(row["notes"])
     shown = capsys.readouterr().out
     assert [cell.strip() for cell in shown.splitlines()[4].split("|")][4:7] == ["inf", "-", "-"]
-    again = tables.read_report(tmp_path / "out" / "benchmark.json")
+    again = reports.read_report(tmp_path / "out" / "benchmark.json")
     assert tables.tables_text(again, [2]) == shown
 
 
 def test_one_picture_a_file_whatever_the_names(bench, data, tmp_path):
-    for number, name in enumerate(("pic.png", "pic.bmp", "PIC.png", "other.png")):
-        draw(data / "Twins" / name, 80, 80, 10 + number)
+    for seed, name in enumerate(("pic.png", "pic.bmp", "PIC.png", "other.png"), 10):
+        draw(data / "Twins" / name, 80, 80, seed)
     bench("--datasets", "Twins", "--scales", 2, "--methods", "Bicubic", "--tables", 2, "--save-images")
     folder = tmp_path / "out" / "images" / "Twins_x2" / "Bicubic"
     assert sorted(p.name for p in folder.iterdir()) == ["PIC.png.png", "other.png", "pic.bmp.png", "pic.png-2.png"]
@@ -349,11 +354,11 @@ def test_from_json_writes_where_it_is_told(report, tmp_path, capsys):
     ],
 )
 def test_number(value, digits, signed, text):
-    assert tables.number(value, digits, signed) == text
+    assert number(value, digits, signed) == text
 
 
 def test_markdown_lines_up():
-    text = tables.markdown(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
+    text = markdown(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
     assert text.splitlines() == ["| Set   |  PSNR |", "| ----- | ----: |", "| Set14 |   9.1 |", "| a     | 33.30 |"]
 
 
@@ -372,15 +377,15 @@ def test_misses_stay_in_the_table():
 
 def test_committed_results_are_fresh_and_free_of_folders(root):
     folder = root / "results" / "benchmark"
-    report = tables.read_report(folder / "benchmark.json")
+    report = reports.read_report(folder / "benchmark.json")
     assert report["rows"] == json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))["rows"]
-    assert (folder / "benchmark.csv").read_text(encoding="utf-8") == tables.to_csv(report)
-    assert (folder / "benchmark.md").read_text(encoding="utf-8") == tables.to_markdown(report)
+    assert (folder / "benchmark.csv").read_text(encoding="utf-8") == reports.to_csv(report)
+    assert (folder / "benchmark.md").read_text(encoding="utf-8") == reports.to_markdown(report)
     assert "/" not in report["meta"]["command"].removeprefix("tools/")
 
 
 def test_committed_results_equal_the_independent_measurement(root):
-    report = tables.read_report(root / "results" / "benchmark" / "benchmark.json")
+    report = reports.read_report(root / "results" / "benchmark" / "benchmark.json")
     for (dataset, scale, method), (psnr, ssim, ifc) in MEASURED.items():
         row = find(report, dataset, scale, method)
         assert row["psnr"] == pytest.approx(psnr, abs=0.002)
@@ -389,7 +394,7 @@ def test_committed_results_equal_the_independent_measurement(root):
 
 
 def test_paper_figures_equal_the_reference_transcript(shared):
-    """tools/paper_tables.json against another transcript of the paper's tables, cell by cell."""
+    """tools/benchmarking/paper_tables.json against another transcript of the paper's tables, cell by cell."""
     other = json.loads((shared / "paper" / "tables.json").read_text(encoding="utf-8"))
     cells = 0
     for dataset in paper.DATASETS:
@@ -499,7 +504,7 @@ def test_weights_of_another_scale(refusal, weights):
 
 
 def test_weights_of_another_net(refusal, tmp_path):
-    caffe_runtime.build_net(idn(2, "deploy", D3=32, d=8)).save(str(tmp_path / "narrow.caffemodel"))
+    runtime.build_net(idn(2, "deploy", D3=32, d=8)).save(str(tmp_path / "narrow.caffemodel"))
     line = refusal("--datasets", "Set5", "--scales", 2, "--weights", tmp_path / "narrow.caffemodel")
     assert "narrow.caffemodel: layer 'conv1' has shapes" in line and "expected [(64, 1, 3, 3), (64,)]" in line
 
@@ -512,7 +517,7 @@ def test_truncated_weights(refusal, weights, tmp_path):
 
 
 def test_diverged_weights(refusal, tmp_path):
-    net = caffe_runtime.build_net(idn(2, "deploy"))
+    net = runtime.build_net(idn(2, "deploy"))
     cases = (1e38, "gives values that are not finite for beach.png"), (np.nan, "layer 'conv2' holds values")
     for value, said in cases:
         net.params["conv2"][0].data[...] = value
@@ -529,11 +534,11 @@ def test_out_is_a_file(capsys, data, weights, tmp_path):
 
 def test_gpu_that_is_not_there(refusal):
     try:
-        caffe_runtime.use_device(9)
+        runtime.use_device(9)
     except UserError as error:
         assert refusal("--datasets", "Set5", "--gpu", 9).endswith(str(error))
     else:
-        caffe_runtime.use_device(None)
+        runtime.use_device(None)
         pytest.skip("this machine has ten GPUs")
 
 
@@ -580,8 +585,8 @@ def test_no_room_for_the_report(report, tmp_path, root, kind):
     # each < is one byte in the JSON and two in the Markdown
     short = {"meta": report[0]["meta"], "rows": [{**report[0]["rows"][0], "notes": ["<" * 9000]}]}
     (tmp_path / "in.json").write_text(json.dumps(short), encoding="utf-8")
-    found = tables.read_report(tmp_path / "in.json")
-    sizes = {"json": len(files.json_text(found)), "md": len(tables.to_markdown(found))}
+    found = reports.read_report(tmp_path / "in.json")
+    sizes = {"json": len(files.json_text(found)), "md": len(reports.to_markdown(found))}
     assert sizes["json"] < sizes["md"]
     out = tmp_path / "out"
     out.mkdir()

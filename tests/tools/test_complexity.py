@@ -7,7 +7,10 @@ import pytest
 
 from prototxt import builders, vdsr
 from prototxt.engine import caffe
-from tools import cli, complexity, foreign_nets
+from tools import complexity as program
+from tools.common.errors import UserError
+from tools.methods import cost
+from tools.nets import complexity, foreign_nets
 
 # GMAC for a 1280x720 result, counted by a program independent of this one
 GMAC = {
@@ -22,7 +25,7 @@ GMAC = {
 
 @pytest.mark.parametrize(("method", "scale"), GMAC)
 def test_known_costs(method, scale):
-    (row,) = complexity.rows([method], [scale], (1280, 720))
+    (row,) = cost.rows([method], [scale], (1280, 720))
     known = GMAC[method, scale]
     assert row["gmac"] == pytest.approx(known, abs=0.005 if known < 200 else 0.5)
 
@@ -38,13 +41,13 @@ def test_known_costs(method, scale):
     ],
 )
 def test_every_configuration_has_its_row(method, parameters, layers):
-    (row,) = complexity.rows([method], [3], (1280, 720))
+    (row,) = cost.rows([method], [3], (1280, 720))
     assert (row["parameters"], row["layers"]) == (parameters, layers)
 
 
 def test_lapsrn_costs_by_hand():
     """x2: ten convolutions and input_conv and upconv at LR, residual at 4 times as many pixels, 4x4 of the image."""
-    (row,) = complexity.rows(["LapSRN"], [2], (2, 2))
+    (row,) = cost.rows(["LapSRN"], [2], (2, 2))
     assert row["gmac"] * 1e9 == 9 * 64 + 10 * 9 * 64**2 + 9 * 64**2 + 4 * 9 * 64 + 16
 
 
@@ -63,7 +66,7 @@ def test_groups_strides_and_shared_arrays():
 
 def test_files_and_table(tmp_path, capsys):
     argv = ["--methods", "IDN", "DRRN", "--scales", "4", "--size", "512", "512", "--out", str(tmp_path)]
-    assert complexity.main(argv) == 0
+    assert program.main(argv) == 0
     shown = capsys.readouterr().out
     report = json.loads((tmp_path / "complexity.json").read_text())
     assert [row["method"] for row in report["rows"]] == ["IDN", "DRRN"]
@@ -73,7 +76,7 @@ def test_files_and_table(tmp_path, capsys):
 
 
 def test_a_prototxt_file(root, capsys):
-    assert complexity.main([str(root / "prototxt/generated/vdsr_deploy.prototxt")]) == 0
+    assert program.main([str(root / "prototxt/generated/vdsr_deploy.prototxt")]) == 0
     assert "20 layers, 665,921 parameters, 0 of Scale layers, 664,704 multiply-accumulates" in capsys.readouterr().out
 
 
@@ -94,7 +97,7 @@ def test_other_layers_and_batches_by_hand(tmp_path, capsys):
     assert found["macs"] == (27 * 4 * 48 + 4 * 48 * 5) / 80
     assert found["parameters"] == 27 * 4 + 4 + 4 * 48 * 5 + 5 and found["scale_parameters"] == 1
     assert found["other_parameters"] == {"Bias": 4} and found["layers"] == 2
-    assert complexity.main([str(path)]) == 0
+    assert program.main([str(path)]) == 0
     assert "besides parameters 4 of Bias layers, whose work is not counted" in capsys.readouterr().out
 
 
@@ -117,8 +120,8 @@ def test_nonsense_is_one_line(root, tmp_path, options, text):
 
 def test_one_bad_file_of_several_prints_nothing_half(root, tmp_path, capsys):
     good = root / "prototxt/generated/srcnn_915_deploy.prototxt"
-    with pytest.raises(cli.UserError, match="no such file"):
-        complexity.main([str(good), str(tmp_path / "none.prototxt")])
+    with pytest.raises(UserError, match="no such file"):
+        program.main([str(good), str(tmp_path / "none.prototxt")])
     assert capsys.readouterr().out == ""
 
 
@@ -134,8 +137,8 @@ def test_refusals(tmp_path, content, text):
     path = tmp_path / "net.prototxt"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(cli.UserError, match=text):
-        complexity.main([str(path)])
+    with pytest.raises(UserError, match=text):
+        program.main([str(path)])
 
 
 def test_starts_as_a_script(root):
@@ -149,4 +152,4 @@ def test_starts_as_a_script(root):
 def test_committed_counts_are_fresh(root):
     report = json.loads((root / "results/complexity/complexity.json").read_text())
     methods, scales = (list(dict.fromkeys(row[key] for row in report["rows"])) for key in ("method", "scale"))
-    assert complexity.rows(methods, scales, report["size"]) == report["rows"]
+    assert cost.rows(methods, scales, report["size"]) == report["rows"]

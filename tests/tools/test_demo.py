@@ -4,7 +4,8 @@ import json
 
 import cv2
 
-from tools import demo, learning_log
+from tools import demo
+from tools.training import log
 
 
 def test_demo_goes_through_the_whole_job(tmp_path, capsys):
@@ -18,7 +19,7 @@ def test_demo_goes_through_the_whole_job(tmp_path, capsys):
     # the closing words carry what was measured, and say what it is not
     assert f"{psnr['IDN']:.2f} dB, bicubic interpolation {psnr['Bicubic']:.2f} dB" in out
     assert "cannot show: the paper's figures" in out
-    stages = {row["stage"] for row in learning_log.read(tmp_path / "run" / "log.csv")}
+    stages = {row["stage"] for row in log.read(tmp_path / "run" / "log.csv")}
     assert stages == {"pretrain", "train", "finetune"}
     for picture in ("comparison.png", "run/learning_curve.png"):
         assert cv2.imread(str(tmp_path / picture)).std() > 10

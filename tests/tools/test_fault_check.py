@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tools import fault_check
-from tools.cli import UserError
+from tools.common.errors import UserError
 from tools.fault_checks import catalogue, damage, drawing, enlarging, judge, pictures, report, session
 from tools.fault_checks.case import Skipped, Trial, trial
 from tools.fault_checks.lab import SPACE, Lab

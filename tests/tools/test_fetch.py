@@ -9,7 +9,9 @@ import cv2
 import pytest
 import skimage
 
-from tools import cli, fetch, models
+from data_prep import weights
+from tools import fetch
+from tools.common import cli
 
 
 @pytest.fixture
@@ -139,11 +141,11 @@ def test_mistaken_methods_are_one_line(run, tmp_path, arguments, message):
 
 
 def test_registry_is_complete():
-    for model in models.models():
-        assert model.file.startswith(f"{model.method.lower()}/") and model.licence and models.citation(model.method)
+    for model in weights.models():
+        assert model.file.startswith(f"{model.method.lower()}/") and model.licence and weights.citation(model.method)
         assert model.url is None or model.url.startswith(f"{model.page}/raw/")
         assert model.url or model.note  # without an address there is a word on how to get it
-    known = [model for model in models.models() if model.sha256]
+    known = [model for model in weights.models() if model.sha256]
     assert {len(model.sha256) for model in known} == {64} and len(known) == 8
 
 

@@ -11,9 +11,14 @@ import pytest
 import skimage
 
 import matlab_compat as matlab
-from tools import evaluation, figure_inputs, learning_log, plot_comparison, plot_features, plot_residual, style
-from tools.cli import UserError
-from tools.methods import METHODS
+from tools import learning_log, plot_comparison, plot_features, plot_residual
+from tools.common import cli
+from tools.common.errors import UserError
+from tools.figures import style
+from tools.methods import evaluation
+from tools.methods.registry import METHODS
+from tools.nets import runtime
+from tools.training.log import Log
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def test_residual_is_truth_less_bicubic(photo, weights):
     # what IDN adds is what its net gives
     net = METHODS["IDN"].load(3, weights / "idn/IDN_x3.caffemodel")
     lr = matlab.imresize(matlab.im2single(y), 1 / 3)
-    given = evaluation.forward(net, lr)[1:-3, 1:-3]  # from pixel 2 of the image on; the border of 3 is cut
+    given = runtime.forward(net, lr)[1:-3, 1:-3]  # from pixel 2 of the image on; the border of 3 is cut
     np.testing.assert_allclose(found["IDN"], given, atol=1e-6)
 
 
@@ -100,7 +105,7 @@ def test_mean_maps_are_the_means_of_the_units_blobs(photo, weights):
     img = cv2.imread(str(photo))[..., ::-1]
     maps = plot_features.mean_maps(img, 3, path)
     net = METHODS["IDN"].load(3, path)
-    evaluation.forward(net, evaluation.prepare(img, 3).lr)
+    runtime.forward(net, evaluation.prepare(img, 3).lr)
     for k in range(4):
         for unit, blob, channels in (("enhancement", "sum", 80), ("compression", "down", 64)):
             features = net.blobs[f"{blob}{k + 1}"].data[0].astype(np.float64)
@@ -163,7 +168,7 @@ def test_refusals(photo, weights, tmp_path):
 
 
 def log(folder, psnr):
-    rows = learning_log.Log(folder / "log.csv")
+    rows = Log(folder / "log.csv")
     folder.mkdir()
     for stage, iteration in (("train", 10), ("train", 20), ("finetune", 5)):
         psnr += 0.5
@@ -218,7 +223,7 @@ def test_any_name(photo, tmp_path, capfd):
         elif path.suffix == ".json":
             json.loads(path.read_bytes().decode("utf-8"), parse_constant=lambda word: pytest.fail(word))
     assert len(list((tmp_path / "out").iterdir())) == 3 * len(names)
-    assert figure_inputs.name_of(Path("a_b_GT.bmp")) == "a_b" and figure_inputs.name_of(Path("a_b.png")) == "a_b"
+    assert cli.name_of(Path("a_b_GT.bmp")) == "a_b" and cli.name_of(Path("a_b.png")) == "a_b"
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -10,66 +10,72 @@ from pathlib import Path
 import pytest
 import skimage
 
-from tools import caffe_runtime, cli, engines, gpu, gpu_check, gpu_tests, parallel, stepping, training
-from tools.cli import UserError
+from tools import gpu_check
+from tools.common import cli, parent
+from tools.common.errors import UserError
+from tools.gpu import driver
+from tools.gpu_checks import report
+from tools.nets import engines, runtime
+from tools.training import parallel, stepping
+from tools.training.stage import Settings, Stage, default_rhythm
 
 CPU_BUILD = {"variant": "cpu"}
 # as caffe_build.info() has it for `make setup GPU=0`
 CUDA_BUILD = {"variant": "cuda", "cuda": "13.0.88", "cuda_archs": "75-real 80-real 90-real 120-real 120-virtual",
               "cuda_libraries": "/opt/cuda"}  # fmt: skip
-H100 = gpu.Device("NVIDIA H100 80GB HBM3", 81079, (9, 0))
+H100 = driver.Device("NVIDIA H100 80GB HBM3", 81079, (9, 0))
 
 
 def found(*devices, cuda=(13, 0)):
-    return gpu.Driver(cuda, list(devices or (H100,)))
+    return driver.Driver(cuda, list(devices or (H100,)))
 
 
 def has_gpu():
     try:
-        return bool(gpu.driver().devices)
-    except gpu.GpuError:
+        return bool(driver.driver().devices)
+    except driver.GpuError:
         return False
 
 
 @pytest.mark.parametrize(("asked", "expected"), [("0", [0]), (3, [3]), ("0,1", [0, 1]), ("2, 0", [2, 0])])
 def test_numbers(asked, expected):
-    assert gpu.numbers(asked) == expected
+    assert driver.numbers(asked) == expected
 
 
 @pytest.mark.parametrize("asked", ["", "x", "-1", "0,", "0 1", "1.5"])
 def test_no_numbers(asked):
-    with pytest.raises(gpu.GpuError, match=r"expected the number of a GPU as in nvidia-smi"):
-        gpu.numbers(asked)
+    with pytest.raises(driver.GpuError, match=r"expected the number of a GPU as in nvidia-smi"):
+        driver.numbers(asked)
 
 
 def test_a_gpu_named_twice():
-    with pytest.raises(gpu.GpuError, match="got '0,0', expected every GPU once"):
-        gpu.numbers("0,0")
+    with pytest.raises(driver.GpuError, match="got '0,0', expected every GPU once"):
+        driver.numbers("0,0")
 
 
 def test_a_usable_gpu():
-    assert gpu.check(0, CUDA_BUILD, found()) == H100
+    assert driver.check(0, CUDA_BUILD, found()) == H100
     # a later minor version of CUDA needs no later driver
-    assert gpu.check(0, {**CUDA_BUILD, "cuda": "13.2.1"}, found()) == H100
-    assert gpu.check(1, CUDA_BUILD, found(gpu.Device("old", 1, (5, 0)), H100)) == H100
+    assert driver.check(0, {**CUDA_BUILD, "cuda": "13.2.1"}, found()) == H100
+    assert driver.check(1, CUDA_BUILD, found(driver.Device("old", 1, (5, 0)), H100)) == H100
 
 
 def test_a_cpu_build_is_not_asked():
-    with pytest.raises(gpu.GpuError, match=r"gpu 0: this Caffe was built for the CPU only; run `make setup GPU=0`"):
-        gpu.check(0, CPU_BUILD, found())
+    with pytest.raises(driver.GpuError, match=r"gpu 0: this Caffe was built for the CPU only; run `make setup GPU=0`"):
+        driver.check(0, CPU_BUILD, found())
 
 
 def test_an_old_driver():
     text = r"gpu 0: the NVIDIA driver is too old, it supports CUDA 12\.4 .* with CUDA 13\.0: update .* CUDA 12 toolkit"
-    with pytest.raises(gpu.GpuError, match=text):
-        gpu.check(0, CUDA_BUILD, found(cuda=(12, 4)))
+    with pytest.raises(driver.GpuError, match=text):
+        driver.check(0, CUDA_BUILD, found(cuda=(12, 4)))
 
 
 def test_no_such_gpu():
-    with pytest.raises(gpu.GpuError, match=r"gpu 3: no such GPU; there is 0 NVIDIA H100 80GB HBM3$"):
-        gpu.check(3, CUDA_BUILD, found())
-    with pytest.raises(gpu.GpuError, match=r"there are 0 NVIDIA H100 80GB HBM3, 1 b"):
-        gpu.check(2, CUDA_BUILD, found(H100, gpu.Device("b", 1, (9, 0))))
+    with pytest.raises(driver.GpuError, match=r"gpu 3: no such GPU; there is 0 NVIDIA H100 80GB HBM3$"):
+        driver.check(3, CUDA_BUILD, found())
+    with pytest.raises(driver.GpuError, match=r"there are 0 NVIDIA H100 80GB HBM3, 1 b"):
+        driver.check(2, CUDA_BUILD, found(H100, driver.Device("b", 1, (9, 0))))
 
 
 @pytest.mark.parametrize(
@@ -85,13 +91,13 @@ def test_no_such_gpu():
     ],
 )
 def test_architectures(capability, archs, fits):
-    device = gpu.Device("a GPU", 1, capability)
+    device = driver.Device("a GPU", 1, capability)
     build = {**CUDA_BUILD, "cuda_archs": archs}
     if fits:
-        assert gpu.check(0, build, found(device)) == device
+        assert driver.check(0, build, found(device)) == device
         return
-    with pytest.raises(gpu.GpuError, match=rf"compute capability {capability[0]}\.{capability[1]}, .* CUDA_ARCHS="):
-        gpu.check(0, build, found(device))
+    with pytest.raises(driver.GpuError, match=rf"compute capability {capability[0]}\.{capability[1]}, .* CUDA_ARCHS="):
+        driver.check(0, build, found(device))
 
 
 # versions of one release, as installed on the machine of results/gpu
@@ -100,7 +106,7 @@ WHEELS = {"nvidia-cublas": "13.1.0.3", "nvidia-cuda-nvrtc": "13.0.88", "nvidia-c
 
 
 def test_wheels_of_one_release():
-    gpu.check_wheels((13, 0), WHEELS)
+    driver.check_wheels((13, 0), WHEELS)
 
 
 @pytest.mark.parametrize(
@@ -108,21 +114,21 @@ def test_wheels_of_one_release():
     [("nvidia-cudnn-cu12", "9.5.1.17"), ("nvidia-nccl-cu12", "2.21.5"), ("nvidia-cuda-runtime", "13.2.75")],
 )
 def test_wheels_of_several_releases(name, version):
-    with pytest.raises(gpu.GpuError, match=rf"several CUDA versions: expected 13\.0, got {name} {version};"):
-        gpu.check_wheels((13, 0), {**WHEELS, name: version})
+    with pytest.raises(driver.GpuError, match=rf"several CUDA versions: expected 13\.0, got {name} {version};"):
+        driver.check_wheels((13, 0), {**WHEELS, name: version})
 
 
 @pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
 def test_no_driver_is_one_line():
-    with pytest.raises(gpu.GpuError, match=r"NVIDIA driver .*leave GPU empty to run on the CPU"):
-        gpu.driver()
-    with pytest.raises(gpu.GpuError, match=r"^gpu 0: .*NVIDIA driver"):
-        gpu.check(0, CUDA_BUILD)
+    with pytest.raises(driver.GpuError, match=r"NVIDIA driver .*leave GPU empty to run on the CPU"):
+        driver.driver()
+    with pytest.raises(driver.GpuError, match=r"^gpu 0: .*NVIDIA driver"):
+        driver.check(0, CUDA_BUILD)
 
 
 def test_several_gpus_are_for_training():
     with pytest.raises(UserError, match="got 0,1, but only training runs on several GPUs"):
-        caffe_runtime.use_device("0,1")
+        runtime.use_device("0,1")
 
 
 def test_several_gpus_need_nccl_and_an_even_batch(monkeypatch):
@@ -138,9 +144,9 @@ def test_several_gpus_need_nccl_and_an_even_batch(monkeypatch):
 def test_graphs_are_for_the_gpu():
     from prototxt.idn import idn
 
-    caffe_runtime.use_device(None)
+    runtime.use_device(None)
     message = idn(3, "deploy")
-    net = caffe_runtime.build_net(message)
+    net = runtime.build_net(message)
     with pytest.raises(UserError, match="engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu"):
         engines.convert(net, message, "cudagraph")
     assert isinstance(stepping.stepper(None, "cpu"), stepping.Plain)
@@ -183,54 +189,16 @@ REPORT = {
 
 
 def test_report():
-    text = gpu_check.markdown(json.loads(json.dumps(REPORT)))
+    text = report.markdown(json.loads(json.dumps(REPORT)))
     assert "# GPU check: NVIDIA H100\n" in text and "nvidia-cudnn-cu13 9.19.0.56" in text
     assert "ok (1.5 s)\n\n| a |" in text and "FAILED: Check failed (2 s)" in text
     assert "not run: PyTorch is not installed" in text
 
 
-# upstream's tests: a program that prints what gtest prints ---------------------------------------------------
-
-
-def program_of(folder, script):
-    (folder / "upstream").mkdir()
-    program = folder / "caffe_tests"
-    program.write_text(f"#!/bin/sh\n{script}")
-    program.chmod(0o755)
-    return program
-
-
-def test_upstreams_tests_are_counted(tmp_path):
-    program = program_of(tmp_path, 'echo "[       OK ] A/2.x (3 ms)"; echo "[       OK ] A/3.x"; pwd; echo "$1"')
-    result = gpu_tests.run(program, 20)
-    assert result["ok"] and (result["passed"], result["failed"], result["stopped"]) == (2, [], False)
-    assert "ConvolutionLayerTest/2.*" in gpu_tests.FILTER and "ConvolutionLayerTest/0.*" not in gpu_tests.FILTER
-
-
-def test_upstreams_failures_are_named(tmp_path):
-    lines = ["[       OK ] A/2.x", "[  FAILED  ] B/2.y, where TypeParam = z (1 ms)", "[  FAILED  ] B/2.y"]
-    result = gpu_tests.run(program_of(tmp_path, "\n".join(f"echo '{line}'" for line in lines) + "\nexit 1"), 20)
-    assert not result["ok"] and result["failed"] == ["B/2.y"] and "- FAILED B/2.y" in result["lines"]
-
-
-def test_upstreams_tests_end_with_their_time(tmp_path):
-    result = gpu_tests.run(program_of(tmp_path, "echo '[       OK ] A/2.x'\nexec sleep 60"), 1)
-    assert result["ok"] and result["stopped"] and "before the time was up" in result["lines"][0]
-
-
-def test_upstreams_tests_that_crash_or_do_not_run(tmp_path):
-    (tmp_path / "a").mkdir()
-    result = gpu_tests.run(program_of(tmp_path / "a", "echo '[       OK ] A/2.x'; echo 'F1 no device'; exit 134"), 9)
-    assert not result["ok"] and "status 134: F1 no device" in result["error"]
-    (tmp_path / "b").mkdir()
-    assert not gpu_tests.run(program_of(tmp_path / "b", "true"), 9)["ok"]
-    assert not gpu_tests.run(tmp_path / "missing", 9)["ok"]
-
-
-@pytest.mark.skipif(not (has_gpu() and stepping.have_graphs()), reason="needs a GPU and the CUDA build")
+@pytest.mark.skipif(not (has_gpu() and runtime.have_graphs()), reason="needs a GPU and the CUDA build")
 @pytest.mark.parametrize("part", ["forward", "gradient", "graphs", "time"])
 def test_parts_on_a_gpu(root, part):
-    run = [sys.executable, str(root / "tools" / "gpu_parts.py"), part, "0", "weights", "data"]
+    run = parent.command("tools.gpu_checks.parts", part, 0, "weights", "data")
     environment = {**os.environ, **gpu_check.ENVIRONMENT.get(part, {})}
     done = subprocess.run(run, capture_output=True, text=True, cwd=root, env=environment)
     assert done.returncode == 0, done.stderr
@@ -265,7 +233,7 @@ def test_training_says_which_batch_does_not_fit(tmp_path):
         def step(self, count):
             raise RuntimeError(FULL)
 
-    settings = training.Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
-    stage = training.Stage(settings, training.default_rhythm(10), tmp_path, None, None, [], None)
+    settings = Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
+    stage = Stage(settings, default_rhythm(10), tmp_path, None, None, [], None)
     with pytest.raises(UserError, match=r"finetune: out of memory .*; batch 640 of finetune at x3 .* smaller --batch"):
         stage._steps(Full(), 1)

@@ -10,8 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from tools import cli, html_report, html_tables, learning_log, paper, tables
-from tools.methods import METHODS
+from data_prep import weights
+from tools import html_report
+from tools.benchmarking import paper, reports
+from tools.common.errors import UserError
+from tools.methods.registry import METHODS
+from tools.report import html_tables, sections
+from tools.training import log
 
 _SPEC = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
 chromium = importlib.util.module_from_spec(_SPEC)
@@ -42,7 +47,7 @@ def test_the_paper_s_own_marks_in_table_2():
 
 
 def test_ours_and_the_difference_stand_in_the_cell(root):
-    rows = tables.read_report(root / "results/benchmark/benchmark.json")["rows"]
+    rows = reports.read_report(root / "results/benchmark/benchmark.json")["rows"]
     html = html_tables.table(rows, 3)
     row = next(r for r in rows if (r["dataset"], r["scale"], r["method"]) == ("Set5", 4, "IDN"))
     cell = f'{row["ifc"]:.3f}</span><span class="paper"><span class="best">3.826</span></span>'
@@ -87,7 +92,7 @@ def page(tmp_path):
 
 def test_in_a_browser_it_renders_slides_and_fetches_nothing(page, report):
     page.open(report.as_uri())
-    assert page.value("document.title") == html_report.TITLE
+    assert page.value("document.title") == sections.TITLE
     # every picture is there and decoded
     sizes = page.value("[...document.images].map(i => [i.complete, i.naturalWidth])")
     assert len(sizes) >= 8 and all(done and width > 0 for done, width in sizes)
@@ -123,7 +128,7 @@ def picture(page):
 
 def test_the_browser_itself_would_refuse_to_fetch(page, tmp_path):
     """The page's policy holds: with a picture from elsewhere in it the browser reports a refusal."""
-    html = html_report.page({"Part": '<img src="https://example.invalid/a.png">'}, "")
+    html = sections.page({"Part": '<img src="https://example.invalid/a.png">'}, "")
     (tmp_path / "a.html").write_text(html)
     page.open((tmp_path / "a.html").as_uri())
     page.value("new Promise(done => setTimeout(done, 200))")
@@ -132,11 +137,11 @@ def test_the_browser_itself_would_refuse_to_fetch(page, tmp_path):
 
 
 def test_without_weights_and_runs_the_rest_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(html_report.models, "OURS", tmp_path)
-    html = html_report.sliders_section([], 3, tmp_path)
+    monkeypatch.setattr(weights, "OURS", tmp_path)
+    html = sections.sliders_section([], 3, tmp_path)
     assert "no weights of IDN at x3" in html
-    assert "tools/train.py makes one" in html_report.curves_section([])
-    figures = html_report.figures_section(tmp_path, {"rows": []}, {"rows": [], "meta": {"device": "x"}})
+    assert "tools/train.py makes one" in sections.curves_section([])
+    figures = sections.figures_section(tmp_path, {"rows": []}, {"rows": [], "meta": {"device": "x"}})
     assert "tools/plot_features.py draws it" in figures
 
 
@@ -172,7 +177,7 @@ def hostile(folder, root):
     runs = [folder / f"{number}{name}" for number in (1, 2)]
     for run in runs:
         run.mkdir()
-        (run / "log.csv").write_text(",".join(learning_log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
+        (run / "log.csv").write_text(",".join(log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
         (run / "summary.json").write_text(json.dumps({"command": HOSTILE, "weights_sha256": HOSTILE, "bicubic": 29}))
     (folder / "figures").mkdir()
     (folder / "figures" / f"residual_{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
@@ -217,17 +222,17 @@ def test_text_of_others_runs_nothing_in_a_browser(page, hostile_page):
         ("summary.json", '{"command": [1]}', r"command: expected text"),
         ("summary.json", "[" * 100_000, "nested too deeply"),
         ("log.csv", "stage,iteration\n", "not a training log"),
-        ("log.csv", ",".join(learning_log.COLUMNS) + "\ntrain,x,0.5,1,1,,\n", "a row is damaged"),
-        ("log.csv", ",".join(learning_log.COLUMNS) + "\nother,1,0.5,1,1,,\n", "a row is damaged"),
-        ("log.csv", ",".join(learning_log.COLUMNS) + "\ntrain,1,,1,1,,\n", "a row is damaged"),
-        ("log.csv", ",".join(learning_log.COLUMNS) + '\ntrain,1,"' + "1" * 200_000, "a row is damaged"),
+        ("log.csv", ",".join(log.COLUMNS) + "\ntrain,x,0.5,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(log.COLUMNS) + "\nother,1,0.5,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(log.COLUMNS) + "\ntrain,1,,1,1,,\n", "a row is damaged"),
+        ("log.csv", ",".join(log.COLUMNS) + '\ntrain,1,"' + "1" * 200_000, "a row is damaged"),
     ],
 )
 def test_foreign_runs(tmp_path, name, content, text):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/log.csv").write_text(",".join(learning_log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
+    (tmp_path / "run/log.csv").write_text(",".join(log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
     (tmp_path / "run" / name).write_text(content)
-    with pytest.raises(cli.UserError, match=text):
+    with pytest.raises(UserError, match=text):
         html_report.main(["--runs", str(tmp_path / "run"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
@@ -235,25 +240,25 @@ def test_foreign_runs(tmp_path, name, content, text):
 def test_a_run_that_diverged_is_drawn(tmp_path):
     (tmp_path / "run").mkdir()
     rows = "train,1,0.5,1e-4,1,,30\ntrain,2,1e300,1e-4,1,,nan\ntrain,3,inf,1e-4,1,,-inf\ntrain,4,nan,1e-4,1,,inf\n"
-    (tmp_path / "run/log.csv").write_text(",".join(learning_log.COLUMNS) + "\n" + rows)
+    (tmp_path / "run/log.csv").write_text(",".join(log.COLUMNS) + "\n" + rows)
     (tmp_path / "run/summary.json").write_text('{"bicubic": Infinity, "command": ""}')
-    assert "<img" in html_report.curves_section([tmp_path / "run"])
+    assert "<img" in sections.curves_section([tmp_path / "run"])
 
 
 def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.html").mkdir()
-    with pytest.raises(cli.UserError, match="file: is a file, expected a folder"):
+    with pytest.raises(UserError, match="file: is a file, expected a folder"):
         html_report.main(["--out", str(tmp_path / "file")])
-    with pytest.raises(cli.UserError, match="a.html: is a folder, expected the name of a file"):
+    with pytest.raises(UserError, match="a.html: is a folder, expected the name of a file"):
         html_report.main(["--out", str(tmp_path / "a.html")])
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(cli.UserError, match="none.json: no such file, expected the benchmark.json"):
+    with pytest.raises(UserError, match="none.json: no such file, expected the benchmark.json"):
         html_report.main(["--benchmark", str(tmp_path / "none.json"), "--out", str(tmp_path)])
-    with pytest.raises(cli.UserError, match="none.png: no such file"):
+    with pytest.raises(UserError, match="none.png: no such file"):
         html_report.main(["--images", str(tmp_path / "none.png"), "--out", str(tmp_path)])
-    with pytest.raises(cli.UserError, match="log.csv: no such file"):
+    with pytest.raises(UserError, match="log.csv: no such file"):
         html_report.main(["--runs", str(tmp_path), "--images", str(__file__), "--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []

@@ -9,18 +9,18 @@ import zlib
 
 import numpy as np
 import pytest
-import scipy.io
 import scipy.signal
 
 from prototxt import drcn, srcnn, vdsr
 from prototxt.registry import NETWORKS
-from tools import caffe_runtime, evaluation, import_weights, matconvnet
-from tools.cli import UserError
+from tools import import_weights
+from tools.common.errors import UserError
+from tools.nets import matconvnet, runtime
 
 
 def random_net(message, seed=0):
     """A net whose arrays all differ."""
-    net = caffe_runtime.build_net(message)
+    net = runtime.build_net(message)
     rng = np.random.default_rng(seed)
     for blobs in net.params.values():
         for blob in blobs:
@@ -106,7 +106,7 @@ def test_every_layout_comes_back(network, scale, variant, save, tmp_path):
     message = NETWORKS[network].net("deploy", scale, variant)
     net = random_net(message)
     save(tmp_path / "weights.mat", net)
-    other = caffe_runtime.build_net(message)
+    other = runtime.build_net(message)
     report = matconvnet.load_mat(other, tmp_path / "weights.mat", network)
     expected, found = arrays(net), arrays(other)
     for key, value in expected.items():
@@ -129,7 +129,7 @@ def test_the_command_writes_a_caffemodel_that_the_net_loads(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "conv2: weights_conv2 (64, 1, 32) -> (32, 64, 1, 1)\n" in out
     assert out.endswith(f"6 arrays of x3.mat written to {tmp_path / 'x3.caffemodel'}\n")
-    loaded = caffe_runtime.build_net(srcnn.srcnn(), tmp_path / "x3.caffemodel")
+    loaded = runtime.build_net(srcnn.srcnn(), tmp_path / "x3.caffemodel")
     for key, value in arrays(net).items():
         np.testing.assert_array_equal(arrays(loaded)[key], value)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x3.caffemodel", "x3.mat"]
@@ -229,7 +229,7 @@ def test_names_that_are_not_utf8(root, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "6 arrays of \\xff x3.MAT written to" in done.stdout
-    assert caffe_runtime.build_net(srcnn.srcnn(), path.with_suffix(".caffemodel"))
+    assert runtime.build_net(srcnn.srcnn(), path.with_suffix(".caffemodel"))
 
 
 # --- the released files --------------------------------------------------------------------------------------------
@@ -237,36 +237,36 @@ def test_names_that_are_not_utf8(root, tmp_path):
 
 def test_released_vdsr_is_a_residual_network(shared):
     """On a smooth image the residual is small; at an edge the result is sharper than its input."""
-    net = caffe_runtime.build_net(vdsr.vdsr())
+    net = runtime.build_net(vdsr.vdsr())
     report = matconvnet.load_mat(net, shared / "weights/vdsr/VDSR_Official.mat", "vdsr")
     assert report[0] == ("conv1", "model.weight{1}", (3, 3, 1, 64), (64, 1, 3, 3)) and len(report) == 40
     step = np.full((40, 40), 0.3, np.float32)
     step[:, 20:] = 0.7
     blurred = scipy.signal.convolve2d(step, np.full((1, 5), 0.2), "same", "symm").astype(np.float32)
-    result = evaluation.forward(net, blurred, "sum")
+    result = runtime.forward(net, blurred, "sum")
     assert np.abs(result - blurred)[15:25, 8:12].max() < 0.02
     assert np.diff(result[20]).max() > 1.3 * np.diff(blurred[20]).max()
 
 
 @pytest.mark.parametrize(("scale", "number"), [(2, 27), (4, 52), (8, 47)])
 def test_released_lapsrn(shared, scale, number):
-    net = caffe_runtime.build_net(NETWORKS["lapsrn"].net("deploy", scale))
+    net = runtime.build_net(NETWORKS["lapsrn"].net("deploy", scale))
     report = matconvnet.load_mat(net, shared / f"weights/lapsrn/LapSRN_x{scale}.mat", "lapsrn")
     assert len(report) == number
-    flat = evaluation.forward(net, np.full((12, 12), 0.5, np.float32), "level1_output")
+    flat = runtime.forward(net, np.full((12, 12), 0.5, np.float32), "level1_output")
     assert flat.shape == (12 * scale, 12 * scale)
     assert np.abs(flat - 0.5)[4 * scale : -4 * scale, 4 * scale : -4 * scale].max() < 0.02
 
 
 def test_released_adam_caffemodel_loads_as_it_is(shared):
-    caffe_runtime.build_net(vdsr.vdsr(), shared / "weights/vdsr/VDSR_Adam.caffemodel")
+    runtime.build_net(vdsr.vdsr(), shared / "weights/vdsr/VDSR_Adam.caffemodel")
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
 def refused(path, network, text, scale=None, variant=None):
-    net = caffe_runtime.build_net(NETWORKS[network].net("deploy", scale, variant))
+    net = runtime.build_net(NETWORKS[network].net("deploy", scale, variant))
     before = arrays(net)
     with pytest.raises(UserError, match=text) as error:
         matconvnet.load_mat(net, path, network)

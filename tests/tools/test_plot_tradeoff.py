@@ -5,7 +5,9 @@ import json
 import cv2
 import pytest
 
-from tools import cli, paper, plot_tradeoff
+from tools import plot_tradeoff
+from tools.benchmarking import paper, tradeoff
+from tools.common.errors import UserError
 
 
 def report(path, rows, device="a processor"):
@@ -30,12 +32,12 @@ def reports(tmp_path):
 
 def test_points(reports, tmp_path):
     read = [json.loads((tmp_path / name).read_text()) for name in ("psnr.json", "s.json")]
-    found = plot_tradeoff.points(read[0], [read[1]], "Set5", 3)
+    found = tradeoff.points(read[0], [read[1]], "Set5", 3)
     assert found["measured"] == [("VDSR", 2.5, 33.67), ("IDN", 1.0, 34.11)]
     assert found["timed"] == [("DRRN", 80, paper.figures("Set5", 3, "DRRN")["psnr"])]
     assert ("IDN", 0.011, 34.11) in found["paper"] and len(found["paper"]) == 3
     later = {"rows": [{**read[1]["rows"][2], "seconds_median": 70}]}
-    assert plot_tradeoff.points(read[0], [read[1], later], "Set5", 3)["timed"][0][1] == 70
+    assert tradeoff.points(read[0], [read[1], later], "Set5", 3)["timed"][0][1] == 70
 
 
 def test_writes_both_pictures_the_same_every_time(reports, tmp_path, capsys):
@@ -53,8 +55,8 @@ def test_writes_both_pictures_the_same_every_time(reports, tmp_path, capsys):
 
 
 def test_refusals(reports, tmp_path):
-    with pytest.raises(cli.UserError, match="no.json: no such file"):
+    with pytest.raises(UserError, match="no.json: no such file"):
         plot_tradeoff.main([*reports[:2], "--seconds", str(tmp_path / "no.json")])
-    with pytest.raises(cli.UserError, match="has no times for Set14 at x3; run tools/benchmark.py --tables 4"):
+    with pytest.raises(UserError, match="has no times for Set14 at x3; run tools/benchmark.py --tables 4"):
         plot_tradeoff.main([*reports, "--dataset", "Set14", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

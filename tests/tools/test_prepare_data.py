@@ -12,7 +12,8 @@ import pytest
 
 from data_prep import build
 from data_prep.hdf5 import check_database
-from tools import cli, prepare_data
+from tools import prepare_data
+from tools.common import cli
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tools import blocks, readme
-from tools.cli import UserError
+from tools import readme
+from tools.common import markdown
+from tools.common.errors import UserError
 
 
 def test_the_committed_readme_is_what_results_say():
@@ -13,7 +14,7 @@ def test_the_committed_readme_is_what_results_say():
 def test_blocks_are_renewed_and_the_rest_is_left(root):
     text = "# Title\n"
     for name in readme.BLOCKS:
-        text += "above\n{}\nstale\n{}\nbelow\n".format(*blocks.markers(name))
+        text += "above\n{}\nstale\n{}\nbelow\n".format(*markdown.markers(name))
     once = readme.renewed(text, root / "results")
     assert once == readme.renewed(once, root / "results")
     assert "stale" not in once and once.count("above\n") == once.count("\nbelow\n") == len(readme.BLOCKS)
@@ -23,10 +24,10 @@ def test_blocks_are_renewed_and_the_rest_is_left(root):
     assert "412,352" in once  # the x3 training pairs of results/data/counts.json
 
 
-BEGIN, END = blocks.markers("table")
+BEGIN, END = markdown.markers("table")
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", 2 * f"{BEGIN}{END}"])
 def test_a_page_without_its_markers_is_refused(text):
     with pytest.raises(UserError, match="README.md: expected one line <!-- table:begin -->"):
-        blocks.with_block(text, "table", "| a |")
+        markdown.with_block(text, "table", "| a |")

@@ -17,18 +17,13 @@ from hypothesis import strategies as st
 
 from data_prep import hdf5
 from prototxt.idn import idn
-from tools import (
-    caffe_runtime,
-    cli,
-    learning_log,
-    prepare_data,
-    run_folder,
-    snapshots,
-    train,
-    training,
-    training_memory,
-)
-from tools.cli import UserError
+from tools import learning_log, prepare_data, train
+from tools.common.errors import UserError
+from tools.nets import runtime
+from tools.training import needed_memory, run_folder, snapshots
+from tools.training import stage as training_stage
+from tools.training.log import Log, read
+from tools.training.run import STAGES, schedule, settings_of
 
 SCALE = 3
 TOOL = train.ROOT / "tools" / "train.py"
@@ -64,7 +59,7 @@ def arguments(data, out, *more):
 
 
 def weights_of(path):
-    model = caffe_runtime.read_caffemodel(path)
+    model = runtime.read_caffemodel(path)
     return {layer.name: [np.array(blob.data) for blob in layer.blobs] for layer in model.layer if layer.blobs}
 
 
@@ -85,8 +80,8 @@ def finished(data, tmp_path_factory):
 
 
 def test_stages_start_from_each_other_and_the_result_is_the_last(finished):
-    settings = {s: json.loads((finished / s / "settings.json").read_text()) for s in train.STAGES}
-    assert {s: settings[s]["iterations"] for s in train.STAGES} == {"pretrain": 5, "train": 37, "finetune": 1}
+    settings = {s: json.loads((finished / s / "settings.json").read_text()) for s in STAGES}
+    assert {s: settings[s]["iterations"] for s in STAGES} == {"pretrain": 5, "train": 37, "finetune": 1}
     assert settings["pretrain"]["start"] == "random"
     assert settings["train"]["start"] == run_folder.sha256(finished / "pretrain" / "final.caffemodel")
     assert settings["finetune"]["start"] == run_folder.sha256(finished / "train" / "final.caffemodel")
@@ -95,7 +90,7 @@ def test_stages_start_from_each_other_and_the_result_is_the_last(finished):
 
 
 def test_learning_log_has_loss_rate_and_psnr(finished):
-    rows = learning_log.read(finished / "log.csv")
+    rows = read(finished / "log.csv")
     last = [r for r in rows if r["stage"] == "train"][-1]
     assert last["iteration"] == 37
     assert last["learning_rate"] == pytest.approx(1e-6)  # the steps at 15 and 31 of 37, as 250,000 of 600,000
@@ -106,7 +101,7 @@ def test_learning_log_has_loss_rate_and_psnr(finished):
 
 def test_summary_says_what_was_run(finished):
     report = json.loads((finished / "summary.json").read_text())
-    rows = learning_log.read(finished / "log.csv")
+    rows = read(finished / "log.csv")
     assert report["psnr"] == pytest.approx(rows[-1]["psnr"], rel=1e-5) and report["bicubic"] > 20
     assert {name: stage["iterations"] for name, stage in report["stages"].items()} == {
         "pretrain": 5, "train": 37, "finetune": 1
@@ -119,15 +114,15 @@ def test_summary_says_what_was_run(finished):
 def test_training_learns(data, tmp_path):
     argv = arguments(data, tmp_path, "--stage", "pretrain", "--iters", "40", "--lr", "1e-3", "--test-interval", "1")
     train.main(argv)
-    rows = [r for r in learning_log.read(tmp_path / "log.csv") if "psnr" in r]
+    rows = [r for r in read(tmp_path / "log.csv") if "psnr" in r]
     assert rows[-1]["test_loss"] < 0.7 * rows[0]["test_loss"]
     assert rows[-1]["psnr"] > rows[0]["psnr"] + 1
 
 
 def test_logged_test_loss_is_the_mean_absolute_error_of_the_validation_set(data, finished):
     """Computed again in numpy from the HDF5 file and the snapshot's weights."""
-    (row,) = [r for r in learning_log.read(finished / "log.csv") if r["stage"] == "train" and r["iteration"] == 37]
-    net = caffe_runtime.build_net(idn(SCALE, input_shape=(11, 11)), finished / "train" / "final.caffemodel")
+    (row,) = [r for r in read(finished / "log.csv") if r["stage"] == "train" and r["iteration"] == 37]
+    net = runtime.build_net(idn(SCALE, input_shape=(11, 11)), finished / "train" / "final.caffemodel")
     with h5py.File(data / "hdf5" / "x3" / "val" / "00000.h5") as file:
         lr, label, bic = (file[name][:] for name in ("data", "label", "bic"))
     errors = []
@@ -140,7 +135,7 @@ def test_logged_test_loss_is_the_mean_absolute_error_of_the_validation_set(data,
 def test_logged_psnr_is_the_benchmark_tools(data, finished, tmp_path):
     from tools import benchmark
 
-    rows = [r for r in learning_log.read(finished / "log.csv") if r["stage"] == "finetune"]
+    rows = [r for r in read(finished / "log.csv") if r["stage"] == "finetune"]
     argv = ["--tables", "2", "--datasets", "Set5", "--scales", "3", "--methods", "IDN", "--data-dir", data,
             "--weights-dir", finished, "--out", tmp_path, "--repeats", "0"]  # fmt: skip
     assert benchmark.main([str(a) for a in argv]) == 0
@@ -184,7 +179,7 @@ def test_killed_run_goes_on_to_the_very_same_weights(data, tmp_path):
     assert not (tmp_path / "killed" / "pretrain" / "final.caffemodel").exists()
     assert train.main(killed) == 0
     assert_same_weights(*(tmp_path / name / "pretrain" / "final.caffemodel" for name in ("whole", "killed")))
-    logs = [learning_log.read(tmp_path / name / "log.csv") for name in ("whole", "killed")]
+    logs = [read(tmp_path / name / "log.csv") for name in ("whole", "killed")]
     columns = ("stage", "iteration", "learning_rate", "psnr")
     rows = [[[row.get(c) for c in columns] for row in log] for log in logs]
     assert rows[0] == rows[1] and len(rows[0]) == 30
@@ -203,7 +198,7 @@ def test_interrupted_run_snapshots_and_says_how_to_go_on(data, tmp_path, number)
     assert process.returncode == 130 and err == ""
     assert "stopped at iteration" in out and "run the same command to go on" in out
     (state,) = (tmp_path / "pretrain").glob("*.solverstate")
-    shapes = caffe_runtime.param_shapes(caffe_runtime.build_net(idn(SCALE)))
+    shapes = runtime.param_shapes(runtime.build_net(idn(SCALE)))
     assert snapshots.newest_whole(tmp_path / "pretrain", shapes)[0] == state
 
 
@@ -227,7 +222,7 @@ def test_a_moved_run_folder_goes_on(data, finished, tmp_path, capsys):
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
 def test_a_snapshot_cut_short_is_passed_over(finished, tmp_path, suffix, kept):
     shutil.copytree(finished / "train", tmp_path / "train")
-    shapes = caffe_runtime.param_shapes(caffe_runtime.build_net(idn(SCALE)))
+    shapes = runtime.param_shapes(runtime.build_net(idn(SCALE)))
     assert snapshots.newest_whole(tmp_path / "train", shapes)[1] == 37
     newest = tmp_path / "train" / f"idn_iter_37{suffix}"
     os.truncate(newest, int(newest.stat().st_size * kept))
@@ -238,11 +233,11 @@ def test_a_solverstate_cut_between_two_fields_is_passed_over(finished, tmp_path)
     """Such a file parses; it lacks some of Adam's moments."""
     shutil.copytree(finished / "train", tmp_path / "train")
     path = tmp_path / "train" / "idn_iter_37.solverstate"
-    state = caffe_runtime.read_solverstate(path)
+    state = runtime.read_solverstate(path)
     assert len(state.history) == 2 * 62  # 31 layers, weights and biases
     del state.history[100:]
     path.write_bytes(state.SerializeToString())
-    shapes = caffe_runtime.param_shapes(caffe_runtime.build_net(idn(SCALE)))
+    shapes = runtime.param_shapes(runtime.build_net(idn(SCALE)))
     assert snapshots.newest_whole(tmp_path / "train", shapes)[1] == 30
 
 
@@ -312,7 +307,7 @@ def test_a_training_that_diverges_in_its_last_update_is_not_finished(data, tmp_p
 
 def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(data, tmp_path, monkeypatch):
     """The weights are spoilt between two iterations, as one wild update does; the loss stays finite."""
-    step = training.stepping.Plain.step
+    step = training_stage.stepping.Plain.step
 
     def spoil(self, count):
         losses = step(self, count)
@@ -321,11 +316,11 @@ def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(data, tm
         return losses
 
     argv = arguments(data, tmp_path, "--iters", "16", "--snapshot", "4", "--test-interval", "4")
-    monkeypatch.setattr(training.stepping.Plain, "step", spoil)
+    monkeypatch.setattr(training_stage.stepping.Plain, "step", spoil)
     monkeypatch.setattr(train, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
-    monkeypatch.setattr(training.Stage, "_check_weights", lambda self: None)  # would see it first
-    monkeypatch.setattr(training.Stage, "_test_loss", lambda self: 1.0)
-    monkeypatch.setattr(training.evaluation, "validation_psnr", lambda net, samples: 30.0)
+    monkeypatch.setattr(training_stage.Stage, "_check_weights", lambda self: None)  # would see it first
+    monkeypatch.setattr(training_stage.Stage, "_test_loss", lambda self: 1.0)
+    monkeypatch.setattr(training_stage.evaluation, "validation_psnr", lambda net, samples: 30.0)
     match = r"train: the weights of conv1 are not finite at iteration 14, .*\(the snapshot of iteration 12 is kept\)"
     with pytest.raises(UserError, match=match):
         train.main(argv)
@@ -340,14 +335,14 @@ def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(data, tm
 
 
 def test_a_validation_that_is_not_finite_ends_the_training(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training.Stage, "_test_loss", lambda self: float("nan"))
+    monkeypatch.setattr(training_stage.Stage, "_test_loss", lambda self: float("nan"))
     with pytest.raises(UserError, match="the validation gives a loss of nan"):
         train.main(arguments(data, tmp_path, "--stage", "pretrain", "--iters", "1"))
     assert not list(tmp_path.rglob("*.caffemodel"))
 
 
 def test_weights_that_are_not_finite_are_no_start(data, finished, tmp_path):
-    net = caffe_runtime.build_net(idn(SCALE), finished / "idn" / "IDN_x3.caffemodel")
+    net = runtime.build_net(idn(SCALE), finished / "idn" / "IDN_x3.caffemodel")
     net.params["down2"][1].data[3] = np.nan
     net.save(str(tmp_path / "bad.caffemodel"))
     with pytest.raises(UserError, match="bad.caffemodel: layer 'down2' holds values that are not finite"):
@@ -379,7 +374,7 @@ def test_a_flat_validation_image_is_said_not_stored_as_infinity(data, tmp_path, 
 
 
 def test_a_perfect_net_has_an_infinite_psnr(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training.evaluation, "validation_psnr", lambda net, samples: float("inf"))
+    monkeypatch.setattr(training_stage.evaluation, "validation_psnr", lambda net, samples: float("inf"))
     assert train.main(arguments(data, tmp_path, "--iters", "3")) == 0
     assert "PSNR infinite (an image comes out without any error)" in capsys.readouterr().out
     report = strictly(tmp_path / "summary.json")
@@ -421,7 +416,7 @@ def test_a_damaged_database_never_reaches_caffe(data, tmp_path):
 
 def test_weights_that_do_not_fit(data, tmp_path):
     other = tmp_path / "other.caffemodel"
-    caffe_runtime.build_net(idn(SCALE, D3=32, d=8)).save(str(other))
+    runtime.build_net(idn(SCALE, D3=32, d=8)).save(str(other))
     error = refusal(arguments(data, tmp_path / "a", "--weights", str(other)))
     assert "layer 'conv1' has shapes [(32, 1, 3, 3), (32,)], expected [(64, 1, 3, 3), (64,)]" in error
     other.write_bytes(b"no protobuf at all\0")
@@ -464,11 +459,11 @@ def test_rates_out_of_range(name, value, capsys):
 
 
 def test_the_longest_schedule_that_caffe_counts(data, tmp_path, capsys):
-    for stage in train.STAGES:
+    for stage in STAGES:
         args = train.parse(["--scale", "3", "--stage", stage, "--iters", str(2**31 - 1), "--seed", str(2**32 - 1)])
-        (iterations,) = train.schedule(args.iters, stage).values()
-        settings = train.settings_of(args, stage, iterations)
-        message = training.solver.stage_solver(
+        (iterations,) = schedule(args.iters, stage).values()
+        settings = settings_of(args, stage, iterations)
+        message = training_stage.solver.stage_solver(
             3, stage, iterations=settings.iterations, stepsize=settings.stepsize, seed=settings.seed
         )
         assert message.max_iter == 2**31 - 1 and 250_000 < message.stepsize <= 2**31 - 1
@@ -481,22 +476,22 @@ def test_too_few_iterations_and_a_mistake_are_one_line(data, tmp_path):
 
 @given(st.integers(3, 10**6))
 def test_schedule_shares_all_iterations(iterations):
-    lengths = train.schedule(iterations, None)
+    lengths = schedule(iterations, None)
     assert sum(lengths.values()) == iterations and min(lengths.values()) >= 1
-    assert list(lengths) == list(train.STAGES)
+    assert list(lengths) == list(STAGES)
 
 
 def test_schedule_is_the_papers_without_iters():
-    assert train.schedule(None, None) == {"pretrain": 100_000, "train": 600_000, "finetune": 20_000}
-    assert train.schedule(72, "finetune") == {"finetune": 72}
-    with pytest.raises(cli.UserError, match="iters: got 2, expected at least 3"):
-        train.schedule(2, None)
+    assert schedule(None, None) == {"pretrain": 100_000, "train": 600_000, "finetune": 20_000}
+    assert schedule(72, "finetune") == {"finetune": 72}
+    with pytest.raises(UserError, match="iters: got 2, expected at least 3"):
+        schedule(2, None)
 
 
 def test_a_damaged_log_is_refused(tmp_path):
     (tmp_path / "log.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a training log; expected the columns stage,iteration"):
-        learning_log.Log(tmp_path / "log.csv")
+        Log(tmp_path / "log.csv")
 
 
 ODD = os.fsdecode(b"caf\xe9 \xff \xd0\xb2")  # Latin-1 and a blank: not UTF-8
@@ -605,7 +600,7 @@ def test_a_finished_run_leaves_nothing_hidden(finished):
 def tried(argv, limit=None):
     """A run of the tool under `limit`, code that is run first: its CompletedProcess."""
     end = "cli.run(lambda: train.main(sys.argv[1:]))"
-    script = f"import sys, resource; from tools import cli, train\n{limit or ''}\n{end}"
+    script = f"import sys, resource; from tools.common import cli; from tools import train\n{limit or ''}\n{end}"
     return subprocess.run([sys.executable, "-c", script, *argv], cwd=train.ROOT, capture_output=True, text=True)
 
 
@@ -630,7 +625,7 @@ def test_a_full_disk(data, small_disk, room):
     done = tried(argv)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
     assert str(small_disk) in done.stderr and done.stderr.endswith(": No space left on device\n")
-    shapes = caffe_runtime.param_shapes(caffe_runtime.build_net(idn(SCALE)))
+    shapes = runtime.param_shapes(runtime.build_net(idn(SCALE)))
     whole = snapshots.newest_whole(small_disk / "run" / "pretrain", shapes)
     assert (whole is None) == (room < 7000) and hidden(small_disk) == []
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
@@ -663,7 +658,7 @@ def test_memory_of_a_batch_is_foretold(data, tmp_path):
         done = tried(arguments(data, out, "--stage", "pretrain", "--iters", "1", "--batch", str(batch)))
         assert done.returncode == 0, done
         peaks[batch] = strictly(out / "summary.json")["peak_memory_mb"]
-    each, _ = training_memory.pair_bytes(SCALE, "pretrain")
+    each, _ = needed_memory.pair_bytes(SCALE, "pretrain")
     assert (peaks[64] - peaks[4]) * 2**20 / 60 == pytest.approx(each, rel=0.15)
 
 
@@ -681,7 +676,7 @@ def test_a_shard_that_goes_while_training(data, tmp_path, monkeypatch, change):
     folder = in_small_shards(data, tmp_path)
     argv = arguments(data, tmp_path / "run", "--stage", "pretrain", "--iters", "24", "--hdf5-dir", str(folder))
     shard = folder / "x3" / "train" / "00002.h5"
-    kept, step = shard.read_bytes(), training.stepping.Plain.step
+    kept, step = shard.read_bytes(), training_stage.stepping.Plain.step
 
     def disturbed(self, count):
         if self.solver.iter == 5:
@@ -690,7 +685,7 @@ def test_a_shard_that_goes_while_training(data, tmp_path, monkeypatch, change):
                 shutil.copy(folder / "x3" / "train" / "00001.h5", shard)
         return step(self, count)
 
-    monkeypatch.setattr(training.stepping.Plain, "step", disturbed)
+    monkeypatch.setattr(training_stage.stepping.Plain, "step", disturbed)
     with pytest.raises(UserError, match=r"00002.h5: was .*; put the database back and run the same command"):
         train.main(argv)
     monkeypatch.undo()

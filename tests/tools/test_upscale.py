@@ -17,16 +17,21 @@ import pytest
 from PIL import Image, ImageCms
 
 import matlab_compat as matlab
+from data_prep import weights as data_prep_weights
 from data_prep.errors import DataError
 from prototxt.receptive import receptive_field
-from tools import caffe_runtime, evaluation, models, net_memory, photo, upscale
-from tools.cli import UserError
-from tools.enlarge import Enlarger
-from tools.methods import METHODS, Method
+from tools import upscale
+from tools.common.errors import UserError
+from tools.methods import evaluation
+from tools.methods.registry import METHODS, Method
+from tools.nets import forward_memory, runtime
+from tools.photos import photo
+from tools.photos.enlarge import Enlarger
+from tools.photos.run import notes
 
 RANDOM = np.random.default_rng(5)
 # takes more than one window of IDN for a picture of 90x96 pixels
-SMALL = "375M" if net_memory.runs_onednn() else "430M"
+SMALL = "375M" if forward_memory.runs_onednn() else "430M"
 
 
 def picture(height, width, channels=3, kind=np.uint8):
@@ -46,7 +51,7 @@ def save(path, img):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Folder with IDN weights as Caffe's filler makes them, for x2 and x3."""
-    caffe_runtime.use_device(None)
+    runtime.use_device(None)
     folder = tmp_path_factory.mktemp("weights")
     (folder / "idn").mkdir()
     for scale in (2, 3):
@@ -82,7 +87,7 @@ def test_interior_is_the_papers_protocol(name, scale):
         assert np.array_equal(result, matlab.im2uint8(sample.base))
         return
     result = np.concatenate([band for _, band in bands])
-    expected = method.finish(evaluation.forward(enlarger.tiled.net, method.take(sample), method.output), sample)
+    expected = method.finish(runtime.forward(enlarger.tiled.net, method.take(sample), method.output), sample)
     assert result.shape == expected.shape == (75 * scale, 80 * scale)
     border = 0
     if method.starts_late:
@@ -217,7 +222,8 @@ def test_extreme_sizes(run, tmp_path, shape):
 def test_the_memory_that_was_allowed_is_enough(weights, tmp_path):
     """A picture that needs 1.5 GB at once stays below 700 MB; in a process of its own, whose peak the system tells."""
     source = save(tmp_path / "a.png", picture(160, 150))
-    command = [sys.executable, "-c", "from tools import memory, upscale; print(upscale.main(), memory.peak_mb())"]
+    code = "from tools.common import memory; from tools import upscale; print(upscale.main(), memory.peak_mb())"
+    command = [sys.executable, "-c", code]
     options = ["-o", tmp_path / "b.png", "--scale", "2", "--weights-dir", weights, "--memory", "700M"]
     done = subprocess.run([*command, source, *options], capture_output=True, text=True)
     status, peak = done.stdout.split()[-2:]
@@ -231,7 +237,7 @@ def test_no_space_left(tmp_path, suffix):
     source = save(tmp_path / "a.png", RANDOM.integers(0, 256, (100, 100, 3), np.uint8))
 
     code = (
-        "import resource, signal, sys; from tools import cli, upscale; "
+        "import resource, signal, sys; from tools.common import cli; from tools import upscale; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
         "cli.run(upscale.main)"
     )
@@ -250,7 +256,7 @@ def test_a_folder_onto_a_full_disk_prints_no_counts(run, tmp_path, monkeypatch, 
 
     for name in "ab":
         save(tmp_path / f"in/{name}.png", picture(9, 8))
-    monkeypatch.setattr("tools.png.PngWriter.close", full)
+    monkeypatch.setattr("tools.photos.png.PngWriter.close", full)
     with pytest.raises(UserError, match="a.png: cannot be written .No space left on device.; make room there"):
         run(tmp_path / "in", "-o", tmp_path / "out", *BICUBIC)
     assert capsys.readouterr().out == "" and list((tmp_path / "out").iterdir()) == []
@@ -265,7 +271,7 @@ def test_the_disks_words(run, tmp_path, monkeypatch, number, what, compare):
     def full(*args, **named):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("tools.png.PngWriter.close", full)
+    monkeypatch.setattr("tools.photos.png.PngWriter.close", full)
     source, options = save(tmp_path / "a.png", picture(9, 8)), ["--compare"] * compare
     with pytest.raises(UserError, match=f"b{'_compare' * compare}.png: cannot be written .*; {what}"):
         run(source, "-o", tmp_path / "out/b.png", "--scale", 2, "--method", "Bicubic", *options)
@@ -273,7 +279,7 @@ def test_the_disks_words(run, tmp_path, monkeypatch, number, what, compare):
 
 
 def test_weights_trained_here_serve_without_a_download(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "OURS", tmp_path / "models")
+    monkeypatch.setattr(data_prep_weights, "OURS", tmp_path / "models")
     source = save(tmp_path / "a.png", picture(9, 8))
     options = ["--scale", "3", "--weights-dir", str(tmp_path / "none")]
     with pytest.raises(UserError, match="no weights of IDN at x3 .*make fetch.*, and none in results/models; or give"):
@@ -477,7 +483,7 @@ def test_an_input_that_can_be_read_once(run, tmp_path):
 def in_process(*argv, before=""):
     """The tool as a process of its own: (status, stdout without the peak, stderr, peak in MB)."""
     code = (
-        f"import sys, os; {before}\nfrom tools import cli, memory, upscale\n"
+        f"import sys, os; {before}\nfrom tools.common import cli, memory; from tools import upscale\n"
         "try: cli.run(upscale.main)\nfinally: print('PEAK', memory.peak_mb())"
     )
     done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True)
@@ -534,8 +540,9 @@ def test_memory_of_earlier_pictures_counts(weights, tmp_path):
     save(tmp_path / "in/a.png", picture(130, 130))
     save(tmp_path / "in/b.png", picture(4500, 4500))
     code = (
-        "import sys; from pathlib import Path; from tools import caffe_runtime, memory, photo\n"
-        "from tools.enlarge import Enlarger; from tools.methods import METHODS; caffe_runtime.use_device(None)\n"
+        "import sys; from pathlib import Path; from tools.nets import runtime; from tools.common import memory\n"
+        "from tools.photos import photo; from tools.photos.enlarge import Enlarger\n"
+        "from tools.methods.registry import METHODS; runtime.use_device(None)\n"
         "e = Enlarger(METHODS['IDN'], 2, Path(sys.argv[1]), memory=600 << 20); folder = Path(sys.argv[2])\n"
         "small = photo.read(folder / 'a.png'); list(e.strips(small)); held = e._held\n"
         "source = photo.Source(folder / 'b.png'); e.check(source.extent(), source.reading_bytes())\n"
@@ -605,14 +612,14 @@ def test_weights_of_any_name_are_noted_so_that_they_are_known_again(weights, tmp
 def test_notes_of_weights_whose_name_is_not_utf8(weights, tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/w\xff.caffemodel"))
     path.write_bytes((weights / "idn/IDN_x2.caffemodel").read_bytes())
-    noted = upscale.notes(Enlarger(METHODS["IDN"], 2), path, "cpu", "caffe")["Weights"]
+    noted = notes(Enlarger(METHODS["IDN"], 2), path, "cpu", "caffe")["Weights"]
     assert noted.startswith(r"w\xff.caffemodel SHA-256 ") and noted.encode("latin-1")
 
 
 def test_terminated_nothing_half_written_stays(tmp_path):
     source = save(tmp_path / "a.png", picture(1500, 1500))
     out = tmp_path / "out"
-    tool = "from tools import cli, upscale; cli.run(upscale.main)"
+    tool = "from tools.common import cli; from tools import upscale; cli.run(upscale.main)"
     command = [sys.executable, "-c", tool, source, "-o", out / "b.png",
                *map(str, BICUBIC), "--compare"]  # fmt: skip
     started = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -628,7 +635,7 @@ def test_what_a_killed_run_left_is_removed(run, tmp_path):
     source = save(tmp_path / "a.png", picture(300, 300))
     out = tmp_path / "out"
     code = (
-        "import os, sys; from tools import png, upscale\n"
+        "import os, sys; from tools.photos import png; from tools import upscale\n"
         "png.PngWriter.close = lambda self: os.kill(os.getpid(), 9)\nupscale.main()"
     )
     options = ["-o", out, *map(str, BICUBIC)]

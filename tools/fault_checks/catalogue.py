@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 from importlib import import_module
 
-from tools.cli import UserError
+from tools.common.errors import UserError
 from tools.fault_checks.case import trials_of
 
 FAMILIES = ("pictures", "damage", "sizes", "names", "nets", "training", "kills", "disks", "commands", "security")

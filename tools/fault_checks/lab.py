@@ -72,10 +72,11 @@ class Lab:
 
     def _without_places(self, text):
         """A text without the names of folders of this machine."""
-        places = {f"{self.checkout}/": "", str(self.checkout): ".", str(self.folder): "FOLDER"}
+        # PATH first: it may hold the checkout's own environment
+        places = {os.environ["PATH"]: "$PATH", f"{self.checkout}/": "", str(self.checkout): "."}
+        places[str(self.folder)] = "FOLDER"
         if self.material:
             places[str(self.material.folder)] = "MATERIAL"
-        places[os.environ["PATH"]] = "$PATH"
         for place, name in places.items():
             text = text.replace(place, name)
         return text

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools import provenance, tables
-from tools.cli import UserError
+from tools.common import markdown, provenance
+from tools.common.errors import UserError
 
 NAME = "faults"
 TITLE = "# Faults: what was tried and what failed"
@@ -97,7 +97,7 @@ def table(report, baseline=None):
     total = [sum(row[name] for row in report["kinds"]) for name in ("cases", "failed")]
     same = [earlier[row["kind"]]["failed"] for row in report["kinds"] if row["kind"] in earlier]
     body.append(["all", "", f"{total[0]:,}", f"{sum(same):,}" if baseline else "-", f"{total[1]:,}"])
-    return tables.markdown(head, body, text_columns=2)
+    return markdown.markdown(head, body, text_columns=2)
 
 
 def _before(row, earlier):

@@ -1,0 +1,139 @@
+"""The registry of published weights, data_prep/weights.json: where each file is, what it must be, where it belongs.
+
+A file belongs at WEIGHTS/<method>/<name>; whatever put it there, it is found by that name. For a .mat file a
+.caffemodel of the same name beside it (tools/import_weights.py) serves as well and is preferred.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional
+
+from data_prep.errors import DataError
+from data_prep.manifest import Entry
+from data_prep.mirrors import Web
+
+
+def _entry(model):
+    return Entry(model.sha256, model.bytes, _split(model)[1], f"weights/{model.file}")
+
+
+def _home(model, retries):
+    return Web(_split(model)[0], max(0, retries), 1.0)
+
+
+def _split(model):
+    """A model's address as that of its repository's files and the path in it."""
+    base, path = model.url.split("/raw/")
+    commit, inside = path.split("/", 1)
+    return f"{base}/raw/{commit}", inside
+
+
+REGISTRY = Path(__file__).with_name("weights.json")
+OURS = Path(__file__).resolve().parent.parent / "results" / "models"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A weight file that somebody published.
+
+    Attributes
+    ----------
+    method : str
+        As in the tables.
+    scales : tuple of int
+        The factors it serves.
+    file : str
+        Its place below the weights folder.
+    page : str
+        Where its authors offer it.
+    licence : str
+        What is known of its licence.
+    url : str or None
+        The file itself; None where there is only a page.
+    sha256, bytes : str, int or None
+        Where known.
+    note : str or None
+    """
+
+    method: str
+    scales: tuple
+    file: str
+    page: str
+    licence: str
+    url: Optional[str] = None
+    sha256: Optional[str] = None
+    bytes: Optional[int] = None
+    note: Optional[str] = None
+
+
+@lru_cache(maxsize=1)
+def _registry():
+    try:
+        return json.loads(REGISTRY.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{REGISTRY}: cannot be read ({error}); take the file from this repository again") from None
+
+
+def models(method=None):
+    """All models of the registry (list of Model), or those of one method, best first."""
+    entries = [Model(**{**entry, "scales": tuple(entry["scales"])}) for entry in _registry()["models"]]
+    return [model for model in entries if method in (None, model.method)]
+
+
+def citation(method):
+    """The paper (str) to cite for a method, whatever its configuration ("DRRN-B1U9" is DRRN's)."""
+    return _registry()["citations"][method.split("-", 1)[0]]
+
+
+def methods():
+    """Names of the methods in the registry (list of str)."""
+    return list(dict.fromkeys(model.method for model in models()))
+
+
+def named(text):
+    """The registry's spelling of a method's name in any case; raises DataError."""
+    spelling = {name.lower(): name for name in methods()}
+    if text.lower() not in spelling:
+        raise DataError(f"{text}: no such method; expected {', '.join(methods())}")
+    return spelling[text.lower()]
+
+
+def find(folder, method, scale):
+    """The weight file (Path) of a method and factor in a weights folder, or None.
+
+    Parameters
+    ----------
+    folder : str or Path
+    method : str
+    scale : int
+    """
+    for model in models(method):
+        if scale in model.scales:
+            path = Path(folder) / model.file
+            for candidate in (path.with_suffix(".caffemodel"), path):
+                if candidate.is_file():
+                    return candidate
+    return None
+
+
+def find_ours(method, scale):
+    """The weight file (Path) of a method and factor that was trained here, in results/models, or None."""
+    path = OURS / f"{method.lower()}_x{scale}.caffemodel"
+    return path if path.is_file() else None
+
+
+def gap(method, scale):
+    """One line (str): which file is missing and where to get it."""
+    model = next((m for m in models(method) if scale in m.scales), None)
+    if model is None:
+        return f"no weights of {method} at x{scale} are published"
+    how = f"`make fetch METHOD={method}`, or {model.page}" if model.url else model.page
+    note = f"; {model.note}" if model.note and not model.url else ""
+    return f"no weights of {method} at x{scale} (no {model.file} in the weights folder; get it: {how}{note})"
+
+
+def idn_weights(weights_dir, scale):
+    """IDN's weights (Path) for a factor, the released ones or those trained here; None when there are none."""
+    return find(weights_dir, "IDN", scale) or find_ours("IDN", scale)

@@ -1,0 +1,253 @@
+"""benchmark --resume: a process for each row, rows that are kept, rows that die, mistakes."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data_prep import files
+from tools import benchmark
+from tools.benchmarking import plan, reports, row_by_row
+from tools.common import cli
+from tools.methods.registry import METHODS
+from tools.nets import runtime
+
+
+def draw(path, side, seed=0):
+    """Write a smooth square gray picture."""
+    small = np.random.default_rng(seed).integers(30, 220, (side // 6, side // 6), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Folders for a benchmark of the sets Tiny and Large, without weights."""
+    draw(tmp_path / "data/Tiny/one.png", 48)
+    draw(tmp_path / "data/Large/one.png", 192)
+    (tmp_path / "weights").mkdir()
+    return tmp_path
+
+
+def options(place, *more):
+    """Command line for the set Tiny at x3 by time with one repeat, unless `more` says otherwise."""
+    folders = ["--data-dir", place / "data", "--weights-dir", place / "weights", "--out", place / "out"]
+    return list(map(str, ["--resume", "--datasets", "Tiny", "--scales", 3, "--repeats", 1, *folders, *more]))
+
+
+def timed(place, *methods):
+    return options(place, "--tables", 4, "--random-weights", "--methods", *methods)
+
+
+def read(place):
+    return json.loads((place / "out/benchmark.json").read_text())
+
+
+def test_only_what_is_missing_is_measured(place, capsys):
+    assert benchmark.main(timed(place, "ESPCN")) == 0
+    first = read(place)
+    assert benchmark.main(timed(place, "FSRCNN", "ESPCN")) == 0
+    both = read(place)
+    assert [row["method"] for row in both["rows"]] == ["FSRCNN", "ESPCN"]
+    assert both["rows"][1] == first["rows"][0] and both["rows"][0]["seconds_median"] > 0
+    assert both["meta"]["earlier"][0]["command"] == first["meta"]["command"]
+    said = capsys.readouterr()
+    assert "[1/1] Tiny x3 FSRCNN: " in said.err and said.err.count("ESPCN: ") == 1
+    before = (place / "out/benchmark.json").stat().st_mtime_ns
+    assert benchmark.main(timed(place, "FSRCNN")) == 0
+    assert (place / "out/benchmark.json").stat().st_mtime_ns == before
+    assert "| Tiny | x3    | ESPCN " in capsys.readouterr().out  # the whole report is shown
+
+
+def test_other_weights_and_more_repeats_are_measured_anew(place):
+    path = place / "weights/espcn/ESPCN_x3.caffemodel"
+    path.parent.mkdir()
+    net = runtime.build_net(METHODS["ESPCN"].build(3))
+    found = []
+    for repeats in (1, 1, 2):
+        if len(found) == 1:
+            net.params["conv1"][0].data[...] *= 0.5
+        net.save(str(path))
+        asked = options(place, "--tables", 2, 4, "--methods", "ESPCN", "--repeats", repeats)
+        assert benchmark.main(asked) == 0
+        found.append(read(place)["rows"][0])
+    assert found[0]["psnr"] != found[1]["psnr"] == found[2]["psnr"]
+    assert (found[1]["repeats"], found[2]["repeats"]) == (1, 2) and not found[2]["random_weights"]
+
+
+def test_gaps_are_marked_and_do_not_take_the_place_of_rows(place):
+    assert benchmark.main(timed(place, "ESPCN")) == 0
+    seconds = read(place)["rows"][0]["seconds"]
+    # without --random-weights, all: what has no weights is a gap, what was measured stays
+    assert benchmark.main(options(place, "--tables", 4, "--methods", "all")) == 0
+    rows = {row["method"]: row for row in read(place)["rows"]}
+    assert set(rows) == set(METHODS)
+    assert rows["ESPCN"]["seconds"] == seconds and rows["ESPCN"]["gap"] is None
+    assert "no weights of VDSR at x3" in rows["VDSR"]["gap"] and rows["Bicubic"]["gap"] is None
+
+
+def test_cheapest_first(place):
+    args = benchmark.parser().parse_args(timed(place, "MemNet", "FSRCNN", "VDSR", "Bicubic"))
+    args.tables = [4]
+    order = [job.method.name for job in sorted(plan.plan(args), key=row_by_row._cost)]
+    assert order == ["Bicubic", "FSRCNN", "VDSR", "MemNet"]
+
+
+# bytes of memory, then the program and its arguments
+LIMITED = (
+    "import os, resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
+def run(root, arguments, limit=resource.RLIM_INFINITY):
+    """Start the tool as a user does, with at most `limit` bytes of memory."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", LIMITED, str(limit), root / "tools/benchmark.py", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_a_row_that_dies_is_a_gap(root, place):
+    """DRRN on 192x192 pixels at once needs 9 GB and has 2: Caffe ends the process, as it does on a GPU."""
+    asked = [*timed(place, "DRRN", "FSRCNN", "SRCNN-9-1-5"), "--datasets", "Large", "--tile", "600", "--repeats", "0"]
+    process = run(root, asked, limit=2 << 30)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    rows = {row["method"]: row for row in read(place)["rows"]}
+    assert rows["FSRCNN"]["seconds"] > 0 and rows["SRCNN-9-1-5"]["seconds"] > 0
+    gap = rows["DRRN"]["gap"]
+    assert gap.startswith("measuring it failed: Caffe ended with: Check failed: *ptr host allocation of size")
+    assert gap.endswith("; smaller tiles (--tile) need less memory")
+    assert "rows that failed, which the same command tries again: Large x3 DRRN: measuring it failed" in said
+    assert "- gap: measuring it failed" in (place / "out/benchmark.md").read_text()
+    asked[asked.index("600")] = "96"
+    assert benchmark.main(asked) == 0  # smaller tiles, no limit: the row is measured, the others stay
+    again = {row["method"]: row for row in read(place)["rows"]}
+    assert again["DRRN"]["gap"] is None and again["FSRCNN"] == rows["FSRCNN"]
+
+
+def test_stopping_keeps_what_is_there(root, place):
+    """SIGTERM, as `timeout` sends it, in the second row: the first is there, and nothing runs on."""
+    process = run(root, [*timed(place, "FSRCNN", "VDSR"), "--datasets", "Large", "--repeats", "500"])
+    for line in process.stderr:
+        if line.startswith("[1/2]"):
+            break
+    time.sleep(2)  # the second process is on its way
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert [row["method"] for row in read(place)["rows"]] == ["FSRCNN"]
+    assert running(place) == []
+
+
+def running(place):
+    """Command lines of the processes that work in `place`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return [line for line in found if str(place).encode() in line]
+
+
+def test_a_kill_ends_the_row_s_process_and_the_next_start_cleans_up(root, place, monkeypatch):
+    (place / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    process = run(root, [*timed(place, "FSRCNN", "VDSR"), "--datasets", "Large", "--repeats", "500"])
+    for line in process.stderr:
+        if line.startswith("[1/2]"):
+            break
+    end = time.monotonic() + 30
+    while len(running(place)) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(running(place)) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    end = time.monotonic() + 10
+    while running(place) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running(place) == []
+    dead = files.process_mark().replace(f"{os.getpid()}-", "999999999-", 1)
+    (place / "out" / f".benchmark.{dead}-0.part.json").write_text("half")
+    assert len(list((place / "tmp").iterdir())) == 1
+    again = run(root, [*timed(place, "FSRCNN"), "--datasets", "Large", "--repeats", "500"])
+    _, said = again.communicate(timeout=60)
+    assert again.returncode == 0 and "[1/" not in said  # the row that was finished is kept
+    assert list((place / "tmp").iterdir()) == []
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["benchmark.csv", "benchmark.json", "benchmark.md"]
+
+
+def test_what_has_no_finite_value_is_not_measured_for_ever(place, capsys):
+    """A flat picture's PSNR is infinite and a small one has no IFC: both are measured, and that is enough."""
+    (place / "data/Flat").mkdir()
+    cv2.imwrite(str(place / "data/Flat/flat.png"), np.full((48, 48), 77, np.uint8))
+    asked = options(place, "--datasets", "Flat", "--methods", "Bicubic", "--tables", 2, 3, "--repeats", 0)
+    assert benchmark.main(asked) == 0
+    said = capsys.readouterr()
+    assert "[1/1] Flat x3 Bicubic: inf dB" in said.err and "the mean PSNR is infinite" in said.out
+    assert read(place)["rows"][0]["psnr"] is None
+    assert benchmark.main(asked) == 0
+    assert "[1/1]" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "text"),
+    [
+        (
+            -6,
+            "a warning\n"
+            "F1122 21:30:01.5 77 syncedmem.hpp:33] Check failed: error == cudaSuccess (2 vs. 0)  out of memory\n"
+            "*** Check failure stack trace: ***\n    @ 0x7f google::Fail()",
+            "Caffe ended with: Check failed: error == cudaSuccess (2 vs. 0) out of memory",
+        ),
+        (-9, "", "it was killed, most often because memory ran out"),
+        (-11, "", "it was ended by SIGSEGV"),
+        (2, "benchmark.py: /home/me/w/x.caffemodel: not a .caffemodel\n", "x.caffemodel: not a .caffemodel"),
+        (1, "Traceback (most recent call last):\n  File ...\nMemoryError: no 3/4 of it", "MemoryError: no 3/4 of it"),
+        (1, "", "exit status 1"),
+    ],
+)
+def test_reasons(status, stderr, text):
+    assert row_by_row.reason(status, stderr) == text
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as end:
+        cli.run(lambda: benchmark.main(list(arguments)))
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_refusals(place, capsys):
+    line = refused(capsys, *timed(place, "ESPCN"), "--save-images")
+    assert "--resume: does not go with --save-images; run it without one of them" in line
+    assert benchmark.main(timed(place, "ESPCN")) == 0
+    before = (place / "out/benchmark.json").read_bytes()
+    capsys.readouterr()
+    line = refused(capsys, *timed(place, "FSRCNN"), "--edge", "symmetric")
+    assert "benchmark.json: was measured with edge replicate, this run has symmetric; choose another folder" in line
+    assert (place / "out/benchmark.json").read_bytes() == before
+    other = json.loads(before)
+    other["meta"]["device"] = "another machine"
+    (place / "out/benchmark.json").write_text(json.dumps(other))
+    line = refused(capsys, *timed(place, "FSRCNN"))
+    assert "was measured with device another machine, this run has" in line
+    (place / "out/benchmark.json").write_text("{")
+    assert "not a benchmark.json of tools/benchmark.py" in refused(capsys, *timed(place, "FSRCNN"))
+
+
+def test_order_of_the_tables():
+    keys = [("Mine", 2, "IDN"), ("Set14", 2, "IDN"), ("Set5", 4, "VDSR"), ("Set5", 2, "IDN"), ("Set5", 2, "VDSR")]
+    rows = [dict(zip(("dataset", "scale", "method"), key)) for key in keys]
+    ordered = [reports.key(row) for row in sorted(rows, key=reports.place)]
+    assert ordered == [keys[4], keys[3], keys[2], keys[1], keys[0]]

@@ -1,0 +1,99 @@
+"""Memory on a GPU and nvidia-smi, with a program in its place that answers as real ones do."""
+
+import os
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from tools.benchmarking import measure
+from tools.common import memory, provenance
+from tools.gpu import smi as gpu_smi
+from tools.methods.registry import METHODS
+
+
+@pytest.fixture
+def smi(tmp_path, monkeypatch):
+    """Give nvidia-smi the answers of a dict: query (name up to `,`) to text; a list is answered one by one."""
+
+    def install(**answers):
+        folder = tmp_path / "answers"
+        folder.mkdir(exist_ok=True)
+        for name, texts in answers.items():
+            for k, text in enumerate([texts] if isinstance(texts, str) else texts):
+                (folder / f"{name}.{k}").write_text(text)
+        program = tmp_path / "nvidia-smi"
+        program.write_text(
+            f"#!{sys.executable}\n"
+            "import pathlib, sys\n"
+            f"folder = pathlib.Path({str(folder)!r})\n"
+            "(folder / 'asked').open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
+            "name = next(a for a in sys.argv if a.startswith('--query')).split('=')[1].split(',')[0]\n"
+            "left = sorted(folder.glob(name + '.*'))\n"
+            "if not left: sys.exit('No devices were found')\n"
+            "print(left[0].read_text())\n"
+            "if len(left) > 1: left[0].unlink()\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        return lambda: (folder / "asked").read_text().splitlines()
+
+    return install
+
+
+def test_a_process_that_the_driver_lists(smi):
+    asked = smi(pid=f"1234, 7000\n{os.getpid()}, 2345\n", **{"memory.used": "9999"})
+    gpu = memory.GpuMemory("1")
+    assert gpu.held_mb is None
+    gpu.read()
+    assert gpu.held_mb == 2345
+    assert asked()[1] == "--id=1 --query-compute-apps=pid,used_memory --format=csv,noheader,nounits"
+
+
+@pytest.mark.parametrize("listed", ["", "1234, 7000\n", f"{os.getpid()}, [N/A]\n", "[Insufficient Permissions]"])
+def test_a_process_that_the_driver_does_not_list(smi, listed):
+    """In a container the driver has other numbers for the processes, or none: the memory in use tells."""
+    smi(pid=listed, **{"memory.used": ["600", "3456"]})
+    gpu = memory.GpuMemory(0)
+    gpu.read()
+    assert gpu.held_mb == 2856
+
+
+@pytest.mark.parametrize("used", [{}, {"memory.used": "[N/A]"}])
+def test_nothing_can_be_told(smi, used):
+    smi(pid="", **used)
+    gpu = memory.GpuMemory(0)
+    gpu.read()
+    assert gpu.held_mb is None
+
+
+def test_without_nvidia_smi(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_smi.used_mb(0) is None and gpu_smi.name(0) is None
+    assert provenance.gpu_name(3) == "GPU 3"
+
+
+def test_a_row_is_read_at_its_end(smi, tmp_path):
+    """The nets here run on the CPU: what is checked is when the GPU is asked, after the last image."""
+    smi(pid=[f"{os.getpid()}, {mb}" for mb in (700, 800)], **{"memory.used": "0"})
+    rng = np.random.default_rng(0)
+    for name in ("one.png", "two.png"):
+        cv2.imwrite(str(tmp_path / name), rng.integers(0, 255, (48, 48), np.uint8))
+    gpu = memory.GpuMemory(0)
+    options = measure.Options(metrics=("psnr",), repeats=1, gpu=gpu)
+    job = measure.Job("Mine", 3, METHODS["ESPCN"], sorted(tmp_path.glob("*.png")))
+    results = measure.infer(job, options)
+    assert [one.seconds_median > 0 for one in results] == [True, True] and gpu.held_mb == 700
+    measure.infer(job, options)
+    assert gpu.held_mb == 800
+
+
+def test_names_and_numbers(smi, monkeypatch):
+    asked = smi(name="NVIDIA H100 80GB HBM3", driver_version="550.90.07")
+    assert (provenance.gpu_name(0), gpu_smi.driver(0)) == ("NVIDIA H100 80GB HBM3", "550.90.07")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-5a")
+    for number in (0, "1", 2, "x"):
+        gpu_smi.name(number)
+    assert [line.split()[0] for line in asked()][2:] == ["--id=3", "--id=GPU-5a", "--id=2", "--id=x"]

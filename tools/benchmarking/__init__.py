@@ -1,0 +1,1 @@
+"""Tables 2 to 4: planned, measured, kept and printed."""

@@ -1,0 +1,91 @@
+"""Run the jobs of a benchmark in this process; what they ran on, for the report."""
+
+import os
+
+from tqdm import tqdm
+
+from data_prep import files, images
+from tools.benchmarking import measure, paper
+from tools.common import memory, provenance
+from tools.gpu import smi
+from tools.methods import evaluation
+from tools.nets import engines
+
+
+def run_jobs(jobs, options):
+    """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
+    rows = []
+    for job in jobs:
+        separate = memory.reset_peak()
+        scores = [] if job.gap else _run_job(job, options)
+        row = measure.row(job, scores, options.repeats)
+        row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
+        rows.append(paper.compare(row))
+    return rows
+
+
+def _peak_mb(gpu, separate):
+    if gpu:
+        return gpu.held_mb
+    # the scores need little beside a net; where the system has no separate peaks, none is given
+    return memory.peak_mb() if separate else None
+
+
+def _run_job(job, options):
+    name = f"{job.dataset} x{job.scale} {job.method.name}"
+    with tqdm(total=2 * len(job.paths), desc=name, unit="step", leave=False, disable=None) as bar:
+        results = measure.infer(job, options, bar.update)
+        return measure.score(job, results, options, bar.update)
+
+
+def surroundings(args, argv):
+    """What the measurement runs on and in (dict); chooses the device, raises UserError when it is not there."""
+    from tools.nets import runtime  # here: Caffe is needed only where a net is run
+
+    runtime.use_device(args.gpu)
+    device = provenance.gpu_name(args.gpu) if args.gpu else f"{provenance.processor()}, {measure.cores()} cores"
+    versions = {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)}
+    if args.gpu:
+        versions["NVIDIA driver"] = smi.driver(args.gpu)
+    return {
+        "date": provenance.now(),
+        "command": provenance.command("tools/benchmark.py", argv),
+        "device": device,
+        # other work on the machine makes every second of Table 4 longer: say how much there was
+        "load_average": round(os.getloadavg()[0], 2),
+        "versions": versions,
+    }
+
+
+def _engine_version(engine):
+    found = engines.version(engine)
+    return {engine: found} if found else {}
+
+
+def settings(args, jobs):
+    """How and on which files was measured (dict); no folder name of this machine is in it."""
+    sets = {job.dataset: job.paths for job in jobs if job.paths}
+    used = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
+    return {
+        "tables": args.tables,
+        "edge": args.edge,
+        "protocol": args.protocol,
+        "engine": args.engine,
+        "cpu_engine": engines.cpu_engine(args.engine, args.gpu),
+        "clock": measure.CLOCK,
+        "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
+        "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
+        "repeats": args.repeats,
+        "image_sets": {
+            name: {"images": len(paths), "sha256": images.image_set_hash(paths)} for name, paths in sets.items()
+        },
+        "weights": {
+            name: {"file": files.shown(path.name), "sha256": images.file_sha256(path)} for name, path in used.items()
+        },
+    }
+
+
+def metrics(table_numbers):
+    """The metrics that the tables print; PSNR in any case, it costs nothing."""
+    asked = {figure for number in table_numbers for figure in paper.TABLES[number]}
+    return tuple(name for name in evaluation.METRICS if name in asked or name == "psnr")

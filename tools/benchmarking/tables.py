@@ -1,0 +1,192 @@
+"""Tables 2 to 4 as text: ours, the paper's, the difference; the README's blocks."""
+
+import math
+
+from tools.benchmarking import paper
+from tools.common import texts
+from tools.common.markdown import MISSING, markdown, number
+
+NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
+TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
+
+
+def value(row, figure):
+    """A figure of a row: a float, inf where the mean is infinite (which JSON cannot say), None without a value."""
+    return math.inf if figure in row.get("infinite", ()) else row[figure]
+
+
+def paper_table(rows, table):
+    """One table of the paper as Markdown.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Benchmark rows with "paper" and "delta".
+    table : {2, 3, 4}
+
+    Returns
+    -------
+    str
+        A line for each row: ours, the paper's, the difference for each figure of that table.
+    """
+    figures = paper.TABLES[table]
+    head = ["Set", "Scale", "Method"]
+    for figure in figures:
+        head += [NAMES[figure], "paper", "difference"]
+    if table == 4:
+        head += ["median", "runs", "times IDN's", "paper", "peak MB", "tile+overlap"]
+        rows = [row for row in rows if _timed(row)]
+    body = [_cells(row, figures) + (_time_cells(row, rows) if table == 4 else []) for row in rows]
+    return markdown(head, body, text_columns=3)
+
+
+def _timed(row):
+    """Bicubic is nowhere timed: the clock of Table 4 leaves it out."""
+    return row["seconds"] is not None or row["paper"]["seconds"] is not None
+
+
+def _cells(row, figures):
+    cells = _named(row)
+    for figure in figures:
+        digits = paper.decimals(figure)
+        cells += [number(value(row, figure), digits), number(row["paper"][figure], digits)]
+        cells.append(number(row["delta"][figure], digits, signed=True))
+    return cells
+
+
+def _named(row):
+    return [texts.in_cell(row["dataset"]), f"x{row['scale']}", texts.in_cell(row["method"])]
+
+
+def _time_cells(row, rows):
+    """Median of the warmed-up forwards, their number, the times relative to IDN, memory, tiles."""
+    digits = paper.decimals("seconds")
+    ours, papers = (_relative(row, rows, seconds) for seconds in (_warm, lambda one: one["paper"]["seconds"]))
+    tile = row.get("tile")
+    return [
+        number(row["seconds_median"], digits),
+        str(row["repeats"]) if row.get("repeats") else MISSING,
+        number(ours, 1),
+        number(papers, 1),
+        number(row.get("peak_memory_mb"), 0),
+        f"{tile[0]}+{tile[1]}" if tile and row["seconds"] is not None else MISSING,
+    ]
+
+
+def _warm(row):
+    return row["seconds"] if row["seconds_median"] is None else row["seconds_median"]
+
+
+def _relative(row, rows, seconds):
+    """A row's time over that of IDN on the same set at the same scale, None where one is missing."""
+    wanted = (row["dataset"], row["scale"], "IDN")
+    same = [one for one in rows if (one["dataset"], one["scale"], one["method"]) == wanted]
+    if not same or not seconds(same[0]) or not seconds(row):
+        return None
+    return seconds(row) / seconds(same[0])
+
+
+def remarks(rows):
+    """What is missing and why, one line each, equal reasons said once."""
+    lines = []
+    for row in rows:
+        if row.get("gap"):
+            lines.append(f"gap: {row['gap']}")
+        where = f"{row['dataset']} x{row['scale']} {row['method']}"
+        lines += [f"{where}: {note}" for note in row.get("notes", ())]
+    return list(dict.fromkeys(map(texts.one_line, lines)))
+
+
+def tables_text(report, tables=(2, 3, 4)):
+    """All asked tables as one Markdown text, the remarks below; what tools/benchmark.py prints."""
+    parts = []
+    for table in tables:
+        if table == 4 and not any(map(_timed, report["rows"])):
+            continue
+        parts.append(f"Table {table}: {TITLES[table]}, ours, the paper's, difference")
+        parts.append(paper_table(report["rows"], table))
+    return "\n\n".join([*parts, *_remarks_block(report["rows"])]) + "\n"
+
+
+def _remarks_block(rows):
+    lines = remarks(rows)
+    return ["\n".join(f"- {texts.in_markdown(line)}" for line in lines)] if lines else []
+
+
+def results_block(report):
+    """The README's table of results: one line a measured row, each cell `ours / paper's / difference`.
+
+    Sets and methods that were not measured at all are named in one line; benchmark.md says why.
+
+    Parameters
+    ----------
+    report : dict
+    """
+    body = []
+    for row in report["rows"]:
+        if row.get("gap"):
+            continue
+        body.append(_named(row) + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
+    head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
+    meta = report["meta"]
+    commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
+    parts = [
+        "Each cell: ours / the paper's / difference.",
+        markdown(head, body, text_columns=3),
+        f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
+    ]
+    missing = _never_measured(report["rows"], "dataset") + _never_measured(report["rows"], "method")
+    if missing:
+        reasons = "[why, and where to get what is missing](results/benchmark/benchmark.md)"
+        parts.append(f"Not measured: {', '.join(missing)}; {reasons}.")
+    return "\n\n".join(parts)
+
+
+def time_block(report, dataset="Set5"):
+    """The README's Table 4 of one image set: a line a method that the paper times, a column a scale.
+
+    Parameters
+    ----------
+    report : dict
+    dataset : str
+
+    Returns
+    -------
+    str
+        In each cell seconds an image here and in the paper, in brackets the multiple of IDN's.
+    """
+    rows = [row for row in report["rows"] if row["dataset"] == dataset and row["paper"]["seconds"] is not None]
+    scales = sorted({row["scale"] for row in rows})
+    by_method = {}
+    for row in rows:
+        ours, papers = (_with_multiple(row, rows, seconds) for seconds in (_warm, lambda one: one["paper"]["seconds"]))
+        by_method.setdefault(row["method"], {})[row["scale"]] = f"{ours} / {papers}"
+    body = [[name, *(cells.get(scale, MISSING) for scale in scales)] for name, cells in by_method.items()]
+    meta = report["meta"]
+    return "\n\n".join(
+        [
+            f"Seconds an image of {dataset}: here / the paper's; in brackets the multiple of IDN's.",
+            markdown(["Method", *(f"x{scale}" for scale in scales)], body, text_columns=1),
+            f"Here: {meta['device']}, {meta['date'][:10]}, the median of warmed-up forwards where there is one, in "
+            f"Caffe alone. The paper: {paper.load()['seconds_device']}, in two frameworks. This table by "
+            "`tools/readme.py`; with Set14, memory, tiles and how it was measured in "
+            "[results/time](results/time/benchmark.md).",
+        ]
+    )
+
+
+def _with_multiple(row, rows, seconds):
+    digits = paper.decimals("seconds")
+    return f"{number(seconds(row), digits)} ({number(_relative(row, rows, seconds), 1)})"
+
+
+def _never_measured(rows, column):
+    """Values of `column` whose rows are all gaps, in the order of the table."""
+    measured = {row[column] for row in rows if not row.get("gap")}
+    return [name for name in dict.fromkeys(row[column] for row in rows) if name not in measured]
+
+
+def _triple(row, figure):
+    digits = paper.decimals(figure)
+    ours, papers = number(value(row, figure), digits), number(row["paper"][figure], digits)
+    return f"{ours} / {papers} / {number(row['delta'][figure], digits, signed=True)}"

@@ -1,0 +1,1 @@
+"""What every program and package of tools/ shares."""

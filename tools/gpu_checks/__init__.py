@@ -1,0 +1,1 @@
+"""A machine's GPU compared with its CPU, part by part."""

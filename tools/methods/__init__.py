@@ -1,0 +1,1 @@
+"""The compared methods: networks, weights, protocols, scores."""

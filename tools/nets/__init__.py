@@ -1,0 +1,1 @@
+"""Caffe nets: built, checked, converted, run in tiles and windows."""

@@ -1,0 +1,68 @@
+"""Memory that a forward of a Caffe net takes, derived from its blobs before anything is run."""
+
+from tools.common.errors import UserError
+
+FLOAT = 4  # bytes
+SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memory
+# copies of its bottom that a layer keeps: BatchNorm its result and the variance, the others what they overwrite
+KEPT = {"BatchNorm": 2, "Scale": 1, "PReLU": 1}
+SIDE = 64
+# what oneDNN takes, its reordered copies included: at most so many times the blobs, and so much besides (measured)
+ONEDNN_SHARE, ONEDNN_BYTES = 2.0, 64 << 20
+
+
+def forward_bytes(net, message, onednn=None):
+    """Memory of a forward of Caffe on the CPU: a share for each pixel of the input, and a constant.
+
+    Every blob stays until the next image. Stock convolutions also keep the matrix that they multiply by (the columns of
+    im2col): kernel^2 x maps in x pixels; those of oneDNN do not. A layer that splits or reshapes takes nothing.
+
+    Parameters
+    ----------
+    net : caffe.Net
+        With an input blob `data`; it is reshaped, nothing is run.
+    message : NetParameter
+        What it was built from.
+    onednn : bool, optional
+        Whether oneDNN computes the layers; default: as this process has it.
+
+    Returns
+    -------
+    (float, int)
+        Bytes a pixel, and bytes besides; of the net's weights nothing.
+    """
+    net.blobs["data"].reshape(1, 1, SIDE, SIDE)
+    net.reshape()
+    kinds = {name: layer.type for name, layer in zip(net._layer_names, net.layers)}
+    shared = {top for name, kind in kinds.items() if kind in SHARING for top in net.top_names[name]}
+    values = sum(blob.count for name, blob in net.blobs.items() if name not in shared)
+    values += sum(KEPT[layer.type] * net.blobs[layer.bottom[0]].count for layer in message.layer if layer.type in KEPT)
+    if runs_onednn() if onednn is None else onednn:
+        return ONEDNN_SHARE * FLOAT * values / SIDE**2, ONEDNN_BYTES
+    values += sum(_columns(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution"))
+    return FLOAT * values / SIDE**2, 0
+
+
+def runs_onednn():
+    """Whether the Caffe of this process computes its layers on the CPU with oneDNN (CAFFE_CPU_ENGINE)."""
+    try:
+        from caffe_build import cpu_engine
+    except ImportError:  # a Caffe of the user's own, or one that was built before there was a choice
+        return False
+    try:
+        return cpu_engine.chosen() == "onednn"
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _columns(net, layer):
+    """Values of a layer's column buffer; a 1x1 convolution needs none."""
+    weights = net.params[layer.name][0].shape
+    kernel = weights[2] * weights[3]
+    if layer.type == "Convolution" and kernel == 1:
+        return 0
+    # a transposed convolution makes the columns of its output, at the places of its input
+    side = layer.top[0] if layer.type == "Convolution" else layer.bottom[0]
+    maps = net.blobs[layer.bottom[0]].channels if layer.type == "Convolution" else layer.convolution_param.num_output
+    height, width = net.blobs[side].shape[2:]
+    return maps * kernel * height * width

@@ -1,0 +1,82 @@
+"""The tables of tools/bench_speed.py as Markdown, and their place in docs/speed.md."""
+
+from data_prep.files import write_text
+from tools.common.markdown import with_block
+
+OURS = "Caffe, oneDNN"
+BLOCK = "speed"  # of the page
+
+
+def markdown(report):
+    """The content (str) of cpu.md."""
+    return "# Caffe on the CPU beside other engines\n\n" + body(report)
+
+
+def renew(page, report):
+    """Put the tables between the markers of the page (Path)."""
+    write_text(page, renewed(page.read_text(encoding="utf-8"), report, page.name))
+
+
+def renewed(text, report, name="speed.md"):
+    """The page's text (str) with the tables of `report` (dict) between its markers."""
+    return with_block(text, BLOCK, body(report).rstrip("\n"), name)
+
+
+def body(report):
+    """How it was measured, the tables, the versions (str)."""
+    about = report["meta"]
+    lines = [
+        f"`{about['command']}`, {about['device']}, {about['threads']} threads, {about['date'][:10]}, load average "
+        f"before the run {about['load_average']:.1f}.",
+        "",
+        f"Milliseconds: median of {about['rounds']} rounds in which the engines took turns; in brackets the multiple "
+        f"of {OURS}'s. Memory: how much the process grew by one run, its peak. All results agreed with stock Caffe's.",
+        "",
+        *tables(report),
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in about["engines"].items()) + ".",
+    ]
+    if about["not_installed"]:
+        lines += ["", f"Not installed, so not measured: {', '.join(about['not_installed'])}."]
+    return "\n".join(lines) + "\n"
+
+
+def tables(report):
+    """The tables alone (list of str): forward and training, milliseconds, then memory."""
+    lines = []
+    for kind, title in (("forward", "Forward pass"), ("train", "Training iteration")):
+        rows = [row for row in report["rows"] if row["kind"] == kind]
+        if not rows:
+            continue
+        names = list(dict.fromkeys(row["engine"] for row in rows))
+        for value, cell in (("ms", _milliseconds), ("peak MB", _memory)):
+            lines += [
+                f"| {title}, {value} | {' | '.join(names)} |",
+                "|---|" + "---:|" * len(names),
+                *(_line(task, _of_task(rows, task), names, cell) for task in dict.fromkeys(map(_task, rows))),
+                "",
+            ]
+    return lines
+
+
+def _task(row):
+    batch = f"batch {row['batch']} of " if "batch" in row else ""
+    return f"{row['method']} x{row['scale']}, {batch}{row['size']}x{row['size']}"
+
+
+def _of_task(rows, task):
+    return {row["engine"]: row for row in rows if _task(row) == task}
+
+
+def _line(task, by_engine, names, cell):
+    ours = by_engine.get(OURS)
+    cells = [cell(by_engine[name], ours) if name in by_engine else "-" for name in names]
+    return f"| {task} | {' | '.join(cells)} |"
+
+
+def _milliseconds(row, ours):
+    text = f"{1000 * row['seconds']:.0f}"
+    return f"{text} ({row['seconds'] / ours['seconds']:.2f})" if ours else text
+
+
+def _memory(row, _):
+    return str(row["peak_mb"])

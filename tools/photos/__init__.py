@@ -1,0 +1,1 @@
+"""Photographs: enlarged in bounded memory, written strip by strip."""

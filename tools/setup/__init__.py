@@ -1,0 +1,1 @@
+"""The project's environment, made by standard library alone."""

@@ -1,0 +1,148 @@
+"""Build or take the Caffe wheel, install it, see that it starts."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.gpu import driver
+from tools.setup import venv, wheelhouse
+from tools.setup.project import packages_folder
+from tools.setup.shell import ROOT, SetupError, last_line, run, step
+from tools.setup.venv import pip_install, read_stamp
+
+# run by the environment's own Python: does the chosen caffe start, and what is it?
+PROBE = """
+import os, sys
+sys.path[:0] = [p for p in [os.environ.get("CAFFE_PYTHONPATH")] if p]
+import caffe
+print(caffe.__version__, os.path.dirname(caffe.__file__))
+"""
+
+
+def variant(stamp=None):
+    """Which build of Caffe is wanted, "cpu" or "cuda": what the user says, else what is installed.
+
+    Raises
+    ------
+    SetupError
+        CAFFE_VARIANT is neither.
+    """
+    chosen = os.environ.get("CAFFE_VARIANT")
+    if chosen:
+        if chosen not in ("cpu", "cuda"):
+            raise SetupError(f"CAFFE_VARIANT={chosen}: expected cpu or cuda")
+        return chosen
+    if os.environ.get("GPU"):
+        return "cuda"
+    return (read_stamp() if stamp is None else stamp).get("variant", "cpu")
+
+
+def need_gpu():
+    """See whether the GPUs that GPU names are there, before half an hour goes into a build for them.
+
+    Raises
+    ------
+    SetupError
+        They are not.
+    """
+    asked = os.environ.get("GPU")
+    if not asked:
+        return
+    try:
+        there = len(driver.driver().devices)
+        missing = [str(number) for number in driver.numbers(asked) if number >= there]
+    except driver.GpuError as error:
+        raise SetupError(f"GPU={asked}: {error}") from None
+    if missing:
+        raise SetupError(f"GPU={asked}: no GPU {', '.join(missing)}; there are {there}, counted from 0")
+
+
+def own_caffe():
+    """The user's CAFFE_PYTHONPATH, or None.
+
+    Raises
+    ------
+    SetupError
+        When no caffe package lies there: Python would silently import another one.
+    """
+    folder = os.environ.get("CAFFE_PYTHONPATH") or None
+    if folder and not (Path(folder) / "caffe" / "__init__.py").is_file():
+        raise SetupError(
+            f"CAFFE_PYTHONPATH={folder} holds no caffe package; expected the folder above caffe/__init__.py, as in "
+            "<your caffe>/python"
+        )
+    return folder
+
+
+# Caffe ------------------------------------------------------------------------------------------------------
+
+
+def caffe_key():
+    """What identifies the Caffe that .venv should have: the folder the user names, or the wheel's cache key."""
+    return own_caffe() or wanted_wheel()["key"]
+
+
+def wanted_wheel():
+    """Cache key of the wanted wheel, and where it is when it is built: {"key": str, "wheel": str or None, ...}."""
+    return json.loads(_wheel_tool("--key", *_variant_option()).stdout)
+
+
+def _variant_option():
+    return ["--cuda"] if variant() == "cuda" else []
+
+
+def check_source():
+    """Verify the user's CAFFE_SOURCE, even when nothing has to be built: a wrong one must not pass unnoticed."""
+    source = os.environ.get("CAFFE_SOURCE")
+    if source and not own_caffe():
+        _tool(sys.executable, "caffe_source.py", "--check", source)
+
+
+def _wheel_tool(*arguments):
+    """Run pycaffe/caffe_wheel.py by the environment's Python."""
+    return _tool(venv.VENV / "bin" / "python", "caffe_wheel.py", *arguments)
+
+
+def _tool(python, name, *arguments):
+    """Run a program of pycaffe/; its progress goes straight to the terminal, and its error, which is one line."""
+    command = [str(python), str(ROOT / "pycaffe" / name), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SetupError("")
+    return done
+
+
+def install_caffe(stamp):
+    """Install the wheel, built or from the cache, unless the very same is there."""
+    if own_caffe():
+        pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
+        return f"CAFFE_PYTHONPATH={own_caffe()}, nothing to build"
+    wanted = wanted_wheel()
+    if stamp.get("caffe") == wanted["key"]:
+        return "unchanged"
+    if variant() == "cuda" and not os.environ.get("CUDA_HOME"):
+        requirements = "cuda13.txt" if wanted["wheel"] else "cuda13-build.txt"
+        step("NVIDIA's libraries", pip_install, "-r", str(ROOT / "pycaffe" / requirements))
+    wheel = _wheel_tool(*_variant_option()).stdout.strip()
+    # another build has the same version: pip would keep the old one
+    pip_install("--force-reinstall", "--no-deps", wheel)
+    pip_install(*wheelhouse.options(packages_folder()), wheel)
+    return f"installed {Path(wheel).name}"
+
+
+def probe_caffe():
+    """Start Caffe in .venv; returns its version and folder.
+
+    Raises
+    ------
+    SetupError
+        With the reason, and what to do about it.
+    """
+    own = own_caffe()
+    done = run([str(venv.VENV / "bin" / "python"), "-c", PROBE])
+    if done.returncode:
+        remedy = "is the caffe in CAFFE_PYTHONPATH built for this Python?" if own else "remove .venv and run this again"
+        raise SetupError(f"caffe cannot be imported in {venv.VENV}: {last_line(done.stderr)}; {remedy}")
+    return done.stdout.strip()

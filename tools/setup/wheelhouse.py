@@ -1,0 +1,87 @@
+"""Keep the packages of a finished environment, so that the next checkout on this machine is set up in seconds.
+
+The first set-up asks the package index; when it is complete, the very wheels it installed are put into a folder of
+the cache. A later set-up with the same pyproject.toml and Python takes them from there: no index, no network, and
+the same versions. Deleting the cache folder gets today's versions again.
+
+Standard library only, Python 3.8: part of setup_environment.py.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "pycaffe"))  # its files are programs beside each other
+import caffe_cache  # noqa: E402
+from caffe_cache import cache_folder  # noqa: E402, F401
+
+
+def folder_for(cache, pyproject, python):
+    """Folder (Path) of the packages for one pyproject.toml (Path) and one environment's Python (Path).
+
+    The folder exists when, and only when, it is complete.
+    """
+    code = "import sysconfig; print(sysconfig.get_platform(), sysconfig.get_config_var('SOABI'))"
+    platform = subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout
+    key = hashlib.sha256(pyproject.read_bytes() + platform.encode()).hexdigest()[:16]
+    return cache / "packages" / key
+
+
+def options(folder):
+    """pip's options to install from `folder` alone; empty when it does not exist or is damaged, which removes it.
+
+    Raises
+    ------
+    CacheError
+        Others may write to it.
+    """
+    if not folder.is_dir():
+        return []
+    caffe_cache.check_all(folder, folder.parent.parent)
+    if not caffe_cache.is_whole(folder):
+        shutil.rmtree(folder)
+        return []
+    return ["--no-index", "--find-links", str(folder)]
+
+
+def fill(folder, python, build_requirements, leave_out):
+    """Download the wheels of what is installed for `python` into `folder`, complete or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+    python : Path
+    build_requirements : list of str
+        What pip needs besides to build the project itself.
+    leave_out : set of str
+        Names of distributions that come from elsewhere.
+
+    Returns
+    -------
+    bool
+        Whether the folder is there now. Without it the next set-up is slower, nothing else.
+    """
+    if folder.is_dir():
+        return True
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    freeze = subprocess.run([*pip, "freeze", "--exclude-editable"], capture_output=True, text=True)
+    pinned = [line for line in freeze.stdout.split("\n") if "==" in line and line.split("==")[0] not in leave_out]
+    try:
+        caffe_cache.make(folder.parent, folder.parent.parent)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    except OSError:
+        return False  # a cache that may only be read, or that others may write to
+    try:
+        download = [*pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(temporary)]
+        done = subprocess.run([*download, *pinned, *build_requirements], capture_output=True)
+        if done.returncode == 0 and pinned:
+            caffe_cache.seal(temporary)
+            temporary.rename(folder)
+    except OSError:
+        pass  # no space, or another set-up was first
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder.is_dir()

@@ -1,0 +1,78 @@
+"""Whether a training fits into memory, before anything of it is built: Caffe ends the process when it does not."""
+
+from data_prep.geometry import geometry
+from prototxt import idn, solver
+from tools.common import free_memory
+from tools.common.errors import UserError
+from tools.nets import forward_memory, runtime
+
+FLOAT = 4
+LARGEST_BLOB = 2**31 - 1  # values
+# weights, gradients, Adam's two moments and its work, the engine's copies, and the drawing of curves (measured)
+FIXED = 80 << 20
+# blobs of the size of label and bic in a training net: these, their sum and difference, the loss and its steps
+LOSS_BLOBS = 20
+
+
+def check(scale, stage, batch, database, val, samples, on_gpu=False):
+    """Raise UserError unless one stage of a training fits; the text says which batch does.
+
+    Parameters
+    ----------
+    scale : int
+    stage : str
+    batch : int
+        Pairs in an iteration.
+    database, val : hdf5.Database or training.Source
+        Training and validation pairs. Caffe holds the largest shard of either.
+    samples : sequence of evaluation.Sample
+        Validation images.
+    on_gpu : bool
+        The net's memory is the GPU's then, which has a check of its own; a blob's size is bounded there too.
+    """
+    pair, values = pair_bytes(scale, stage)
+    name = f"batch: {batch:,} pairs of {stage} at x{scale}"
+    if batch * values > LARGEST_BLOB:
+        raise UserError(
+            f"{name} make a blob of more than 2^31-1 values, which Caffe cannot count; expected at most "
+            f"{LARGEST_BLOB // values:,}, and as many as fit into memory"
+        )
+    shards = database.largest_bytes + val.largest_bytes
+    besides = shards + (0 if on_gpu else FIXED + _validation_bytes(scale, samples))
+    each = 0 if on_gpu else pair
+    free, bound = free_memory.free()
+    if besides + batch * each <= free:
+        return
+    most = int((free - besides) // each) if each and besides < free else 0
+    advice = f"give --batch {most} or less" if most else (
+        "make smaller shards (tools/prepare_data.py --shard-mb)" if shards > besides // 2 else
+        "free some, raise the limit, or give smaller validation images (--val-images)"
+    )  # fmt: skip
+    needed = f"{_mb(besides + batch * each)} MB ({_mb(shards)} of them for shards)"
+    raise UserError(f"{name} take about {needed}, but only {_mb(free)} MB {bound} are free; {advice}")
+
+
+def pair_bytes(scale, stage):
+    """Memory that each pair of a batch takes in a training net (int, bytes), and values of its largest blob (int).
+
+    Caffe keeps data and gradient of every blob; a layer that splits a blob shares its data. Held against measured
+    trainings: within 3 % at x3.
+    """
+    shape = geometry(scale, solver.PHASE_OF_STAGE[stage])
+    net = runtime.build_net(idn.idn(scale, "deploy", input_shape=(shape.lr_size, shape.lr_size)))
+    counts = {name: blob.count for name, blob in net.blobs.items()}
+    kinds = zip(net._layer_names, net.layers)
+    shared = sum(counts[top] for name, layer in kinds if layer.type == "Split" for top in net.top_names[name])
+    values = 2 * sum(counts.values()) - shared + LOSS_BLOBS * shape.hr_size**2
+    return FLOAT * values, max(*counts.values(), shape.hr_size**2)
+
+
+def _validation_bytes(scale, samples):
+    """What the largest validation image takes in the deploy net."""
+    message = idn.idn(scale, "deploy")
+    a_pixel, besides = forward_memory.forward_bytes(runtime.build_net(message), message)
+    return int(a_pixel * max(sample.lr.size for sample in samples)) + besides
+
+
+def _mb(size):
+    return f"{-(-size // 10**6):,}"

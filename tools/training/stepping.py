@@ -1,0 +1,47 @@
+"""Turn a solver's crank: on the CPU and on several GPUs as Caffe does, on one GPU by CUDA graphs of Caffe's passes.
+
+A graph holds the very kernels that Caffe launches, recorded once and issued as a whole; small batches spend most of
+their time in the launches. It is part of this project's CUDA build (caffe_build._graph).
+"""
+
+from tools.nets.runtime import have_graphs
+
+# iterations between two looks at Ctrl-C
+GRAPH_CHUNK = 50
+
+
+class Plain:
+    """Iterations by Caffe's own Solver::Step."""
+
+    chunk = 1
+
+    def __init__(self, solver):
+        self.solver = solver
+
+    def step(self, iterations):
+        """Run `iterations` (int) of training; gives their losses (list of float)."""
+        losses = []
+        for _ in range(iterations):
+            self.solver.step(1)
+            losses.append(float(self.solver.net.blobs["loss"].data))
+        return losses
+
+
+class Graphs:
+    """The same iterations by CUDA graphs; the net must begin with data layers and end in its loss."""
+
+    chunk = GRAPH_CHUNK
+
+    def __init__(self, solver):
+        from caffe_build import _graph
+
+        self.graphs = _graph.GraphSolver(solver)
+
+    def step(self, iterations):
+        """Run `iterations` (int) of training; gives their losses (list of float)."""
+        return self.graphs.step(iterations)
+
+
+def stepper(solver, device, graphs=True):
+    """What turns `solver` (caffe solver) on `device` ("cpu" or "gpu 0"): Graphs where it can, else Plain."""
+    return Graphs(solver) if graphs and device.startswith("gpu") and have_graphs() else Plain(solver)
