@@ -11,6 +11,7 @@ import pytest
 import skimage
 
 import matlab_compat as matlab
+from data_prep.errors import DataError
 from tools import learning_log, plot_comparison, plot_features, plot_residual
 from tools.common import cli
 from tools.common.errors import UserError
@@ -160,9 +161,9 @@ def test_refusals(photo, weights, tmp_path):
         plot_comparison.main([str(photo), "--box", "20", "30", "4", "40", *argv])
     with pytest.raises(UserError, match="--methods: no weights of VDSR"):
         plot_comparison.main([str(photo), "--methods", "VDSR", *argv])
-    with pytest.raises(UserError, match="Urban100: has no image img085; run `make fetch`, or tools/fetch.py Urban100"):
+    with pytest.raises(DataError, match="Urban100: has no image img085; run `make fetch`, or tools/fetch.py Urban100"):
         plot_comparison.main(["--figure", "8", "--data-dir", str(tmp_path), *argv])
-    with pytest.raises(UserError, match="Set5: has no image butterfly"):
+    with pytest.raises(DataError, match="Set5: has no image butterfly"):
         plot_residual.main(["--data-dir", str(tmp_path), *argv])
     assert not (tmp_path / "out").exists()
 
