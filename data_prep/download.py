@@ -1,11 +1,11 @@
 """Download a file over HTTP so that a broken connection costs only what was not yet received.
 
 The server is not trusted: it cannot send more than asked for, hold the connection with single bytes, answer with
-another part of the file, or send us to another kind of address.
+another part of the file, or send us to another kind of address. Download libraries (pooch, requests) begin anew after a
+broken connection and have none of these limits.
 """
 
 import http.client
-import re
 import socket
 import threading
 import time
@@ -21,8 +21,6 @@ from data_prep.errors import DataError
 BLOCK = 1 << 16
 TIMEOUT = 30  # seconds without any answer
 SLOWEST = (60, 16 << 10)  # seconds in which at least these bytes must come
-LARGEST = 128 << 20  # bytes of a file whose size nobody has pinned
-LONGEST_LIST = 4 << 20  # bytes of a list of files
 
 
 class NotFound(DataError):
@@ -46,8 +44,8 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0, login=None):
         Address.
     part : Path
         File to write; kept when the download breaks, so that the next attempt or run goes on from there.
-    size : int or None
-        Bytes expected; None to believe the server, up to LARGEST.
+    size : int
+        Bytes expected.
     on_bytes : callable
         Called with the number of bytes gained; negative when some are thrown away.
     retries : int
@@ -71,18 +69,10 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0, login=None):
     have = part_file.size(part)
     if have:
         on_bytes(have)
-    _persist(lambda: _attempt(url, part, size, on_bytes, login), url, retries, wait)
-
-
-def read_url(url, retries=3, wait=1.0, login=None):
-    """Read a list of files into memory (bytes, LONGEST_LIST at most); raises as `download`."""
-    return _persist(lambda: _read(url, login), url, retries, wait)
-
-
-def _persist(attempt, url, retries, wait):
     for left in range(retries, -1, -1):
         try:
-            return attempt()
+            _attempt(url, part, size, on_bytes, login)
+            return
         except (_Broken, OSError, http.client.HTTPException) as error:
             if not left:
                 reason = getattr(error, "reason", None) or error
@@ -92,7 +82,6 @@ def _persist(attempt, url, retries, wait):
                 ) from error
             time.sleep(wait)
             wait *= 2
-    raise AssertionError("unreachable")
 
 
 # one request ------------------------------------------------------------------------------------------------
@@ -148,27 +137,17 @@ class _Request:
         except ValueError as error:  # an address that cannot be one
             raise DataError(f"{self.url}: {error}; expected an http or https address") from error
 
-    @property
-    def length(self):
-        """Bytes that the server announces (int), or None."""
-        return self.answer.length
-
     def goes_on(self, size):
-        """Whether the answer is the file's rest, from `start` on, and the file has `size` bytes (int or None)."""
-        said = re.fullmatch(
-            r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", self.answer.headers.get("Content-Range", "")
-        )
-        if self.answer.status != 206 or not said:
-            return False
-        first, last = int(said[1]), int(said[2])
-        total = last + 1 if said[3] == "*" else int(said[3])
-        return self.start == first <= last == total - 1 and size in (None, total)
+        """Whether the answer is the file's rest, from `start` on, and the file has `size` bytes (int)."""
+        rest = f"bytes {self.start}-{size - 1}"
+        said = self.answer.headers.get("Content-Range", "")
+        return self.answer.status == 206 and said in (f"{rest}/{size}", f"{rest}/*")
 
-    def blocks(self, most, excess):
-        """Yield what the server sends (bytes); raise `excess` instead of what goes beyond `most` bytes."""
-        if self.length is not None and self.length > most:
-            raise excess
-        expected, got = self.length, 0
+    def blocks(self, size):
+        """Yield what the server sends (bytes); raise _Excess instead of what goes beyond a file of `size` bytes."""
+        expected, got = self.answer.length, self.start
+        if expected is not None and self.start + expected > size:
+            raise _Excess(self.url)
         while True:
             try:
                 block = self.answer.read1(BLOCK)
@@ -179,12 +158,12 @@ class _Request:
                 break
             got += len(block)
             self.watch.gained += len(block)
-            if got > most:
-                raise excess
+            if got > size:
+                raise _Excess(self.url)
             yield block
         self.watch.complain()
-        if expected is not None and got < expected:
-            raise _Broken(f"the connection ended after {self.start + got:,} of {self.start + expected:,} bytes")
+        if expected is not None and got < self.start + expected:
+            raise _Broken(f"the connection ended after {got:,} of {self.start + expected:,} bytes")
 
 
 def _meaning(url, error):
@@ -315,40 +294,33 @@ def _opener(watch):
     return opener
 
 
-# what is asked for ------------------------------------------------------------------------------------------
+# one attempt ------------------------------------------------------------------------------------------------
 
 
-def _read(url, login):
-    excess = DataError(f"{url}: a list of files of more than {LONGEST_LIST:,} bytes; use another mirror")
-    with _Request(url, login) as request:
-        _need_whole(request)
-        return b"".join(request.blocks(LONGEST_LIST, excess))
+class _Excess(DataError):
+    """More came than may come."""
 
-
-def _need_whole(request):
-    if request.answer.status != 200:
-        raise DataError(f"{request.url}: expected the whole file, got HTTP {request.answer.status}; use another mirror")
+    def __init__(self, url):
+        super().__init__(f"{url}: the server sends more bytes than the manifest says; expected another file")
 
 
 def _attempt(url, part, size, on_bytes, login):
-    most = LARGEST if size is None else size
     have = part_file.size(part)
-    if have and have == size:
+    if have == size:
         return
-    if have > most:
+    if have > size:
         part_file.drop(part, on_bytes)
         have = 0
     try:
-        request = _Request(url, login, have)
-        with request:
+        with _Request(url, login, have) as request:
             if have and not request.goes_on(size):
                 part_file.drop(part, on_bytes)
-                have = request.start = 0
+                request.start = 0
                 if request.answer.status == 206:
                     raise _Broken("another part of the file was sent than the one asked for")
-            if not have:
-                _need_whole(request)
-            part_file.append(part, request.blocks(most - have, _excess(url, size)), on_bytes)
+            if not request.start and request.answer.status != 200:
+                raise DataError(f"{url}: expected the whole file, got HTTP {request.answer.status}; use another mirror")
+            part_file.append(part, request.blocks(size), on_bytes)
     except _Refused as error:
         if error.code == 416:
             part_file.drop(part, on_bytes)
@@ -356,13 +328,3 @@ def _attempt(url, part, size, on_bytes, login):
     except _Excess:
         part_file.drop(part, on_bytes)
         raise
-
-
-class _Excess(DataError):
-    """More came than may come."""
-
-
-def _excess(url, size):
-    if size is None:
-        return _Excess(f"{url}: the server sends more than {LARGEST:,} bytes; expected a smaller file")
-    return _Excess(f"{url}: the server sends more bytes than the manifest says; expected another file")

@@ -1,22 +1,17 @@
-"""Where files come from: a folder, a web address, or the authors' repository on GitHub.
+"""Where files come from: the authors' releases, a folder, or a web address.
 
-A mirror is laid out like the repository at the pinned commit (`test/test_data/Set5/...`) or like the
-destinations (`data/Set5/...`, `weights/idn/...`); a file is found by either path.
+A mirror is laid out like the release (`test/test_data/Set5/...`), like the destinations (`data/Set5/...`,
+`weights/idn/...`), or like one of their two folders (`Set5/...`); a file is found by any of these paths.
 """
 
 import base64
-import json
 import re
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from data_prep import part_file
-from data_prep.download import BLOCK, LARGEST, NotFound, download, is_host, read_url
+from data_prep.download import BLOCK, NotFound, download, is_host
 from data_prep.errors import DataError
-from data_prep.manifest import COMMIT, REPOSITORY
-from data_prep.names import check_name
 
 
 def open_mirror(where=None, retries=3, wait=1.0):
@@ -25,7 +20,7 @@ def open_mirror(where=None, retries=3, wait=1.0):
     Parameters
     ----------
     where : str, optional
-        A folder, or a web address (http, https, file), which may hold a name and a password; None: GitHub.
+        A folder, or a web address (http, https, file), which may hold a name and a password; None: the releases.
     retries : int
         Attempts after the first failed one.
     wait : float
@@ -33,7 +28,7 @@ def open_mirror(where=None, retries=3, wait=1.0):
 
     Returns
     -------
-    Folder, Web or GitHub
+    Folder, Web or Releases
 
     Raises
     ------
@@ -41,7 +36,7 @@ def open_mirror(where=None, retries=3, wait=1.0):
         No such folder, or an address of another kind.
     """
     if not where:
-        return GitHub(retries, wait)
+        return Releases(retries, wait)
     where = str(where)
     if "://" not in where and not where.startswith("file:"):
         return _folder(where)
@@ -59,7 +54,7 @@ _SAFE = "/%:@!$&'()*+,;=~"
 
 def _folder(where):
     if not Path(where).is_dir():
-        raise DataError(f"mirror {where}: no such folder; expected one laid out like {REPOSITORY}, or its address")
+        raise DataError(f"mirror {where}: no such folder; expected one with data/ and weights/, or a web address")
     return Folder(where)
 
 
@@ -90,26 +85,7 @@ def _authorization(login):
 
 
 def _paths(entry):
-    return entry.source, entry.destination
-
-
-def _expand(entry, names):
-    """Entries for the files in a folder that match a pattern entry; `names` maps name to (size, blob)."""
-    folder, pattern = entry.source.rsplit("/", 1)
-    chosen = [name for name in sorted(names) if fnmatchcase(name, pattern)]
-    for name in chosen:
-        check_name(name)
-    return [
-        replace(
-            entry,
-            size=names[name][0],
-            source=f"{folder}/{name}",
-            destination=entry.destination + name,
-            blob=names[name][1],
-        )
-        for name in chosen
-        if name[0] != "."  # as in a shell: what other systems leave beside a file (._1.jpg) is not meant
-    ]
+    return entry.source, entry.destination, entry.destination.split("/", 1)[1]
 
 
 class Folder:
@@ -123,17 +99,8 @@ class Folder:
     def __str__(self):
         return str(self.folder)
 
-    def expand(self, entry):
-        """List what a pattern entry stands for (list of Entry); empty when there is no such folder."""
-        for path in _paths(entry):
-            folder = self.folder / (path.rstrip("/") if path.endswith("/") else Path(path).parent)
-            if folder.is_dir():
-                files = [file for file in folder.iterdir() if file.is_file()]
-                return _expand(entry, {file.name: (file.stat().st_size, None) for file in files})
-        return []
-
     def get(self, entry, part, on_bytes):
-        """Copy a file to `part`; raises DataError when it is not there, or is not of the size that is pinned."""
+        """Copy a file to `part`; raises DataError when it is not there, or is larger than the pinned one."""
         for path in _paths(entry):
             if (self.folder / path).is_file():
                 part_file.drop(part, on_bytes)
@@ -143,14 +110,15 @@ class Folder:
 
     @staticmethod
     def _blocks(entry, path):
-        most = LARGEST if entry.size is None else entry.size
         got = 0
         try:
             with path.open("rb") as file:
                 for block in iter(lambda: file.read(BLOCK), b""):
                     got += len(block)
-                    if got > most:
-                        raise DataError(f"{path}: more than {most:,} bytes, expected another file; use another mirror")
+                    if got > entry.size:
+                        raise DataError(
+                            f"{path}: more than {entry.size:,} bytes, expected another file; use another mirror"
+                        )
                     yield block
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); use another mirror") from error
@@ -168,92 +136,29 @@ class Web:
     def __str__(self):
         return self.base
 
-    def _urls(self, entry):
+    def _addresses(self, entry):
         return [f"{self.base}/{quote(path)}" for path in _paths(entry)]
-
-    def expand(self, entry):
-        """List what a pattern entry stands for, from the server's index page of its folder."""
-        for url in self._urls(entry):
-            folder = url.rsplit("/", 1)[0] + "/"
-            try:
-                page = read_url(folder, **self.access).decode("utf-8", "replace")
-            except NotFound:
-                continue
-            names = (unquote(link) for link in re.findall(r'href="(?:\./)?([^"/?#]+)"', page))
-            return _expand(entry, dict.fromkeys(names, (None, None)))
-        return []
 
     def get(self, entry, part, on_bytes):
         """Download a file to `part`, going on where a broken download stopped."""
-        urls = self._urls(entry)
-        for url in urls:
+        addresses = self._addresses(entry)
+        for address in addresses:
             try:
-                download(url, part, entry.size, on_bytes, **self.access)
+                download(address, part, entry.size, on_bytes, **self.access)
                 return
             except NotFound:
                 continue
-        raise NotFound(f"{urls[0]}: not found (HTTP 404); is the mirror laid out like {REPOSITORY}?")
+        raise NotFound(f"{addresses[0]}: not found (HTTP 404); use another mirror, FETCH_MIRROR=folder-or-URL")
 
 
-class GitHub(Web):
-    """The authors' repository at the pinned commit."""
+class Releases(Web):
+    """Each file from its authors' own release."""
 
-    def __init__(self, retries, wait, site="https://github.com", api="https://api.github.com"):
-        self.site, self.api = f"{site}/{REPOSITORY}/raw", f"{api}/repos/{REPOSITORY}"
-        super().__init__(f"{self.site}/{COMMIT}", retries, wait)
+    def __init__(self, retries, wait):
+        super().__init__("", retries, wait)
 
-    def _urls(self, entry):
-        return [f"{self.base}/{quote(entry.source)}"]
+    def __str__(self):
+        return "the authors' releases"
 
-    def get(self, entry, part, on_bytes):
-        """Download a file to `part`, going on where a broken download stopped."""
-        tried = self.base
-        try:
-            super().get(entry, part, on_bytes)
-        except NotFound:
-            # the raw address may want the commit in full; if it had it already, the file is not there
-            if tried != f"{self.site}/{COMMIT}":
-                raise
-            self.base = f"{self.site}/{self._full_commit()}"
-            super().get(entry, part, on_bytes)
-
-    def _full_commit(self):
-        """The pinned commit with all its digits."""
-        url = f"{self.api}/commits/{COMMIT}"
-        answer = read_url(url, **self.access)
-        try:
-            full = _json(answer)["sha"]
-            # it becomes part of an address
-            if not re.fullmatch(f"{COMMIT}[0-9a-f]{{{40 - len(COMMIT)}}}", full):
-                raise ValueError(full)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{url}: not the description of a commit; try again, or use a mirror") from error
-        return full
-
-    def expand(self, entry):
-        """List what a pattern entry stands for, with sizes and git's hashes at the pinned commit."""
-        folder = entry.source.rsplit("/", 1)[0]
-        url = f"{self.api}/contents/{quote(folder)}?ref={COMMIT}"
-        return _expand(entry, parse_listing(read_url(url, **self.access), url))
-
-
-def parse_listing(content, url):
-    """Read GitHub's answer for a folder: bytes of JSON to dict of name to (size, blob hash)."""
-    try:
-        return {one["name"]: _size_and_blob(one) for one in _json(content) if one["type"] == "file"}
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{url}: not the listing of a folder; try again, or use a mirror") from error
-
-
-def _json(content):
-    try:
-        return json.loads(content)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _size_and_blob(one):
-    size, blob = one["size"], one["sha"]
-    if (type(one["name"]), type(size), type(blob)) != (str, int, str) or not 0 <= size <= LARGEST:
-        raise ValueError(f"{one}"[:80])
-    return size, blob
+    def _addresses(self, entry):
+        return [entry.address]

@@ -1,43 +1,32 @@
-"""Names that come from outside, from a mirror's list, a manifest or a registry, before they become paths here."""
+"""Names from a manifest before they become paths here, and links on the way to a file's place."""
 
 import os
-import unicodedata
 from pathlib import Path
 
 from data_prep.errors import DataError
 
 # bytes; file systems take 255, and while a file is received ".part" stands behind its name
 LONGEST = 250
+_SHOWN = 80  # characters of a name in a message
 
 
 class BadName(DataError):
     """A name that must not become a path here."""
 
 
-def check_name(name):
-    """Refuse the name of a file (str) from a list of one folder unless it is plain; raises BadName."""
-    fault = "a path, expected a name alone" if "/" in name else _fault(name)
-    if fault:
-        raise BadName(f"{_short(name)}: no name for a file here ({fault})")
-
-
 def check_path(path):
-    """Refuse a relative path from outside unless every part of it is a plain name.
-
-    Parameters
-    ----------
-    path : str
-        Parts with slashes between them; a slash at the end, for a folder, is allowed.
+    """Refuse a relative path (str, slashes between its parts) unless every part of it is a plain name.
 
     Raises
     ------
     BadName
         The path is absolute, leads out of its folder, has characters that cannot be seen, or is too long.
     """
-    for part in (path[:-1] if path.endswith("/") else path).split("/"):
+    for part in path.split("/"):
         fault = _fault(part)
         if fault:
-            raise BadName(f"{_short(path)}: no name for a file here ({fault})")
+            shown = path if len(path) <= _SHOWN else f"{path[: _SHOWN - 3]}..."
+            raise BadName(f"{shown!r}: no name for a file here ({fault})")
 
 
 def _fault(part):
@@ -51,16 +40,6 @@ def _fault(part):
     return None
 
 
-def check_collisions(paths):
-    """Refuse paths (iterable of str) of which two are the same file on a disk where case does not count."""
-    seen = {}
-    for path in paths:
-        key = unicodedata.normalize("NFC", path).casefold()
-        if key in seen:
-            raise BadName(f"{_short(seen[key])} and {_short(path)}: the same name where case does not count")
-        seen[key] = path
-
-
 def check_inside(path, folder):
     """Refuse to write to a path (Path) below `folder` when a link on the way leads out of it.
 
@@ -72,7 +51,3 @@ def check_inside(path, folder):
             real = Path(os.path.realpath(parent))
             if real != top and top not in real.parents:
                 raise BadName(f"{parent}: a link out of the folder ({real}); put the folder itself there, or remove it")
-
-
-def _short(text, most=80):
-    return repr(text if len(text) <= most else f"{text[: most - 3]}...")

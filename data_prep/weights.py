@@ -1,7 +1,8 @@
-"""The registry of published weights, data_prep/weights.json: where each file is, what it must be, where it belongs.
+"""Published weights of the methods, data_prep/weights.json: which file serves which method, where its authors offer it.
 
 A file belongs at WEIGHTS/<method>/<name>; whatever put it there, it is found by that name. For a .mat file a
-.caffemodel of the same name beside it (tools/import_weights.py) serves as well and is preferred.
+.caffemodel of the same name beside it (tools/import_weights.py) serves as well and is preferred. Which of them can be
+fetched, from where and with which SHA-256, stands in data_prep/manifest.txt.
 """
 
 import json
@@ -11,26 +12,9 @@ from pathlib import Path
 from typing import Optional
 
 from data_prep.errors import DataError
-from data_prep.manifest import Entry
-from data_prep.mirrors import Web
+from data_prep.manifest import registry
 
-
-def _entry(model):
-    return Entry(model.sha256, model.bytes, _split(model)[1], f"weights/{model.file}")
-
-
-def _home(model, retries):
-    return Web(_split(model)[0], max(0, retries), 1.0)
-
-
-def _split(model):
-    """A model's address as that of its repository's files and the path in it."""
-    base, path = model.url.split("/raw/")
-    commit, inside = path.split("/", 1)
-    return f"{base}/raw/{commit}", inside
-
-
-REGISTRY = Path(__file__).with_name("weights.json")
+PUBLISHED = Path(__file__).with_name("weights.json")
 OURS = Path(__file__).resolve().parent.parent / "results" / "models"
 
 
@@ -50,10 +34,6 @@ class Model:
         Where its authors offer it.
     licence : str
         What is known of its licence.
-    url : str or None
-        The file itself; None where there is only a page.
-    sha256, bytes : str, int or None
-        Where known.
     note : str or None
     """
 
@@ -62,38 +42,40 @@ class Model:
     file: str
     page: str
     licence: str
-    url: Optional[str] = None
-    sha256: Optional[str] = None
-    bytes: Optional[int] = None
     note: Optional[str] = None
+
+    @property
+    def entry(self):
+        """The Entry of the manifest to fetch it by, or None where it has to be put into its place by hand."""
+        return next((entry for entry in registry() if entry.destination == f"weights/{self.file}"), None)
 
 
 @lru_cache(maxsize=1)
-def _registry():
+def _published():
     try:
-        return json.loads(REGISTRY.read_text(encoding="utf-8"))
+        return json.loads(PUBLISHED.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{REGISTRY}: cannot be read ({error}); take the file from this repository again") from None
+        raise DataError(f"{PUBLISHED}: cannot be read ({error}); take the file from this repository again") from None
 
 
 def models(method=None):
-    """All models of the registry (list of Model), or those of one method, best first."""
-    entries = [Model(**{**entry, "scales": tuple(entry["scales"])}) for entry in _registry()["models"]]
+    """All published models (list of Model), or those of one method, best first."""
+    entries = [Model(**{**entry, "scales": tuple(entry["scales"])}) for entry in _published()["models"]]
     return [model for model in entries if method in (None, model.method)]
 
 
 def citation(method):
     """The paper (str) to cite for a method, whatever its configuration ("DRRN-B1U9" is DRRN's)."""
-    return _registry()["citations"][method.split("-", 1)[0]]
+    return _published()["citations"][method.split("-", 1)[0]]
 
 
 def methods():
-    """Names of the methods in the registry (list of str)."""
+    """Names of the methods that have published weights or could have (list of str)."""
     return list(dict.fromkeys(model.method for model in models()))
 
 
 def named(text):
-    """The registry's spelling of a method's name in any case; raises DataError."""
+    """Our spelling of a method's name in any case; raises DataError."""
     spelling = {name.lower(): name for name in methods()}
     if text.lower() not in spelling:
         raise DataError(f"{text}: no such method; expected {', '.join(methods())}")
@@ -129,8 +111,8 @@ def gap(method, scale):
     model = next((m for m in models(method) if scale in m.scales), None)
     if model is None:
         return f"no weights of {method} at x{scale} are published"
-    how = f"`make fetch METHOD={method}`, or {model.page}" if model.url else model.page
-    note = f"; {model.note}" if model.note and not model.url else ""
+    how = f"`make fetch METHOD={method}`, or {model.page}" if model.entry else model.page
+    note = f"; {model.note}" if model.note and not model.entry else ""
     return f"no weights of {method} at x{scale} (no {model.file} in the weights folder; get it: {how}{note})"
 
 

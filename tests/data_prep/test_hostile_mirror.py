@@ -1,52 +1,28 @@
-"""Mirrors that lie: names that leave their folder, endless data, other files' links. Nothing of it may get through."""
+"""Mirrors that lie: other content, endless data, redirects, links. Nothing of it may get through."""
 
 import base64
 import contextlib
 import hashlib
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import astuple, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import quote
 
-import cv2
-import numpy as np
 import pytest
 
 from data_prep import download, manifest
 from data_prep.errors import DataError
 from data_prep.fetch import fetch
 from data_prep.manifest import Entry
-from data_prep.mirrors import Folder, GitHub, Web, open_mirror, parse_listing
+from data_prep.mirrors import Folder, Web, open_mirror
 
-IMAGE = cv2.imencode(".jpg", np.full((8, 9, 3), 77, np.uint8))[1].tobytes()
 CONTENT = bytes(range(256)) * 40
-PINNED = Entry(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "test/Tiny/a.bmp", "data/Tiny/a.bmp")
-PATTERN = Entry(None, 1, "test/B/*.jpg", "data/Big/")
-
-# names that a list of files may give, as they are once decoded
-BAD_NAMES = [
-    "../evil.jpg",
-    "../../pwned/evil.jpg",
-    "sub/evil.jpg",
-    "/etc/evil.jpg",
-    "..\\evil.jpg",
-    "C:\\evil.jpg",
-    "nul\0evil.jpg",
-    "two\nlines.jpg",
-    "tab\tevil.jpg",
-    "bell\x07.jpg",
-    "delete\x7f.jpg",
-    "right\u202eto-left.jpg",
-    "x" * 247 + ".jpg",
-    "\u00e4" * 124 + ".jpg",
-    "./evil.jpg",
-    "a//evil.jpg",
-    "a/../evil.jpg",
-]
+PINNED = Entry(
+    hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "test/Tiny/a.bmp", "data/Tiny/a.bmp", "https://nowhere.invalid"
+)
 
 
 @pytest.fixture
@@ -91,11 +67,6 @@ def stream(request, block, pause=0.0):
         request.wfile.write(block)
 
 
-def listing(name):
-    """A folder index as web servers write it, with the name encoded so that no slash is seen in it."""
-    return f'<a href="{quote(name, safe="")}">x</a>'.encode()
-
-
 def run(entries, mirror, tmp_path, **options):
     outcomes = fetch(entries, mirror, tmp_path / "here/data", tmp_path / "here/weights", progress=False, **options)
     return {one.path.name: one.state for one in outcomes}, outcomes
@@ -108,66 +79,31 @@ def files_in(folder):
 # names ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BAD_NAMES)
-def test_name_in_a_web_index(server, tmp_path, name):
-    server.answer = lambda request: send(request, listing(name) if request.path.endswith("/") else IMAGE)
-    with pytest.raises(DataError, match="Big: .*no name for a file here") as error:
-        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
-    assert files_in(tmp_path) == []
-    assert str(error.value).isprintable() and len(str(error.value)) < 400
-
-
-@pytest.mark.parametrize("name", BAD_NAMES)
-def test_name_in_githubs_listing(server, tmp_path, name):
-    one = {"type": "file", "name": name, "size": len(IMAGE), "sha": "0" * 40}
-    server.answer = lambda request: send(request, json.dumps([one]).encode() if "contents" in request.path else IMAGE)
-    with pytest.raises(DataError, match="Big: .*no name for a file here"):
-        run([PATTERN], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)
-    assert files_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("name", ["back\\slash.jpg", "two\nlines.jpg", os.fsdecode(b"latin-\xe4.jpg"), "x" * 251])
-def test_name_in_a_folder(tmp_path, name):
-    folder = tmp_path / "mirror/test/B"
-    folder.mkdir(parents=True)
-    (folder / name).write_bytes(IMAGE)
-    with pytest.raises(DataError, match="Big: .*no name for a file here"):
-        run([Entry(None, 1, "test/B/*", "data/Big/")], Folder(tmp_path / "mirror"), tmp_path)
-    assert not (tmp_path / "here").exists()
-
-
 @pytest.mark.parametrize(
     "path",
     ["data/../x", "/data/B/x", "data/B/../../x", "data/B//x", "data/x", "other/B/x", "data/B/.", "data/B/a\\b", "data"],
 )
 def test_destination_of_a_manifest(tmp_path, path):
-    (tmp_path / "manifest.txt").write_text(f"{'0' * 64}  5  test/x  {path}\n")
-    with pytest.raises(DataError):
+    (tmp_path / "manifest.txt").write_text(f"from https://nowhere.invalid\n{'0' * 64}  5  test/x  {path}\n")
+    with pytest.raises(DataError, match="line 2: .*(no name for a file here|expected data/SET/NAME)"):
         run(manifest.load(tmp_path / "manifest.txt"), Folder(tmp_path), tmp_path)
 
 
 def test_source_of_a_manifest(tmp_path):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "secret").write_bytes(CONTENT)
-    (tmp_path / "manifest.txt").write_text(f"{PINNED.sha256}  {PINNED.size}  ../secret  data/Tiny/a.bmp\n")
+    line = f"{PINNED.sha256}  {PINNED.size}  ../secret  data/Tiny/a.bmp"
+    (tmp_path / "manifest.txt").write_text(f"from https://nowhere.invalid\n{line}\n")
     with pytest.raises(DataError, match="no name for a file here"):
         run(manifest.load(tmp_path / "manifest.txt"), Folder(tmp_path / "mirror"), tmp_path)
 
 
-@pytest.mark.parametrize("names", [("a.jpg", "A.JPG"), ("\u00e4.jpg", "a\u0308.jpg")])
-def test_names_that_are_one_file_elsewhere(server, tmp_path, names):
-    server.answer = lambda request: send(request, b"".join(map(listing, names)))
-    with pytest.raises(DataError, match="the same name where case does not count"):
-        run([Entry(None, 2, "test/B/*", "data/Big/")], Web(server.url, retries=0, wait=0), tmp_path)
-
-
-def test_usual_names_are_taken(server, tmp_path):
-    names = ["1.jpg", "img_001 SRF 4.jpg", "caf\u00e9 (2).jpg", "\u56fe.jpg", "a&b.jpg", "a..jpg", "x" * 246 + ".jpg"]
-    beside = ["._1.jpg", ".hidden.jpg", "notes.txt", ".."]
-    page = b"".join(map(listing, names + beside))
-    server.answer = lambda request: send(request, page if request.path.endswith("/") else IMAGE)
-    states, _ = run([Entry(None, len(names), "test/B/*.jpg", "data/Big/")], Web(server.url, 0, 0), tmp_path)
-    assert states == dict.fromkeys(names, "fetched")
+def test_no_list_of_names_is_asked_for(server, tmp_path):
+    """A mirror has no say in what is fetched or what it is called."""
+    server.answer = lambda request: send(request, CONTENT)
+    run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert [path for path, _ in server.asked] == ["/test/Tiny/a.bmp"]
+    assert files_in(tmp_path) == ["here/data/Tiny/a.bmp"]
 
 
 # links ------------------------------------------------------------------------------------------------------
@@ -251,16 +187,6 @@ def test_pipe_in_a_files_place(good, tmp_path):
 # sizes and times --------------------------------------------------------------------------------------------
 
 
-def test_endless_file(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "LARGEST", 1 << 20, raising=False)
-    server.answer = lambda request: (
-        send(request, listing("1.jpg")) if request.path.endswith("/") else stream(request, IMAGE * 200)
-    )
-    states, outcomes = run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
-    assert states == {"1.jpg": "failed"} and "more than 1,048,576 bytes" in str(outcomes[0].error)
-    assert files_in(tmp_path) == []
-
-
 @pytest.mark.parametrize("length", [None, 10**15])
 def test_more_than_the_manifest_says(server, tmp_path, length):
     """By its length or only in fact; the first is refused before anything is received."""
@@ -277,26 +203,11 @@ def test_more_than_the_manifest_says(server, tmp_path, length):
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("length", [None, 10**12])
-def test_endless_index(server, tmp_path, length):
-    def answer(request):
-        if length:
-            send(request, b"x", Content_Length=length)
-        else:
-            stream(request, b'<a href="1.jpg">' * 4096)
-
-    server.answer = answer
-    with pytest.raises(DataError, match="a list of files of more than 4,194,304 bytes"):
-        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
-
-
 def test_compressed_answer(server, tmp_path):
     """Nobody asked for it: it is not unpacked, however small a bomb looks from outside."""
     server.answer = lambda request: send(request, CONTENT, Content_Encoding="gzip")
-    for entries in ([PINNED], [PATTERN]):
-        with pytest.raises(DataError, match="compressed"):
-            _, (outcome,) = run(entries, Web(server.url, retries=0, wait=0), tmp_path)
-            raise outcome.error
+    states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"a.bmp": "failed"} and "sent compressed" in str(outcomes[0].error)
     assert files_in(tmp_path) == []
 
 
@@ -352,22 +263,9 @@ def test_a_range_that_lies(server, tmp_path, said):
 
 @pytest.mark.parametrize("status", [203, 204, 206])
 def test_a_status_that_is_no_whole_file(server, tmp_path, status):
-    server.answer = lambda request: (
-        send(request, listing("1.jpg")) if request.path.endswith("/") else send(request, IMAGE, status)
-    )
-    states, outcomes = run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
-    assert states == {"1.jpg": "failed"} and f"HTTP {status}" in str(outcomes[0].error)
-
-
-def test_part_that_nothing_vouches_for_is_not_gone_on_with(server, tmp_path):
-    """Without a hash nobody would notice that a file was pieced together."""
-    part = tmp_path / "here/data/Big/1.jpg.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(IMAGE[:100].replace(b"\xff\xdb", b"\xff\xda"))
-    server.answer = lambda request: send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
-    assert run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"1.jpg": "fetched"}
-    assert (tmp_path / "here/data/Big/1.jpg").read_bytes() == IMAGE
-    assert [headers.get("Range") for _, headers in server.asked] == [None, None]
+    server.answer = lambda request: send(request, CONTENT, status)
+    states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"a.bmp": "failed"} and f"HTTP {status}" in str(outcomes[0].error)
 
 
 @pytest.mark.parametrize("length", ["-5", "x", "\xb2", "9" * 5000, "5, 6"])
@@ -389,8 +287,6 @@ def test_redirect_elsewhere(server, tmp_path, target):
     states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
     told = str(outcomes[0].error)
     assert states == {"a.bmp": "failed"} and "redirected to" in told and told.count(server.url) == 1
-    with pytest.raises(DataError, match="redirect"):
-        run([PATTERN], Web(server.url, retries=0, wait=0), tmp_path)
 
 
 def test_redirect_elsewhere_on_the_second_step(server, tmp_path):
@@ -416,13 +312,6 @@ def test_where_a_redirect_may_lead(start, target, followed):
     assert download._may_follow(start, target) is followed
 
 
-def test_commit_that_github_does_not_tell(server, tmp_path):
-    """The reason is GitHub's, not that its answer is none."""
-    server.answer = lambda request: send(request, status=403 if "commits" in request.path else 404)
-    (outcome,) = run([PINNED], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)[1]
-    assert "refused (HTTP 403" in str(outcome.error)
-
-
 def test_redirect_in_a_circle_ends(server, tmp_path):
     server.answer = lambda request: send(request, status=302, Location=request.path)
     assert run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"a.bmp": "failed"}
@@ -435,47 +324,10 @@ def test_redirect_to_another_place_of_the_web_is_followed(server, tmp_path):
     assert run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)[0] == {"a.bmp": "fetched"}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"[" * 200_000,
-        b"9" * 5000,
-        b"\xff\xfe",
-        b"null",
-        b"[null]",
-        b'[{"name": 5, "size": 1, "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": -1, "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": true, "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": 1e400, "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": 1000000000000, "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": "1", "sha": "a", "type": "file"}]',
-        b'[{"name": "a.jpg", "size": 1, "sha": null, "type": "file"}]',
-    ],
-)
-def test_listing_that_is_none(content):
-    with pytest.raises(DataError, match="not the listing of a folder"):
-        parse_listing(content, "url")
-
-
-@pytest.mark.parametrize("sha", ["../../../evil", "482c601", 5, "482c601" + "g" * 33, "f" * 40])
-def test_commit_that_is_none(server, tmp_path, sha):
-    def answer(request):
-        if "commits" in request.path:
-            send(request, json.dumps({"sha": sha}).encode())
-        else:
-            send(request, status=404)
-
-    server.answer = answer
-    states, outcomes = run([PINNED], GitHub(retries=0, wait=0, site=server.url, api=server.url), tmp_path)
-    assert states == {"a.bmp": "failed"} and "not the description of a commit" in str(outcomes[0].error)
-    assert not any("evil" in path for path, _ in server.asked)
-
-
-def test_page_instead_of_weights(server, tmp_path):
+def test_page_instead_of_the_file(server, tmp_path):
     server.answer = lambda request: send(request, b"\n<!DOCTYPE html><title>Log in</title>")
-    entry = Entry(None, None, "m/x.caffemodel", "weights/m/x.caffemodel")
-    states, outcomes = run([entry], Web(server.url, retries=0, wait=0), tmp_path)
-    assert states == {"x.caffemodel": "failed"} and "a web page" in str(outcomes[0].error)
+    states, outcomes = run([PINNED], Web(server.url, retries=0, wait=0), tmp_path)
+    assert states == {"a.bmp": "failed"} and "of 37 bytes, expected e96760a87768... of 10,240" in str(outcomes[0].error)
     assert files_in(tmp_path) == []
 
 
@@ -485,25 +337,24 @@ def test_page_instead_of_weights(server, tmp_path):
 def test_password_in_the_address(server, tmp_path):
     """It is sent to the mirror, not to where the mirror sends us, and shown nowhere."""
 
+    other = replace(PINNED, source="test/Tiny/b.bmp", destination="data/Tiny/b.bmp")
+
     def answer(request):
         if request.path.endswith("a.bmp"):
             send(request, status=302, Location="/there")
         else:
-            send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
+            send(request, CONTENT if request.path.endswith("b.bmp") else b"")
 
     server.answer = answer
     mirror = open_mirror(server.url.replace("//", "//me:s3%40cret@"), retries=0, wait=0)
-    states, outcomes = run([PINNED, PATTERN], mirror, tmp_path)
-    assert states == {"a.bmp": "failed", "1.jpg": "fetched"}
+    states, outcomes = run([PINNED, other], mirror, tmp_path)
+    assert states == {"a.bmp": "failed", "b.bmp": "fetched"}
     token = "Basic " + base64.b64encode(b"me:s3@cret").decode()
     sent = {path: headers.get("Authorization") for path, headers in server.asked}
     assert sent.pop("/there") is None and set(sent.values()) == {token}
-    told = f"{mirror} {outcomes[0].error} {(tmp_path / 'here/data/fetch.lock').read_text()}"
-    assert "cret" not in told and "me:" not in told
     server.answer = lambda request: send(request, status=401)
-    with pytest.raises(DataError) as error:
-        run([PATTERN], mirror, tmp_path)
-    assert "cret" not in str(error.value)
+    told = f"{mirror} {outcomes[0].error} {run([PINNED], mirror, tmp_path)[1][0].error}"
+    assert "refused (HTTP 401" in told and "cret" not in told and "me:" not in told
 
 
 @pytest.mark.parametrize(
@@ -548,19 +399,17 @@ cli.run(lambda: print(fetch([entry], open_mirror(sys.argv[1], 3, 5.0), sys.argv[
 
 
 @pytest.mark.parametrize("kind", ["folder", "web"])
-@pytest.mark.parametrize("pinned", [True, False])
-def test_full_disk(good, server, tmp_path, root, kind, pinned):
+def test_full_disk(good, server, tmp_path, root, kind):
     """A limit on the size of files stands for a full disk: one attempt, the final path, what is useful is kept."""
     web(server)
-    entry = (PINNED.sha256 if pinned else None, PINNED.size if pinned else None, PINNED.source, PINNED.destination)
     where = server.url if kind == "web" else str(good)
-    command = [sys.executable, "-c", LIMITED, where, repr(entry), str(tmp_path / "out")]
+    command = [sys.executable, "-c", LIMITED, where, repr(astuple(PINNED)), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{tmp_path / 'out/Tiny/a.bmp'}: cannot be written (File too large)" in done.stderr
     assert done.stderr.count("\n") == 1 and ".part" not in done.stderr and "connection" not in done.stderr
     assert len(server.asked) == (kind == "web")
-    kept = ["Tiny/a.bmp.part"] if pinned and kind == "web" else []
+    kept = ["Tiny/a.bmp.part"] if kind == "web" else []
     assert files_in(tmp_path / "out") == kept
     if kept:
         assert (tmp_path / "out/Tiny/a.bmp.part").read_bytes() == CONTENT[:5000]
@@ -576,20 +425,12 @@ def test_folder_that_cannot_be_made(good, tmp_path):
 
 def test_folder_whose_name_is_not_utf8(good, server, tmp_path):
     place = tmp_path / os.fsdecode(b"d\xe4ta")
-    pattern = Entry(None, 1, "test/B/*.jpg", "data/Big/")
-    server.answer = lambda request: send(request, listing("1.jpg") if request.path.endswith("/") else IMAGE)
-    for entries, mirror in (([PINNED], good), ([pattern], Web(server.url, 0, 0))):
-        for state in ("fetched", "present"):
-            (outcome,) = fetch(entries, mirror, place, place, progress=False)
+    for mirror in (good, web(server)):
+        for force, state in ((True, "fetched"), (False, "present")):
+            (outcome,) = fetch([PINNED], mirror, place, place, force=force, progress=False)
             assert outcome.state == state
-    assert sorted(os.listdir(os.fsencode(place))) == [b"Big", b"Tiny", b"fetch.lock"]  # noqa: PTH208
-    assert (place / "fetch.lock").read_text().endswith("  data/Big/1.jpg\n")
-
-
-def test_lock_that_is_damaged(good, tmp_path):
-    (tmp_path / "here/data").mkdir(parents=True)
-    (tmp_path / "here/data/fetch.lock").write_bytes(b"\xff\xfe \0 x\nabc\n")
-    assert run([PINNED], good, tmp_path)[0] == {"a.bmp": "fetched"}
+        (place / "Tiny/a.bmp").unlink()
+    assert os.listdir(os.fsencode(place)) == [b"Tiny"]  # noqa: PTH208
 
 
 def test_wrong_hash_never_gets_the_final_name(server, tmp_path):
