@@ -5,6 +5,7 @@ STAGE ?=
 GPU ?=
 ITERS ?=
 METHOD ?=
+SETS ?=
 DATA ?= data
 WEIGHTS ?= weights
 HDF5 ?= data/hdf5
@@ -20,12 +21,13 @@ export arg_STAGE := $(value STAGE)
 export arg_GPU := $(value GPU)
 export arg_ITERS := $(value ITERS)
 export arg_METHOD := $(value METHOD)
+export arg_SETS := $(value SETS)
 export arg_DATA := $(value DATA)
 export arg_WEIGHTS := $(value WEIGHTS)
 export arg_HDF5 := $(value HDF5)
 export arg_OUT := $(value OUT)
 # make would expand them once more on the way to a program
-unexport SCALE STAGE ITERS METHOD DATA WEIGHTS HDF5 OUT
+unexport SCALE STAGE ITERS METHOD SETS DATA WEIGHTS HDF5 OUT
 # --option "VALUE" when the variable NAME is set: $(call passed,NAME,option)
 passed = $(if $(value $1),--$2 "$$arg_$1")
 
@@ -44,7 +46,7 @@ need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 ## help: this list
 help:
-	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
+	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [SETS=names] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
 	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 # before anything is built or fetched: an option that the last of many steps would refuse
@@ -59,9 +61,9 @@ values:
 setup: values
 	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
-## fetch: images and released weights from the authors' repository, checked by SHA-256; METHOD=VDSR: that method's weights
+## fetch: images and released weights, each checked by SHA-256; METHOD=VDSR: that method's weights; SETS="BSD100 Urban100": these sets
 fetch: setup
-	@tools/fetch.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,METHOD,method)
+	@set -f; tools/fetch.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,METHOD,method) $$arg_SETS
 
 ## prototxt: write prototxt/generated/ anew
 prototxt: setup

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Fetch the training and test images and the released weights, and check every file's SHA-256.
 
-    tools/fetch.py                              # all sets and IDN's weights, 105 MB
+    tools/fetch.py                              # 291, Set5, Set14 and IDN's weights, 48 MB
     tools/fetch.py Set5 weights                 # only these
+    tools/fetch.py BSD100 Urban100              # the two larger test sets, 56 MB
     tools/fetch.py --method VDSR LapSRN         # published weights of the compared methods (data_prep/weights.json)
     FETCH_MIRROR=/mnt/idn tools/fetch.py        # the same files from a folder or a web address
     tools/fetch.py --mirror https://example.org/idn
@@ -32,7 +33,7 @@ def parser():
     """The command line."""
     made = cli.Parser(__doc__)
     add = made.add_argument
-    add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, BSD100, Urban100, weights (default: all)")
+    add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, BSD100, Urban100, weights")
     add("--method", nargs="+", metavar="NAME", help="published weights of these methods instead of sets")
     add("--data-dir", default=_folder("DATA", "data"), metavar="DIR", help="DATA, else data")
     add("--weights-dir", default=_folder("WEIGHTS", "weights"), metavar="DIR", help="WEIGHTS, else weights")

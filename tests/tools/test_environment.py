@@ -138,6 +138,22 @@ def test_make_passes_values_as_they_are(root, tmp_path, value):
     assert not (tmp_path / "pwned").exists()
 
 
+def test_make_passes_each_set_by_itself(root, tmp_path):
+    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
+    (tmp_path / "tools").mkdir()
+    for name in ("setup_environment", "fetch"):
+        (tmp_path / f"tools/{name}.py").write_text('#!/bin/sh\nfor one; do echo "<$one>"; done\n')
+        (tmp_path / f"tools/{name}.py").chmod(0o755)
+    command = ["make", "fetch", "SETS=BSD100 Urban100 * $(touch pwned);touch pwned", "PYTHON=true"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        *("<--data-dir>", "<data>", "<--weights-dir>", "<weights>"),
+        *("<BSD100>", "<Urban100>", "<*>", "<$(touch>", "<pwned);touch>", "<pwned>"),
+    ]
+    assert not (tmp_path / "pwned").exists()
+
+
 @pytest.mark.parametrize(
     ("setting", "text"),
     [

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep import hdf5
+from data_prep.images import file_sha256
 from prototxt.idn import idn
 from tools import learning_log, prepare_data, train
 from tools.common.errors import UserError
@@ -83,8 +84,8 @@ def test_stages_start_from_each_other_and_the_result_is_the_last(finished):
     settings = {s: json.loads((finished / s / "settings.json").read_text()) for s in STAGES}
     assert {s: settings[s]["iterations"] for s in STAGES} == {"pretrain": 5, "train": 37, "finetune": 1}
     assert settings["pretrain"]["start"] == "random"
-    assert settings["train"]["start"] == run_folder.sha256(finished / "pretrain" / "final.caffemodel")
-    assert settings["finetune"]["start"] == run_folder.sha256(finished / "train" / "final.caffemodel")
+    assert settings["train"]["start"] == file_sha256(finished / "pretrain" / "final.caffemodel")
+    assert settings["finetune"]["start"] == file_sha256(finished / "train" / "final.caffemodel")
     assert settings["finetune"]["base_lr"] == pytest.approx(settings["train"]["base_lr"] / 10)
     assert_same_weights(finished / "idn" / "IDN_x3.caffemodel", finished / "finetune" / "final.caffemodel")
 
@@ -108,7 +109,7 @@ def test_summary_says_what_was_run(finished):
     }  # fmt: skip
     assert report["command"].startswith("tools/train.py --scale 3 ") and "/tmp" not in report["command"]
     assert report["peak_memory_mb"] > 100
-    assert report["weights_sha256"] == run_folder.sha256(finished / "idn" / "IDN_x3.caffemodel")
+    assert report["weights_sha256"] == file_sha256(finished / "idn" / "IDN_x3.caffemodel")
 
 
 def test_training_learns(data, tmp_path):
@@ -568,7 +569,7 @@ def test_a_summary_of_other_weights_is_renewed(data, finished, tmp_path):
     shutil.copytree(finished, run)
     (run / "summary.json").write_text(json.dumps({**strictly(finished / "summary.json"), "weights_sha256": "0"}))
     assert train.main(arguments(data, run, "--iters", "43")) == 0
-    assert strictly(run / "summary.json")["weights_sha256"] == run_folder.sha256(run / "idn" / "IDN_x3.caffemodel")
+    assert strictly(run / "summary.json")["weights_sha256"] == file_sha256(run / "idn" / "IDN_x3.caffemodel")
 
 
 def test_without_its_log_a_finished_run_is_summed_up(data, finished, tmp_path):

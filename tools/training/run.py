@@ -8,7 +8,7 @@ import numpy as np
 
 from data_prep import hdf5
 from data_prep.files import write_json
-from data_prep.images import image_set_hash, list_images, read_image
+from data_prep.images import file_sha256, image_set_hash, list_images, read_image
 from prototxt import solver
 from tools.common import memory, provenance
 from tools.common.errors import UserError
@@ -119,7 +119,7 @@ def start_of(stage, args, out):
     else:
         return None, "random"
     check_start(path)
-    return path, run_folder.sha256(path)
+    return path, file_sha256(path)
 
 
 def check_start(path):
@@ -163,7 +163,7 @@ def summary(args, argv, device, bicubic, databases, rows, ran):
         },
         "peak_memory_mb": memory.peak_mb() if ran else None,
         "pairs": {name: source.pairs for name, source in databases.items()},
-        "weights_sha256": run_folder.sha256(result_path(args)),
+        "weights_sha256": file_sha256(result_path(args)),
     }  # fmt: skip
 
 
