@@ -47,7 +47,7 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0, login=None):
     size : int
         Bytes expected.
     on_bytes : callable
-        Called with the number of bytes gained; negative when some are thrown away.
+        Called with the number of bytes gained, what `part` holds among them; negative when they count no more.
     retries : int
         Attempts after the first failed one.
     wait : float
@@ -73,6 +73,9 @@ def download(url, part, size, on_bytes, retries=3, wait=1.0, login=None):
         try:
             _attempt(url, part, size, on_bytes, login)
             return
+        except NotFound:
+            on_bytes(-part_file.size(part))  # the next address begins with the same bytes
+            raise
         except (_Broken, OSError, http.client.HTTPException) as error:
             if not left:
                 reason = getattr(error, "reason", None) or error

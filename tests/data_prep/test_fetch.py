@@ -87,6 +87,14 @@ def test_stale_part_of_another_file(mirror, tmp_path):
     assert (tmp_path / "data/Tiny/a.bmp").read_bytes() == FILES["a.bmp"]
 
 
+def test_a_part_is_counted_once(mirror, tmp_path):
+    """Whichever of the layouts the mirror has: the progress bar ends at the file's size."""
+    part, gained = tmp_path / "a.bmp.part", []
+    part.write_bytes(FILES["a.bmp"][:120])
+    mirror.get(ENTRIES[0], part, gained.append)
+    assert sum(gained) == len(FILES["a.bmp"])
+
+
 def test_missing_at_the_mirror(mirror, tmp_path):
     states, outcomes = run([entry("c.bmp", b"nowhere")], mirror, tmp_path)
     assert states == {"c.bmp": "failed"}
