@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import convolve2d
 
-from prototxt import emit
+from prototxt import command
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.idn import idn, main
@@ -264,7 +264,7 @@ def test_command_writes_the_file_whole(tmp_path, capsys):
 )
 def test_command_refuses_in_one_line(argv, text, capsys):
     with pytest.raises(SystemExit) as end:
-        emit.run(main, argv)
+        command.run(main, argv)
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert text in error and error.count("\n") == 1

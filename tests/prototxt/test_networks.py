@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 from scipy.signal import convolve2d
 
-from prototxt import builders, drcn, drrn, emit, espcn, fsrcnn, lapsrn, memnet, network, recipe, red30, srcnn, vdsr
+from prototxt import builders, command, drcn, drrn, espcn, fsrcnn, lapsrn, memnet, network, recipe, red30, srcnn, vdsr
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.registry import NETWORKS
@@ -346,7 +346,7 @@ def test_command(tmp_path, capsys, root):
 )
 def test_command_refuses_in_one_line(main, argv, text, capsys):
     with pytest.raises(SystemExit) as end:
-        emit.run(main, argv)
+        command.run(main, argv)
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert text in error and error.count("\n") == 1
