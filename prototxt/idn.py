@@ -22,6 +22,8 @@ from prototxt.errors import NetError, check_counts
 from prototxt.network import Network, Option
 from prototxt.scales import SCALES, check_scale
 
+BATCH = 64  # section 4.2
+PAIRS = ("data", "label", "bic")
 RBLOCK_KERNEL = 17  # section 4.2, for every scale
 
 
@@ -205,9 +207,9 @@ NETWORK = Network(
     side=32,
     scales=SCALES,
     phases=("train", "finetune", "deploy"),
-    tops=lambda **_: ("data", "label", "bic"),
+    tops=lambda **_: PAIRS,
     loss=loss,
-    batch=64,  # section 4.2
+    batch=BATCH,
     folder="data/hdf5/x{scale}",
     shuffle=False,
     options={

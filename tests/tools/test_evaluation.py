@@ -286,4 +286,4 @@ def test_set5_x3_equals_the_measured_figures(shared, measured):
         mean = {metric: np.mean([row[metric] for row in found]) for metric in evaluation.METRICS}
         assert mean["psnr"] == pytest.approx(psnr, abs=2e-4)
         assert mean["ssim"] == pytest.approx(ssim, abs=1e-5)
-        assert mean["ifc"] == pytest.approx(ifc, abs=2e-4)
+        assert mean["ifc"] == pytest.approx(ifc, abs=5e-4)

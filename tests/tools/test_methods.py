@@ -337,4 +337,4 @@ def test_committed_results_by_the_idn_protocol(root, measured):
             row = rows[method, scale]
             assert row["protocol"] == "idn" and dataset == "Set5"
             assert row["psnr"] == pytest.approx(psnr, abs=2e-4)
-            assert row["ssim"] == pytest.approx(ssim, abs=1e-5) and row["ifc"] == pytest.approx(ifc, abs=2e-4)
+            assert row["ssim"] == pytest.approx(ssim, abs=1e-5) and row["ifc"] == pytest.approx(ifc, abs=5e-4)
