@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep import files, hdf5, workers
+from data_prep import files, hdf5, shard_list, workers
 from data_prep.augment import luma_variants
 from data_prep.errors import DataError
 from data_prep.images import read_pixels
@@ -91,7 +91,7 @@ def build(plan, out, *, processes=None, force=False, progress=True):
     if not 1 <= processes <= MOST_WORKERS:
         raise DataError(f"workers {processes}: expected 1 or more, at most {MOST_WORKERS}")
     folder = database_folder(Path(out).absolute(), plan.geometry)
-    hdf5.check_path(folder)
+    shard_list.check_path(folder)
     started = time.monotonic()
     peak = 0
     _sweep(Path(out))
@@ -101,14 +101,14 @@ def build(plan, out, *, processes=None, force=False, progress=True):
         if built:
             peak = _fill(plan, partial, processes, progress)
             _publish(partial, folder)
-        hdf5.write_list(folder)
-    size = sum(path.stat().st_size for path in hdf5.shard_paths(folder))
+        shard_list.write_list(folder)
+    size = sum(path.stat().st_size for path in shard_list.shard_paths(folder))
     return Report(folder, built, size, time.monotonic() - started, peak, processes)
 
 
 def is_current(plan, folder):
     """Whether `folder` holds the whole database of this plan: same images, same parameters, sound files."""
-    paths = hdf5.shard_paths(folder)
+    paths = shard_list.shard_paths(folder)
     try:
         return hdf5.heads(paths, plan.geometry) == [
             (plan.identity(), number, rows) for number, rows in enumerate(plan.shard_rows)

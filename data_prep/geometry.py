@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from data_prep.errors import DataError
+from prototxt.scales import SCALES
 
-SCALES = (2, 3, 4)
 STAGES = ("train", "finetune", "val")
 # paper, Table 1, for train and finetune; the authors' release (train/generate_test_IDN.m) for val
 LR_SIZES = {

@@ -11,9 +11,9 @@ names follow the authors' MatConvNet code (filters_share, ensemble_weight).
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import layers as L
-from prototxt.errors import NetError
+from prototxt.errors import NetError, check_counts
 from prototxt.network import Network
 from prototxt.recipe import Recipe
 
@@ -62,9 +62,7 @@ def body(n, data, *, training, recursions=16, width=256, alpha=0.5):
     1,775,121 parameters: (9 + 1) 256 in conv1, 9 256^2 + 256 each in conv2, the shared convolution and
     conv_outh, 9 256 + 1 in conv_out, 16 weights of the predictions.
     """
-    for name, value in dict(recursions=recursions, width=width).items():
-        if not isinstance(value, int) or value < 1:
-            raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    check_counts(recursions=recursions, width=width)
     if not 0 <= alpha <= 1:
         raise NetError(f"alpha: got {alpha}, expected 0 to 1 (weight of the intermediate predictions)")
     x = _conv_relu(n, "conv1", "relu1", data, width, ("filters1", "biases1"))
@@ -97,9 +95,9 @@ def _reconstruct(n, k, x, data, width):
     return builders.add(n, f"prediction{k}", data, out)
 
 
-NETWORK = Network("drcn", body, lambda **_: "DRCN", 41, RECIPE, judges=True)
+NETWORK = Network("drcn", body, title=lambda **_: "DRCN", side=41, recipe=RECIPE, loss=None)
 drcn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

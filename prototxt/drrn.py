@@ -9,8 +9,8 @@ Layer and param names are those of the authors' release (tyshiwo/DRRN_CVPR17), s
 
 from functools import partial
 
-from prototxt import builders, emit
-from prototxt.errors import NetError
+from prototxt import builders, command
+from prototxt.errors import check_counts
 from prototxt.network import Network
 from prototxt.recipe import Recipe
 
@@ -56,8 +56,7 @@ def body(n, data, *, units=25):
     297,601 parameters of convolutions: (9 + 1) 128 in conv1, 2 (9 128^2 + 128) shared by all units, 9 128 + 1 in
     conv_end. BatchNorm and Scale are each unit's own.
     """
-    if not isinstance(units, int) or units < 1:
-        raise NetError(f"units: got {units!r}, expected a whole number of at least 1")
+    check_counts(units=units)
     head = builders.conv(n, "conv1", builders.bn_relu(n, "conv1", data, "relu1"), WIDTH)
     x = head
     for u in range(1, units + 1):
@@ -74,13 +73,13 @@ def body(n, data, *, units=25):
 NETWORK = Network(
     "drrn",
     body,
-    lambda units=25, **_: f"DRRN_B1U{units}_{2 * units + 2}C{WIDTH}",
-    130,
-    RECIPE,
-    {"b1u25": dict(units=25), "b1u9": dict(units=9)},
+    title=lambda units=25, **_: f"DRRN_B1U{units}_{2 * units + 2}C{WIDTH}",
+    side=130,
+    recipe=RECIPE,
+    variants={"b1u25": dict(units=25), "b1u9": dict(units=9)},
 )
 drrn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

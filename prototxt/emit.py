@@ -1,15 +1,10 @@
 """Turn a generated message into the text of a prototxt file, and write it."""
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
 from google.protobuf import text_format
-
-from prototxt.errors import NetError
-
-SCALES = (2, 3, 4)
 
 
 def text(message, made_by, notes=()):
@@ -48,31 +43,3 @@ def write(content, path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-class Parser(argparse.ArgumentParser):
-    """Argument parser of the generators: one-line errors, exit status 2."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def run(main, argv=None):
-    """Run a generator's `main(argv)`; a NetError or an unwritable file is one line and exit status 2."""
-    try:
-        main(argv)
-    except NetError as error:
-        sys.exit(_fail(error))
-    except OSError as error:
-        sys.exit(_fail(f"{error.filename}: {error.strerror}"))
-
-
-def _fail(message):
-    print(f"prototxt: {message}", file=sys.stderr)
-    return 2
-
-
-def check_scale(scale):
-    """Raise NetError unless `scale` is 2, 3 or 4, the factors of the paper."""
-    if scale not in SCALES:
-        raise NetError(f"scale: got {scale!r}, expected 2, 3 or 4 (the factors of the paper)")

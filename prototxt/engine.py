@@ -35,7 +35,7 @@ def load():
             )
         sys.path.insert(0, str(Path(chosen).resolve()))
     try:
-        import caffe
+        import caffe  # the one place; see the module's docstring
     except ImportError as error:
         raise NetError(
             f"caffe cannot be imported ({error}); run `make setup`, or set CAFFE_PYTHONPATH to a working pycaffe"

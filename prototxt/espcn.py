@@ -9,10 +9,11 @@ The pixel shuffle is built from Slice, Reshape and Concat: no custom layer, no o
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import layers as L
 from prototxt.network import Network
 from prototxt.recipe import Recipe
+from prototxt.scales import SCALES
 
 RECIPE = Recipe(
     loss="squared error over twice the batch size (EuclideanLoss)",
@@ -87,9 +88,9 @@ def _reshape(bottom, axis, axes, dims):
     return L.Reshape(bottom, shape=dict(dim=list(dims)), axis=axis, num_axes=axes)
 
 
-NETWORK = Network("espcn", body, lambda scale, **_: f"ESPCN_x{scale}", 17, RECIPE, scales=emit.SCALES)
+NETWORK = Network("espcn", body, title=lambda scale, **_: f"ESPCN_x{scale}", side=17, recipe=RECIPE, scales=SCALES)
 espcn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

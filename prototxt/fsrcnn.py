@@ -10,11 +10,12 @@ Five parts: feature extraction conv1 (5x5), shrinking conv2 (1x1), mapping conv3
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import layers as L
-from prototxt.errors import NetError
+from prototxt.errors import check_counts
 from prototxt.network import Network
 from prototxt.recipe import Recipe
+from prototxt.scales import SCALES
 
 RECIPE = Recipe(
     loss="squared error over twice the batch size (EuclideanLoss)",
@@ -57,9 +58,7 @@ def body(n, data, *, scale, d=56, s=12, m=4):
     With the defaults 25 d + d s + 9 m s^2 + s d + 81 d = 12,464 weights (the paper's 12K), 173 biases and 172
     slopes of the PReLUs, one a channel: 12,809 parameters. Output pixel 0 lies on LR pixel 0, as in IDN.
     """
-    for name, value in dict(d=d, s=s, m=m).items():
-        if not isinstance(value, int) or value < 1:
-            raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    check_counts(d=d, s=s, m=m)
     x = data
     widths = [(d, 5), (s, 1), *[(s, 3)] * m, (d, 1)]
     for k, (nout, kernel) in enumerate(widths, 1):
@@ -71,9 +70,11 @@ def body(n, data, *, scale, d=56, s=12, m=4):
     )
 
 
-NETWORK = Network("fsrcnn", body, lambda scale, **_: f"FSRCNN_x{scale}", 32, RECIPE, scales=emit.SCALES)
+NETWORK = Network(
+    "fsrcnn", body, title=lambda scale, **_: f"FSRCNN_x{scale}", side=32, recipe=RECIPE, scales=SCALES
+)
 fsrcnn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

@@ -6,7 +6,7 @@
 
 from pathlib import Path
 
-from prototxt import emit, solver
+from prototxt import command, emit, solver
 from prototxt.errors import NetError
 from prototxt.registry import NETWORKS
 
@@ -32,7 +32,7 @@ def check(folder=FOLDER):
 
 def main(argv=None):
     """Write or check the folder; raises NetError."""
-    p = emit.Parser(prog="python -m prototxt.generate", description=__doc__.split("\n", 1)[0])
+    p = command.Parser(prog="python -m prototxt.generate", description=__doc__.split("\n", 1)[0])
     p.add_argument("--check", action="store_true", help="compare instead of writing")
     args = p.parse_args(argv)
     if args.check:
@@ -45,4 +45,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

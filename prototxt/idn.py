@@ -14,14 +14,14 @@ the paper puts the grouped convolutions in layers 2 and 4 of an enhancement unit
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import caffe
 from prototxt.engine import layers as L
 from prototxt.engine import params as P
-from prototxt.errors import NetError
+from prototxt.errors import NetError, check_counts
 from prototxt.network import Network, Option
+from prototxt.scales import SCALES, check_scale
 
-PHASES = ("train", "finetune", "deploy")
 BATCH = 64  # section 4.2
 PAIRS = ("data", "label", "bic")
 RBLOCK_KERNEL = 17  # section 4.2, for every scale
@@ -53,7 +53,7 @@ def idn(scale, phase="deploy", **options):
     NetError
         A scale, phase, loss or width that makes no network; the text names the rule.
     """
-    emit.check_scale(scale)
+    check_scale(scale)
     return NETWORK.net(phase, scale, **options)
 
 
@@ -181,9 +181,7 @@ def loss(n, residual, training):
 
 
 def _check_widths(blocks, D3, d, s, groups, slope):
-    for name, value in dict(blocks=blocks, D3=D3, d=d, s=s, groups=groups).items():
-        if not isinstance(value, int) or value < 1:
-            raise NetError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    check_counts(blocks=blocks, D3=D3, d=d, s=s, groups=groups)
     if blocks > 9:
         raise NetError(f"blocks: got {blocks}, expected 1 to 9 (the layer names have one digit for the block)")
     if d >= D3:
@@ -205,10 +203,10 @@ def _check_widths(blocks, D3, d, s, groups, slope):
 NETWORK = Network(
     "idn",
     body,
-    lambda phase, scale, **_: f"IDN_x{scale}_{phase}",
-    32,
-    scales=emit.SCALES,
-    phases=PHASES,
+    title=lambda phase, scale, **_: f"IDN_x{scale}_{phase}",
+    side=32,
+    scales=SCALES,
+    phases=("train", "finetune", "deploy"),
     tops=lambda **_: PAIRS,
     loss=loss,
     batch=BATCH,
@@ -224,7 +222,7 @@ NETWORK = Network(
     },
     losses=("l1", "l2"),
 )
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

@@ -10,9 +10,10 @@ x4 level2 comes first, level1 gives the result. The weights come through tools/i
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import layers as L
-from prototxt.errors import NetError
+from prototxt.engine import params as P
+from prototxt.errors import check_counts
 from prototxt.network import Network
 from prototxt.recipe import Recipe
 
@@ -60,7 +61,7 @@ def body(n, data, *, scale, training, depth=None):
     Raises
     ------
     NetError
-        Another factor or depth.
+        A depth below 1.
 
     Notes
     -----
@@ -68,11 +69,8 @@ def body(n, data, *, scale, training, depth=None):
     residual, 16 of the image: 406,801, at x8 222,161. With the 640 of input_conv 407,441 at x2, 814,242 at x4,
     667,123 at x8.
     """
-    if scale not in LEVELS:
-        raise NetError(f"scale: got {scale!r}, lapsrn has 2, 4, 8{HINT}")
     depth = DEPTH[scale] if depth is None else depth
-    if not isinstance(depth, int) or depth < 1:
-        raise NetError(f"depth: got {depth!r}, expected a whole number of at least 1")
+    check_counts(depth=depth)
     x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", data, WIDTH, lr=(1, 1)), SLOPE)
     image = data
     for k in _levels(scale):
@@ -112,24 +110,24 @@ def _loss(n, k, image, training):
         builders.charbonnier(n, name, image, label, training.batch)
         return
     d = builders.difference(n, f"level{k}_difference", image, label)
-    n[name] = L.Reduction(d, operation=builders.P.Reduction.ASUM, coeff=1 / training.batch, loss_weight=1)
+    n[name] = L.Reduction(d, operation=P.Reduction.ASUM, coeff=1 / training.batch, loss_weight=1)
 
 
 NETWORK = Network(
     "lapsrn",
     body,
-    lambda scale, **_: f"LapSRN_x{scale}",
-    32,
-    RECIPE,
+    title=lambda scale, **_: f"LapSRN_x{scale}",
+    side=32,
+    recipe=RECIPE,
     scales=tuple(LEVELS),
     hint=HINT,
     tops=_tops,
     test_batch=None,
-    judges=True,
+    loss=None,
     losses=("charbonnier", "l1"),
 )
 lapsrn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

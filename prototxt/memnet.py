@@ -11,7 +11,7 @@ share them and has 2.9 million. Both are here: m6r6 as in the paper, m6r6_releas
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.engine import layers as L
 from prototxt.errors import NetError
 from prototxt.network import Network
@@ -118,18 +118,18 @@ def _output(n, m, x, data, training):
 NETWORK = Network(
     "memnet",
     body,
-    _title,
-    144,
-    RECIPE,
-    {
+    title=_title,
+    side=144,
+    recipe=RECIPE,
+    variants={
         "m6r6": dict(blocks=6, recursions=6),
         "m6r6_released": dict(blocks=6, recursions=6, share=False),
         "m10r10": dict(blocks=10, recursions=10),
     },
-    judges=True,
+    loss=None,
 )
 memnet = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

@@ -1,33 +1,27 @@
 """What a network is: a body that reads like its paper's figure, and the shell that all networks share.
 
 A generator writes the body, a function that takes the NetSpec and the input's top and gives the output's top. The
-shell adds the rest once for all: the input blob or the HDF5 data of both phases, the loss, the net's name, the
-generated files and the command line.
+shell adds the rest once for all: the input blob or the HDF5 data of both phases, the loss, the net's name and the
+generated files. The command line is in prototxt/command.py.
 """
 
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Callable, Optional
 
 from prototxt import builders, emit
 from prototxt import recipe as recipes
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.scales import check_scale
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a body on the command line: its default, its help, its type or its choices."""
+    """An option of a body on the command line: its default, whose type is the option's, and its help."""
 
     default: Any
     help: str
-    choices: Optional[tuple] = None
-
-    def add_to(self, parser, name):
-        """Add --`name`, also in small letters, to an argument parser."""
-        kind = type(self.default) if self.default is not None else str
-        flags = dict.fromkeys([f"--{name}", f"--{name.lower()}"])
-        said = self.help if self.default is None else f"{self.help} (default: {self.default})"
-        parser.add_argument(*flags, dest=name, type=kind, choices=self.choices, default=self.default, help=said)
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ class Training:
     loss: Optional[str] = None
 
 
-def euclidean(n, top, training):
+def _euclidean(n, top, training):
     """The loss of most networks: the sum of squared differences over twice the batch size."""
     builders.euclidean(n, "loss", top, n.label)
 
@@ -64,8 +58,7 @@ class Network:
         The generator's name: prototxt/NAME.py.
     body : callable (n, data, **options) -> Top
         Adds the layers between input and output to the NetSpec `n`. Its options are those of a variant and, for a
-        net that has scales, `scale`. With `judges` it also gets `training` (Training, or None in a deploy net) and
-        adds the losses itself.
+        net that has scales, `scale`. One that takes `training` gets a Training, or None in a deploy net.
     title : callable (**options) -> str
         The net's name in its file.
     side : int
@@ -82,10 +75,9 @@ class Network:
         The kinds of net; all but "deploy" read training data.
     tops : callable (**options) -> tuple of str
         Datasets of the training data, the input first.
-    loss : callable (n, Top, Training) -> list of LayerParameter or None
-        Adds the loss to the NetSpec; gives layers that have to stand behind all others, if any.
-    judges : bool
-        The body adds its losses itself: they belong to its inner results.
+    loss : callable (n, Top, Training) -> list of LayerParameter, or None
+        Adds the loss to the NetSpec; gives layers that have to stand behind all others, if any. None: the body adds
+        its losses itself, because they belong to its inner results.
     batch : int
         Default of the training pairs in an iteration; with a recipe the recipe's.
     test_batch : int or None
@@ -110,8 +102,7 @@ class Network:
     hint: str = ""
     phases: tuple = ("train", "deploy")
     tops: Callable = lambda **options: ("data", "label")
-    loss: Callable = euclidean
-    judges: bool = False
+    loss: Optional[Callable] = _euclidean
     batch: int = 0
     test_batch: Optional[int] = builders.TEST_BATCH
     folder: str = "data/hdf5/{stem}"
@@ -139,7 +130,7 @@ class Network:
         """Raise NetError unless the network has `scale`."""
         if not self.scales:
             if scale is not None:
-                emit.check_scale(scale)
+                check_scale(scale)
             return
         if scale not in self.scales:
             factors = ", ".join(map(str, self.scales))
@@ -219,13 +210,14 @@ class Network:
         n = caffe.NetSpec()
         data = builders.hdf5(n, sources[0], training.batch, tops=tops, shuffle=self.shuffle)[0]
         top = self._output(n, data, training, options)
-        behind = None if self.judges else self.loss(n, top, training)
+        behind = self.loss(n, top, training) if self.loss else None
         net = builders.with_test_data(n.to_proto(), sources[1], tops, self.test_batch or training.batch)
         net.layer.extend(behind or [])
         return self._named(net, training.phase, options)
 
     def _output(self, n, data, training, options):
-        return self.body(n, data, **options, **({"training": training} if self.judges else {}))
+        wanted = {"training": training} if "training" in signature(self.body).parameters else {}
+        return self.body(n, data, **options, **wanted)
 
     def _named(self, net, phase, options):
         net.name = self.title(phase=phase, **options)
@@ -262,44 +254,3 @@ class Network:
         if kind == "solver":
             return emit.text(self.solver(scale, variant, lr_step), made_by, recipes.notes(self.recipe))
         return emit.text(self.net(kind, scale, variant, **options), made_by)
-
-    # --- command line ----------------------------------------------------------------------------------------------
-
-    def parser(self, description):
-        """Command line of the generator (argparse.ArgumentParser)."""
-        p = emit.Parser(prog=f"python -m prototxt.{self.name}", description=description.split("\n", 1)[0])
-        scale = "factor" if self.scales else "accepted and without effect: one net serves every factor"
-        # argparse's own refusal could not give the hint
-        choices = None if self.hint else self.scales or None
-        p.add_argument("--scale", type=int, required=bool(self.scales), choices=choices, help=scale)
-        p.add_argument("--phase", choices=self.kinds(), default="deploy", help="default: deploy")
-        if len(self.variants) > 1:
-            p.add_argument("--variant", choices=self.variants, help=f"default: {self.variant()}")
-        for name, option in self.options.items():
-            option.add_to(p, name)
-        if self.losses:
-            p.add_argument("--loss", choices=self.losses, help="default: the phase's, as in the paper")
-        p.add_argument("--batch", type=int, help=f"training pairs in an iteration (default: {self.pairs})")
-        p.add_argument("--source", help="list of the training HDF5 files")
-        p.add_argument("--test-source", help="list of the validation HDF5 files")
-        p.add_argument("--data-top", metavar="NAME", help="dataset of the input (default: data; bic fits `make data`)")
-        if self.recipe:
-            p.add_argument("--lr-step", type=int, help="solver: only this step of the learning rate, from 0")
-        p.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-        return p
-
-    def main(self, description, argv=None):
-        """Write one net or solver as prototxt; raises NetError."""
-        parser = self.parser(description)
-        args = vars(parser.parse_args(argv))
-        output, kind, scale = args.pop("output"), args.pop("phase"), args.pop("scale")
-        variant, lr_step = args.pop("variant", None), args.pop("lr_step", None)
-        if lr_step is not None and kind != "solver":
-            raise NetError(f"lr-step: is for --phase solver, got --phase {kind}")
-        given = {name: value for name, value in args.items() if value != parser.get_default(name)}
-        training = [name for name in given if name not in self.options]
-        if kind in ("deploy", "solver") and training:
-            others = ", ".join(phase for phase in self.phases if phase != "deploy")
-            raise NetError(f"{', '.join(training).replace('_', '-')}: for --phase {others} only, got --phase {kind}")
-        self.check_scale(scale)
-        emit.write(self.text(kind, scale, variant, lr_step, **given), output)

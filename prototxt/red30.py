@@ -10,8 +10,8 @@ Every second feature map of the encoder (conv2, conv4, ..., conv14) is added to 
 
 from functools import partial
 
-from prototxt import builders, emit
-from prototxt.errors import NetError
+from prototxt import builders, command
+from prototxt.errors import check_counts
 from prototxt.network import Network
 from prototxt.recipe import Recipe
 
@@ -54,8 +54,7 @@ def body(n, data, *, width=128):
     4,134,785 parameters at width 128: (9 + 1) 128 in conv1, 28 (9 128^2 + 128) in conv2..conv15 and
     deconv1..deconv14, 9 128 + 1 in deconv15.
     """
-    if not isinstance(width, int) or width < 1:
-        raise NetError(f"width: got {width!r}, expected a whole number of at least 1")
+    check_counts(width=width)
     x, encoded = data, {}
     for k in range(1, DEPTH + 1):
         x = builders.relu(n, f"relu{k}", builders.conv(n, f"conv{k}", x, width, lr=(1, 1)))
@@ -69,9 +68,9 @@ def body(n, data, *, width=128):
     return builders.add(n, "sum", data, x)
 
 
-NETWORK = Network("red30", body, lambda **_: "RED30", 50, RECIPE)
+NETWORK = Network("red30", body, title=lambda **_: "RED30", side=50, recipe=RECIPE)
 red30 = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

@@ -8,9 +8,10 @@ larger sub-images at a tenth of the learning rate. The released solver runs 600,
 fine-tuning the authors name about 20,000.
 """
 
-from prototxt import emit
+from prototxt import command, emit
 from prototxt.engine import caffe
 from prototxt.errors import NetError
+from prototxt.scales import SCALES, check_scale
 
 # iterations: paper for pretrain, released solver for train, the authors' answer to users for finetune
 ITERATIONS = {"pretrain": 100_000, "train": 600_000, "finetune": 20_000}
@@ -65,7 +66,7 @@ def stage_solver(
     NetError
         Unknown scale or stage, or a value out of range.
     """
-    emit.check_scale(scale)
+    check_scale(scale)
     if stage not in ITERATIONS:
         raise NetError(f"stage: got {stage!r}, expected one of {', '.join(ITERATIONS)}")
     if not 0 <= beta1 < 1:
@@ -109,7 +110,7 @@ def notes(param):
 def files():
     """Every generated solver of IDN: {file name: text}."""
     made = {}
-    for scale in emit.SCALES:
+    for scale in SCALES:
         for stage in ITERATIONS:
             message = stage_solver(scale, stage)
             made_by = f"prototxt/solver.py --scale {scale} --stage {stage}"
@@ -119,8 +120,8 @@ def files():
 
 def main(argv=None):
     """Write one solver as prototxt; raises NetError."""
-    p = emit.Parser(prog="python -m prototxt.solver", description=__doc__.split("\n", 1)[0])
-    p.add_argument("--scale", type=int, required=True, choices=emit.SCALES)
+    p = command.Parser(prog="python -m prototxt.solver", description=__doc__.split("\n", 1)[0])
+    p.add_argument("--scale", type=int, required=True, choices=SCALES)
     p.add_argument("--stage", choices=ITERATIONS, default="train", help="default: train")
     p.add_argument("--beta1", type=float, default=0.0, help="0 as the release ran (default), or 0.9")
     p.add_argument("--iterations", type=int, help="default: the stage's")
@@ -140,4 +141,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

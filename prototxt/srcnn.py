@@ -11,9 +11,9 @@ with zeros around every layer. The authors' test script repeats the border pixel
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.errors import NetError
-from prototxt.network import Network, euclidean
+from prototxt.network import Network
 from prototxt.recipe import Recipe
 
 RECIPE = Recipe(
@@ -65,22 +65,19 @@ def body(n, data, *, middle=1, training=None, padded=None):
         x = builders.conv(n, name, x, nout, kernel, pad=pad, filler=builders.gaussian(0.001), lr=lr)
         if k < 3:
             x = builders.relu(n, f"relu{k}", x)
-    if training:
-        euclidean(n, x, training)
     return x
 
 
 NETWORK = Network(
     "srcnn",
     body,
-    lambda middle, **_: f"SRCNN_9{middle}5",
-    33,
-    RECIPE,
-    {"915": dict(middle=1), "955": dict(middle=5)},
-    judges=True,
+    title=lambda middle, **_: f"SRCNN_9{middle}5",
+    side=33,
+    recipe=RECIPE,
+    variants={"915": dict(middle=1), "955": dict(middle=5)},
 )
 srcnn = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

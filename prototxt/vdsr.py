@@ -10,7 +10,7 @@ caffemodel loads; the official MatConvNet weights come through tools/import_weig
 
 from functools import partial
 
-from prototxt import builders, emit
+from prototxt import builders, command
 from prototxt.network import Network
 from prototxt.recipe import Recipe
 
@@ -59,9 +59,9 @@ def body(n, data):
     return builders.add(n, "sum", data, x)
 
 
-NETWORK = Network("vdsr", body, lambda **_: "VDSR", 41, RECIPE)
+NETWORK = Network("vdsr", body, title=lambda **_: "VDSR", side=41, recipe=RECIPE)
 vdsr = NETWORK.net
-main = partial(NETWORK.main, __doc__)
+main = partial(command.write_net, NETWORK, __doc__)
 
 if __name__ == "__main__":
-    emit.run(main)
+    command.run(main)

@@ -22,6 +22,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import caffe_cache
@@ -73,7 +74,7 @@ def installed_wheel():
     """
     if importlib.util.find_spec("caffe_build") is None:
         raise RunError(f"{sys.executable} has no caffe wheel of this project: run `make setup`")
-    import caffe_build
+    import caffe_build  # here: only now is it known to be there
 
     library = Path(caffe_build.__file__).parent.parent / "caffe" / "libcaffe.so"
     info = caffe_build.info()
@@ -227,16 +228,13 @@ def read_report(name, report, seconds):
 
 def versions(info):
     """The versions that the result depends on."""
-    import google.protobuf
-    import numpy
-    import skimage
-
+    of = metadata.version
     return {
         "Caffe": f"commit {PIN['commit']}, content digest {info['source_sha256'][:16]}, variant {info['variant']}",
         "system": f"{_system()}, {platform.machine()}, {os.cpu_count()} cores",
         "compiler": info["compiler"],
-        "Python": f"{platform.python_version()}, NumPy {numpy.__version__}, protobuf {google.protobuf.__version__}, "
-        f"scikit-image {skimage.__version__}",
+        "Python": f"{platform.python_version()}, NumPy {of('numpy')}, protobuf {of('protobuf')}, "
+        f"scikit-image {of('scikit-image')}",
         "libraries": f"Boost {info['boost']}, libprotobuf {info['protobuf']}, {info['blas']}",
     }
 

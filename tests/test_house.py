@@ -1,5 +1,6 @@
 """What a newcomer's first minutes depend on: Makefile, README, tools that start from anywhere."""
 
+import ast
 import re
 import subprocess
 
@@ -53,3 +54,33 @@ def test_a_tool_without_environment_says_make_setup(root, tmp_path):
     done = subprocess.run(["python3", tmp_path / "tools" / "train.py"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "run `make setup`" in done.stderr and done.stderr.count("\n") == 1
+
+
+# what each package may take from the others; the factors of the paper are the networks', and databases fit them
+GROUND = {"matlab_compat": set(), "prototxt": set(), "data_prep": {"matlab_compat", "prototxt.scales"}}
+
+
+@pytest.mark.parametrize("package", GROUND)
+def test_the_ground_packages_know_each_other_one_way(root, package):
+    taken = set()
+    for path in (root / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                taken.add(node.module)
+            elif isinstance(node, ast.Import):
+                taken.update(alias.name for alias in node.names)
+    ours = {name for name in taken if name.split(".")[0] in {*GROUND, "tools"} - {package}}
+    assert ours == GROUND[package]
+
+
+@pytest.mark.parametrize("package", GROUND)
+def test_what_stands_inside_a_function_says_why(root, package):
+    """An import belongs to the top; one that waits has a comment with the reason."""
+    silent = []
+    for path in (root / package).rglob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        functions = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.FunctionDef)]
+        nodes = [node for function in functions for node in ast.walk(function)]
+        imports = {node.lineno for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))}
+        silent += [f"{path}:{number}" for number in imports if "#" not in lines[number - 1] + lines[number - 2]]
+    assert silent == []

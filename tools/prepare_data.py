@@ -18,7 +18,7 @@ import os
 import sys
 from pathlib import Path
 
-from data_prep import build, hdf5
+from data_prep import build, shard_list
 from data_prep.counts import add_row
 from data_prep.geometry import IMAGE_SETS, geometry
 from data_prep.plan import gather, make_plan
@@ -72,8 +72,8 @@ def main(argv=None):
         )
         if args.report:
             add_row(args.report, plan, report)
-    print(f"list {hdf5.list_path(report.folder)}")
-    if hdf5.caffe_splits(report.folder):
+    print(f"list {shard_list.list_path(report.folder)}")
+    if shard_list.caffe_splits(report.folder):
         print(f"warning: {report.folder}: Caffe itself splits the list at blanks, so that only tools/train.py of this "
               "project reads it", file=sys.stderr)  # fmt: skip
     return 0

@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Jpeg2KImagePlugin  # noqa: F401 (registers itself)
 
 from . import icc, opencv, pillow
+from .bmp import palette
 from .picture import Damaged, Header, Unsupported
+from .tiff_colours import divided
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _CMYK, _SRGB, _GRAY, _SYCC = 12, 16, 17, 18
@@ -130,8 +132,6 @@ def read(content):
     with pillow.opened(content, "JPEG2000") as image:
         _check_kind(layout, image.mode)
         if layout.palette:
-            from .bmp import palette
-
             colours = palette(image)
             return (*pillow.indexed(image, colours if colours.ndim == 2 else colours[:, None].repeat(3, 1)), found)
         convert = icc.cmyk_to_rgb(layout.profile) if image.mode == "CMYK" else None
@@ -147,8 +147,6 @@ def read(content):
     if not found.alpha:
         alpha = None
     elif layout.alpha == 2:
-        from .tiff_colours import divided
-
         pixels = divided(pixels, alpha)
     return pixels, alpha, found
 

@@ -1,4 +1,4 @@
-"""A small web server: serves a folder with ranges, and misbehaves in the ways asked for."""
+"""A small web server, which misbehaves in the ways asked for; pictures, a set of them, and its database."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +8,11 @@ from urllib.parse import unquote, urlsplit
 import cv2
 import numpy as np
 import pytest
+
+from data_prep import shard_list
+from data_prep.build import build
+from data_prep.geometry import geometry
+from data_prep.plan import gather, make_plan
 
 
 class Mirror:
@@ -111,3 +116,11 @@ def small_set(tmp_path):
     for seed, size in enumerate([(97, 120), (130, 99), (64, 64), (100, 151), (40, 200)]):
         save_picture(folder / f"picture{seed}.png", *size, seed)
     return folder
+
+
+@pytest.fixture
+def database(small_set, tmp_path):
+    """A sound x3 database in several shards; its list."""
+    plan = make_plan(gather(small_set), geometry(3, "train"), shard_mb=2.1)
+    report = build(plan, tmp_path / "out", processes=1, progress=False)
+    return shard_list.list_path(report.folder)

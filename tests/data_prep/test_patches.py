@@ -1,10 +1,9 @@
-"""Augmentation and the two-step cut, against straightforward loops and against invariants."""
+"""The two-step cut, against straightforward loops and against invariants."""
 
 import numpy as np
 import pytest
 
-from data_prep.augment import luma_variants
-from data_prep.geometry import geometry, variant_shapes
+from data_prep.geometry import geometry
 from data_prep.patches import cut
 from matlab_compat import im2double, imresize, modcrop, rgb2ycbcr
 
@@ -81,27 +80,3 @@ def test_too_small_an_image_gives_no_pair():
 
 def test_just_large_enough_gives_one():
     assert len(cut(np.zeros((45, 45), np.uint8), geometry(3, "train"))["bic"]) == 1
-
-
-def test_variants_in_the_order_of_their_shapes():
-    image = picture(46, 61)
-    variants = list(luma_variants(image))
-    assert [luma.shape for luma in variants] == variant_shapes(46, 61)
-    assert all(luma.dtype == np.uint8 for luma in variants)
-    # each odd one is the flip of the one before
-    for plain, flipped in zip(variants[::2], variants[1::2]):
-        assert np.array_equal(plain[:, ::-1], flipped)
-    # unscaled ones are exact turns of the luma
-    luma = rgb2ycbcr(image)[:, :, 0]
-    for turns in range(4):
-        assert np.array_equal(variants[10 * turns], np.rot90(luma, turns))
-    # scaled ones: the 8-bit RGB picture is turned and made smaller before luma is taken
-    expected = rgb2ycbcr(imresize(np.rot90(image), 0.7))[:, :, 0]
-    assert np.array_equal(variants[16], expected)
-    assert len({luma.tobytes() for luma in variants}) == 40
-
-
-def test_without_augmentation_the_image_itself():
-    image = picture(20, 30)
-    (only,) = luma_variants(image, augmented=False)
-    assert np.array_equal(only, rgb2ycbcr(image)[:, :, 0])

@@ -97,6 +97,20 @@ def test_refuses_files_it_cannot_use(capsys, tmp_path, pair):
     assert "o.xyz: no format for this suffix" in _error(capsys, ["imresize", pair[0], target, "--scale", "2"])
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.95])
+def test_refuses_a_jpeg_that_is_not_whole(capsys, tmp_path, pair, kept):
+    whole, cut = tmp_path / "whole.jpg", tmp_path / "cut.jpg"
+    Image.fromarray(pair[2]).save(whole, quality=90)
+    content = whole.read_bytes()
+    cut.write_bytes(content[: int(kept * len(content))])
+    assert main(["psnr", pair[0], str(whole)]) == 0  # it is the cut that is refused
+    assert float(capsys.readouterr().out) > 25
+    for command in ("psnr", "ssim", "ifc"):
+        assert "cut.jpg: truncated" in _error(capsys, [command, pair[0], str(cut), "--y"])
+    assert "cut.jpg: truncated" in _error(capsys, ["imresize", str(cut), str(tmp_path / "o.png"), "--scale", "2"])
+    assert not (tmp_path / "o.png").exists()
+
+
 def test_refuses_images_that_do_not_match(capsys, tmp_path, pair):
     write_image(tmp_path / "deep.png", pair[2].astype(np.uint16))
     assert "expected the same depth" in _error(capsys, ["psnr", pair[0], str(tmp_path / "deep.png")])

@@ -42,6 +42,6 @@ def test_no_caffe_is_one_line(root, command, environment, text):
 def test_caffe_that_does_not_import_is_one_line(root, tmp_path):
     (tmp_path / "caffe").mkdir()
     (tmp_path / "caffe/__init__.py").write_text("import a_library_that_is_not_there")
-    done = python(root, "from prototxt import vdsr, emit\nemit.run(vdsr.main)", CAFFE_PYTHONPATH=str(tmp_path))
+    done = python(root, "from prototxt import vdsr, command\ncommand.run(vdsr.main)", CAFFE_PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "a_library_that_is_not_there" in done.stderr and "make setup" in done.stderr

@@ -1,11 +1,9 @@
-"""Solvers of the three stages against the paper and the released solver; freshness of the committed files."""
+"""Solvers of the three stages against the paper and the released solver."""
 
 import pytest
 
-from prototxt import generate, solver
-from prototxt.engine import caffe
+from prototxt import solver
 from prototxt.errors import NetError
-from prototxt.registry import NETWORKS
 
 
 def test_train_is_the_released_solver():
@@ -48,31 +46,3 @@ def test_beta1_is_selectable_and_said_in_the_file(capsys):
 def test_refusals(options, text):
     with pytest.raises(NetError, match=text):
         solver.stage_solver(**{"scale": 2, "stage": "train", **options})
-
-
-def test_committed_files_are_what_the_generators_emit():
-    generate.check()
-    compared = sum(len(net.variants) * max(1, len(net.scales)) * 3 for net in NETWORKS.values() if net.recipe)
-    assert len(list(generate.FOLDER.glob("*.prototxt"))) == 3 * (3 + 3) + compared
-
-
-def test_a_changed_or_left_over_file_is_found(tmp_path):
-    for name, text in generate.contents().items():
-        (tmp_path / name).write_text(text)
-    generate.check(tmp_path)
-    (tmp_path / "idn_x3_deploy.prototxt").write_text("name: 'edited'\n")
-    (tmp_path / "idn_x5_deploy.prototxt").write_text("")
-    with pytest.raises(NetError, match=r"idn_x3_deploy.prototxt, idn_x5_deploy.prototxt; run `make prototxt`"):
-        generate.check(tmp_path)
-
-
-def test_committed_files_parse_in_caffe_and_end_with_a_newline():
-    from google.protobuf import text_format
-
-    paths = sorted(generate.FOLDER.glob("*.prototxt"))
-    assert paths
-    for path in paths:
-        content = path.read_bytes()
-        assert content.endswith(b"\n") and b"\r" not in content
-        kind = "SolverParameter" if "solver" in path.name else "NetParameter"
-        text_format.Parse(content.decode(), getattr(caffe.proto.caffe_pb2, kind)())

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 
 import caffe_wheel
 import pytest
@@ -169,15 +168,21 @@ def test_no_source_no_build(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_at_once_build_once(silent, monkeypatch, tmp_path):
+def test_three_at_once_build_once(silent, monkeypatch, tmp_path):
     built, taken = [], []
+    all_there = threading.Barrier(3)
+    lock = caffe_wheel.locked
 
-    def slow(folder, log, variant):
+    def locked(path):
+        all_there.wait(timeout=60)  # all three have found no wheel before the first one builds
+        return lock(path)
+
+    def build(folder, log, variant):
         built.append(folder)
-        time.sleep(0.3)
         (folder / "caffe-1.whl").write_bytes(b"wheel")
 
-    monkeypatch.setattr(caffe_wheel, "build", slow)
+    monkeypatch.setattr(caffe_wheel, "locked", locked)
+    monkeypatch.setattr(caffe_wheel, "build", build)
     threads = [threading.Thread(target=lambda: taken.append(silent(tmp_path))) for _ in range(3)]
     for thread in threads:
         thread.start()

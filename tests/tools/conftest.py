@@ -1,5 +1,6 @@
 """Fixtures for the tests of the tools."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -29,3 +30,10 @@ def small_disk(tmp_path):
         pytest.skip("only root can mount a small disk")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """Means of a set without this project's code: {(dataset, scale, method): (PSNR, SSIM, IFC)}; golden/README.md."""
+    content = json.loads((Path(__file__).parent / "golden" / "measured.json").read_text(encoding="utf-8"))
+    return {(r["dataset"], r["scale"], r["method"]): (r["psnr"], r["ssim"], r["ifc"]) for r in content["rows"]}

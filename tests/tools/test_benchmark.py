@@ -23,19 +23,6 @@ from tools.common.markdown import markdown, number
 from tools.methods import evaluation
 from tools.nets import runtime
 
-# PSNR, SSIM and IFC that a program independent of this one measured with the released weights
-MEASURED = {
-    ("Set5", 2, "IDN"): (37.830, 0.9600, 9.252),
-    ("Set5", 3, "IDN"): (34.114, 0.9253, 5.620),
-    ("Set5", 4, "IDN"): (31.810, 0.8902, 3.821),
-    ("Set14", 2, "IDN"): (33.302, 0.9148, 8.839),
-    ("Set14", 3, "IDN"): (29.994, 0.8355, 5.062),
-    ("Set14", 4, "IDN"): (28.249, 0.7730, 3.346),
-    ("Set14", 2, "Bicubic"): (30.233, 0.8687, 6.105),
-    ("Set14", 3, "Bicubic"): (27.543, 0.7736, 3.473),
-    ("Set14", 4, "Bicubic"): (26.003, 0.7019, 2.237),
-}
-
 
 def draw(path, height, width, seed):
     """Write a smooth colour picture with some noise."""
@@ -384,13 +371,14 @@ def test_committed_results_are_fresh_and_free_of_folders(root):
     assert "/" not in report["meta"]["command"].removeprefix("tools/")
 
 
-def test_committed_results_equal_the_independent_measurement(root):
+def test_committed_results_equal_the_independent_measurement(root, measured):
     report = reports.read_report(root / "results" / "benchmark" / "benchmark.json")
-    for (dataset, scale, method), (psnr, ssim, ifc) in MEASURED.items():
-        row = find(report, dataset, scale, method)
-        assert row["psnr"] == pytest.approx(psnr, abs=0.002)
-        assert row["ssim"] == pytest.approx(ssim, abs=1e-4)
-        assert row["ifc"] == pytest.approx(ifc, abs=1e-3)
+    for (dataset, scale, method), (psnr, ssim, ifc) in measured.items():
+        if method in ("Bicubic", "IDN"):  # the others have tests of their authors'
+            row = find(report, dataset, scale, method)
+            assert row["psnr"] == pytest.approx(psnr, abs=2e-4)
+            assert row["ssim"] == pytest.approx(ssim, abs=1e-5)
+            assert row["ifc"] == pytest.approx(ifc, abs=5e-4)
 
 
 def test_paper_figures_equal_the_reference_transcript(shared):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep import hdf5
+from data_prep import shard_list
 from data_prep.images import file_sha256
 from prototxt.idn import idn
 from tools import learning_log, prepare_data, train
@@ -502,8 +502,8 @@ ODD = os.fsdecode(b"caf\xe9 \xff \xd0\xb2")  # Latin-1 and a blank: not UTF-8
 def test_any_name_of_folders_and_weights(data, finished, tmp_path, name):
     """The run is killed in the middle, so that the state is restored by such a name as well."""
     shutil.copytree(data, tmp_path / name / "data")
-    hdf5.write_list(tmp_path / name / "data" / "hdf5" / "x3" / "finetune")
-    hdf5.write_list(tmp_path / name / "data" / "hdf5" / "x3" / "val")
+    shard_list.write_list(tmp_path / name / "data" / "hdf5" / "x3" / "finetune")
+    shard_list.write_list(tmp_path / name / "data" / "hdf5" / "x3" / "val")
     shutil.copy(finished / "idn" / "IDN_x3.caffemodel", tmp_path / f"{name}.caffemodel")
     argv = arguments(
         tmp_path / name / "data", tmp_path / name / "run", "--stage", "finetune", "--iters", "4", "--snapshot", "2",
@@ -667,7 +667,7 @@ def in_small_shards(data, tmp_path):
     argv = ["--scale", "3", "--stage", "train", "--data-dir", data, "--out", tmp_path / "hdf5", "--shard-mb", "1.1"]
     assert prepare_data.main([str(a) for a in argv]) == 0
     shutil.copytree(data / "hdf5" / "x3" / "val", tmp_path / "hdf5" / "x3" / "val")
-    hdf5.write_list(tmp_path / "hdf5" / "x3" / "val")
+    shard_list.write_list(tmp_path / "hdf5" / "x3" / "val")
     return tmp_path / "hdf5"
 
 

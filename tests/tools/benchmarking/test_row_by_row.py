@@ -1,9 +1,9 @@
 """benchmark --resume: a process for each row, rows that are kept, rows that die, mistakes."""
 
-import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -142,21 +142,34 @@ def test_stopping_keeps_what_is_there(root, place):
     for line in process.stderr:
         if line.startswith("[1/2]"):
             break
-    time.sleep(2)  # the second process is on its way
+    row = row_process(process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
     assert [row["method"] for row in read(place)["rows"]] == ["FSRCNN"]
-    assert running(place) == []
+    assert ended(row)
 
 
-def running(place):
-    """Command lines of the processes that work in `place`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found.append(path.read_bytes())
-    return [line for line in found if str(place).encode() in line]
+def row_process(process):
+    """A pidfd of the process that measures a row for `process`, as soon as there is one."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for pid in children.read_text().split():
+            return os.pidfd_open(int(pid))
+        time.sleep(0.02)
+    raise AssertionError("no process was started for the row")
+
+
+def ended(pidfd, seconds=30):
+    """Whether the process behind a pidfd ends in time: the kernel then makes the descriptor readable.
+
+    Each row of these tests takes minutes; a process that was only just started looks for its parent when it begins.
+    """
+    try:
+        return bool(select.select([pidfd], [], [], seconds)[0])
+    finally:
+        os.close(pidfd)
 
 
 def test_a_kill_ends_the_row_s_process_and_the_next_start_cleans_up(root, place, monkeypatch):
@@ -166,16 +179,10 @@ def test_a_kill_ends_the_row_s_process_and_the_next_start_cleans_up(root, place,
     for line in process.stderr:
         if line.startswith("[1/2]"):
             break
-    end = time.monotonic() + 30
-    while len(running(place)) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
-    assert len(running(place)) == 2
+    row = row_process(process)
     process.kill()
     process.communicate(timeout=60)
-    end = time.monotonic() + 10
-    while running(place) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert running(place) == []
+    assert ended(row)
     dead = files.process_mark().replace(f"{os.getpid()}-", "999999999-", 1)
     (place / "out" / f".benchmark.{dead}-0.part.json").write_text("half")
     assert len(list((place / "tmp").iterdir())) == 1
