@@ -10,9 +10,8 @@ from PIL import Image
 
 from data_prep import files
 from tools.common.errors import UserError
-from tools.photos import png
+from tools.photos import notes, png
 
-NAME = "idn-caffe tools/upscale.py"  # what made the file, as PNG and TIFF note it
 FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 PLAIN = (".jpg", ".jpeg", ".webp", ".bmp")  # no 16 bits
 OPAQUE = (".jpg", ".jpeg", ".bmp")  # no alpha
@@ -39,7 +38,7 @@ def check_format(path, extent, shape):
     ----------
     path : Path
         Its name says which format.
-    extent : tools.photo.Extent
+    extent : tools.photos.photo.Extent
         Of the picture.
     shape : (int, int)
         Rows and columns of the result.
@@ -91,7 +90,7 @@ def fitting_profile(path, photo):
     Parameters
     ----------
     path : Path
-    photo : tools.photo.Photo
+    photo : tools.photos.photo.Photo
 
     Returns
     -------
@@ -124,7 +123,7 @@ def writer(path, shape, photo, texts):
     path : Path
     shape : (int, int, int)
         Rows, columns and channels.
-    photo : tools.photo.Photo
+    photo : tools.photos.photo.Photo
         Whose class and colour profile the picture gets.
     texts : dict of str to str
 
@@ -242,7 +241,7 @@ def _write_tiff(stream, strips, shape, dtype, profile):
             _deflated(strips, step), shape=shape if channels > 1 else shape[:2], dtype=dtype, rowsperstrip=step,
             photometric="rgb" if channels > 2 else "minisblack", planarconfig="contig" if channels > 1 else None,
             extrasamples=["unassalpha"] if channels in (2, 4) else None, compression="zlib", predictor=2,
-            iccprofile=profile, software=NAME, metadata=None,
+            iccprofile=profile, software=notes.NAME, metadata=None,
         )  # fmt: skip
 
 
@@ -264,12 +263,3 @@ def _deflate(rows):
     differences = rows.copy()
     differences[:, 1:] -= rows[:, :-1]
     return zlib.compress(differences.tobytes(), png.LEVEL)
-
-
-def notes(path):
-    """The notes (dict of str) of a PNG that exists; empty for anything else."""
-    try:
-        with path.open("rb") as stream:
-            return png.read_texts(stream)
-    except OSError:
-        return {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.common.errors import UserError
-from tools.photos import output
+from tools.photos import notes, output
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _into_folder(inputs, found, out):
                 f"{path}: is the folder of the inputs and of the results, which the next call would enlarge again; "
                 f"expected another with -o, such as {out / 'large'}"
             )
-    own = [path for path, _ in found if _same(path.parent, out) and output.notes(path).get("Software") == output.NAME]
+    own = [path for path, _ in found if _same(path.parent, out) and notes.is_ours(path)]
     found = [one for one in found if one[0] not in own]
     stems = Counter(_folded(path.stem) for path, _ in found)
     names = [path.stem if stems[_folded(path.stem)] == 1 else path.name for path, _ in found]

@@ -110,9 +110,10 @@ class Run:
         stage = self._stage(name)
         weights, sha256 = start.of(name, self.options.out, self.options.weights, self.options.stage)
         run_folder.record(stage.folder, stage.settings, sha256, stage.train.made_of)
-        if stage.final.exists():
-            self._say(f"{name}: finished before, {stage.final}")
-            return stage.final
+        final = stage.final
+        if final.exists():
+            self._say(f"{name}: finished before, {final}")
+            return final
         self.trained = True
         try:
             stage.run(weights, say=self._say)
@@ -120,8 +121,9 @@ class Run:
             with suppress(OSError):  # a full disk may be what has ended it: its own message says more
                 self._draw()
             raise
+        del stage  # with its nets: drawing leaves cycles behind that keep this frame for a while
         self._draw()
-        return stage.final
+        return final
 
     def _stage(self, name):
         options, iterations = self.options, self.lengths[name]
