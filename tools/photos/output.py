@@ -1,4 +1,4 @@
-"""Write a picture to a file as its rows come: PNG and TIFF by strips, JPEG, WebP and BMP from the whole of it."""
+"""Write a picture to a file as its rows come: PNG and TIFF strip by strip, JPEG, WebP and BMP as a whole."""
 
 import errno
 import io
@@ -51,14 +51,14 @@ def check_format(path, extent, shape):
     suffix = path.suffix.lower()
     check_name(path)
     if suffix in PLAIN and extent.deep:
-        raise UserError(f"{path}: {suffix} holds 8 bits a channel, {extent.name} has 16; take .png or .tif")
+        raise UserError(f"{path}: {suffix} holds 8 bits a channel, {extent.name} has 16; use .png or .tif")
     if suffix in OPAQUE and extent.alpha:
-        raise UserError(f"{path}: {suffix} holds no alpha channel, {extent.name} has one; take .png or .tif")
+        raise UserError(f"{path}: {suffix} holds no alpha channel, {extent.name} has one; use .png or .tif")
     longest = LONGEST.get(suffix, png.LONGEST)
     if max(shape) > longest:
         raise UserError(
             f"{path}: {suffix} holds up to {longest:,} pixels a side, the result of {extent.name} has "
-            f"{shape[1]}x{shape[0]}; take .png or .tif"
+            f"{shape[1]}x{shape[0]}; use .png or .tif"
         )
 
 
@@ -67,7 +67,7 @@ def check_name(path):
     if path.suffix.lower() not in FORMATS:
         raise UserError(
             f"{path}: expected a name that ends in {', '.join(FORMATS)} (.png holds everything), or a folder, which "
-            "ends in / where it is to be made"
+            "ends in / if it does not exist yet"
         )
 
 
@@ -106,11 +106,11 @@ def fitting_profile(path, photo):
         what = space.decode("latin-1").strip()
         return None, f"{photo.path.name}: its colour profile is for {what!r}, not for these pixels; it is left out"
     if suffix == ".bmp":
-        return None, f"{path}: .bmp holds no colour profile, that of {photo.path.name} is left out; take .png or .tif"
+        return None, f"{path}: .bmp holds no colour profile, that of {photo.path.name} is left out; use .png or .tif"
     if suffix == ".webp" and space == b"GRAY":
-        return None, f"{path}: .webp holds no gray, the profile of {photo.path.name} is left out; take .png or .tif"
+        return None, f"{path}: .webp holds no gray, the profile of {photo.path.name} is left out; use .png or .tif"
     if suffix in (".jpg", ".jpeg") and len(profile) > PROFILE_BYTES:
-        return None, f"{path}: the colour profile of {photo.path.name} is too large for .jpg, it is left out; take .png"
+        return None, f"{path}: the colour profile of {photo.path.name} is too large for .jpg, it is left out; use .png"
     return profile, None
 
 
@@ -181,7 +181,7 @@ OWN_FAULT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.EILSEQ, errno.EINV
 
 
 def check_path(path):
-    """Raise NotWritten when the file system takes no such name."""
+    """Raise NotWritten when the file system does not accept such a name."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -207,8 +207,8 @@ def _not_written(path, error):
     where = "name another place with -o"
     what = {
         errno.ENOSPC: f"make room there, or {where}", errno.EDQUOT: f"make room there, or {where}",
-        errno.EFBIG: f"the file system takes no file of this size; {where}",
-        errno.ENAMETOOLONG: "take a shorter name", errno.EISDIR: f"a folder has this name; {where}",
+        errno.EFBIG: f"the file system cannot hold a file of this size; {where}",
+        errno.ENAMETOOLONG: "use a shorter name", errno.EISDIR: f"a folder has this name; {where}",
         errno.ENOTDIR: f"a file is where a folder should be; {where}",
     }.get(error.errno, where)  # fmt: skip
     return NotWritten(f"{path}: cannot be written ({error.strerror or error}); {what}", error.errno)

@@ -90,7 +90,7 @@ class Run:
                 for stage in self.lengths:
                     final = self._run_stage(stage)
             except Interrupted as error:
-                self._say(f"{error}; run the same command to go on")
+                self._say(f"{error}; run the same command to continue")
                 return 130
             self._finish(final, command)
         return 0

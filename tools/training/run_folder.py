@@ -31,7 +31,7 @@ def claimed(folder):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{folder}: another training is at work in this folder; wait for it, or give another --out"
+                f"{folder}: another training is running in this folder; wait for it, or give another --out"
             ) from None
         yield
     finally:
@@ -63,7 +63,7 @@ def record(folder, settings, start, data):
         if changed:
             listed = ", ".join(f"{k} {found.get(k)} then, {wanted[k]} now" for k in changed)
             raise UserError(
-                f"{folder}: was started with other settings ({listed}); give the same ones to go on, or another --out"
+                f"{folder}: was started with other settings ({listed}); give the same to continue, or another --out"
             )
         return
     write_json(path, wanted)

@@ -170,7 +170,7 @@ class Stage:
                 self._check_weights()
                 self._save()
             raise UserError(
-                f"{error}; put the database back and run the same command to go on from iteration {self.solver.iter}"
+                f"{error}; put the database back and run the same command to continue from iteration {self.solver.iter}"
             ) from None
 
     def _save(self):
@@ -194,7 +194,7 @@ class Stage:
         found = f"the snapshot of iteration {kept[1]} is kept" if kept else "there is no snapshot"
         return UserError(
             f"{s.stage}: {what} at iteration {self.solver.iter}, the training has diverged ({found}); lower the "
-            "learning rate (--lr), or see whether the data are whole"
+            "learning rate (--lr), or check that the data are complete"
         )
 
     def _until_event(self, at_most):

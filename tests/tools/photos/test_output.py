@@ -219,7 +219,7 @@ def test_a_profile_stays_where_it_fits(tmp_path, suffix, channels, space):
 
 def test_formats_that_cannot_hold_the_picture_are_refused(tmp_path):
     deep, clear = Extent("in.png", 7, 5, 3, deep=True), Extent("in.png", 7, 5, 4, alpha=True)
-    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; take .png or .tif"):
+    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; use .png or .tif"):
         output.check_format(tmp_path / "out.jpg", deep, (7, 5))
     with pytest.raises(UserError, match="out.bmp: .bmp holds no alpha channel, in.png has one"):
         output.check_format(tmp_path / "out.bmp", clear, (7, 5))

@@ -81,11 +81,11 @@ def test_what_the_output_may_be(upscaling, tmp_path, monkeypatch):
     os.mkfifo("pipe")
     for out, words in (("/dev/null", "/dev/null: is a device or a pipe, expected a file or a folder; name another"),
                        ("pipe", "pipe: is a device or a pipe"), ("file/", "file/: is a file, expected a folder"),
-                       ("file", "file: expected a name that ends in .png"), ("", "-o '': is no name; expected that of"),
-                       (".png", "-o '.png': is no name"), ("x.gif", "x.gif: expected a name that ends in .png"),
-                       ("v1.5", "v1.5: expected a name .*, or a folder, which ends in / where it is to be made"),
+                       ("file", "file: expected a name that ends in .png"), ("", "-o '': is not a name; expected"),
+                       (".png", "-o '.png': is not a name"), ("x.gif", "x.gif: expected a name that ends in .png"),
+                       ("v1.5", "v1.5: expected a name .*, or a folder, which ends in / if it does not exist yet"),
                        ("file/b.png", "file: is a file where the folder of the results should be"),
-                       ("n" * 300 + ".png", "written .File name too long.; take a shorter name")):  # fmt: skip
+                       ("n" * 300 + ".png", "written .File name too long.; use a shorter name")):  # fmt: skip
         with pytest.raises(UserError, match=words):
             upscaling.run(source, "-o", out, *BICUBIC)
     (tmp_path / "out2/a.png").mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_a_stop_in_the_last_iteration_begins_no_other_stage(training, tmp_path, 
     monkeypatch.setattr(snapshots, "save", interrupted_save)
     argv = training.arguments(tmp_path, "--iters", "8")
     assert train.main(argv) == 130
-    assert "pretrain: finished, and stopped as asked; run the same command to go on" in capsys.readouterr().out
+    assert "pretrain: finished, and stopped as asked; run the same command to continue" in capsys.readouterr().out
     assert (tmp_path / "pretrain" / "final.caffemodel").exists() and not (tmp_path / "train").exists()
     assert train.main(argv) == 0
 

@@ -11,7 +11,7 @@ from tools.training import run_folder
 
 
 def test_other_settings_do_not_go_on(training, finished):
-    with pytest.raises(UserError, match=r"other settings \(beta1 0.0 then, 0.9 now\); give the same ones"):
+    with pytest.raises(UserError, match=r"other settings \(beta1 0.0 then, 0.9 now\); give the same"):
         training.run(finished, "--iters", "43", "--beta1", "0.9")
 
 
@@ -25,7 +25,7 @@ def test_other_data_do_not_go_on(training, finished, tmp_path):
 
 
 def test_two_runs_in_one_folder_are_refused(training, tmp_path):
-    busy = "another training is at work in this folder"
+    busy = "another training is running in this folder"
     with run_folder.claimed(tmp_path / "run"), pytest.raises(UserError, match=busy):
         training.run(tmp_path / "run", "--iters", "3")
 

@@ -17,7 +17,7 @@ def test_interrupted_run_snapshots_and_says_how_to_go_on(training, tmp_path, num
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == ""
-    assert "stopped at iteration" in out and "run the same command to go on" in out
+    assert "stopped at iteration" in out and "run the same command to continue" in out
     (state,) = (tmp_path / "pretrain").glob("*.solverstate")
     shapes = runtime.param_shapes(runtime.build_net(idn(training.scale)))
     assert snapshots.newest_whole(tmp_path / "pretrain", shapes)[0] == state
