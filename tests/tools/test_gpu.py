@@ -18,7 +18,8 @@ from tools.gpu.device import CPU, Device
 from tools.gpu_checks import report
 from tools.nets import engines, runtime
 from tools.training import parallel, stepping
-from tools.training.stage import Settings, Stage, default_rhythm
+from tools.training.settings import Settings, intervals_of
+from tools.training.stage import Stage
 
 CPU_BUILD = {"variant": "cpu"}
 # as caffe_build.info() has it for `make setup GPU=0`
@@ -234,6 +235,6 @@ def test_training_says_which_batch_does_not_fit(tmp_path):
             raise MemoryError(FULL)
 
     settings = Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
-    stage = Stage(settings, default_rhythm(10), tmp_path, None, None, [], None)
+    stage = Stage(settings, intervals_of(10), tmp_path, None, None, [], None)
     with pytest.raises(UserError, match=r"finetune: out of memory .*; batch 640 of finetune at x3 .* smaller --batch"):
         stage._steps(Full(), 1)

@@ -1,7 +1,6 @@
 """The folder of a training run: claimed by one process, cleaned of what a kill left; what it was started with."""
 
 import fcntl
-import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.files import sweep, write_json
+from data_prep.images import file_sha256
+from prototxt.solver import STAGES
 from tools.common.errors import UserError
 from tools.nets import caffe_files
 from tools.training import snapshots
@@ -30,16 +31,16 @@ def claimed(folder):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{folder}: another training is at work in this folder; wait for it, or give another --out"
+                f"{folder}: another training is running in this folder; wait for it, or give another --out"
             ) from None
         yield
     finally:
         os.close(lock)
 
 
-def clean(out, stages):
+def clean(out):
     """Remove what killed trainings left in a run's folder (Path), which this process has claimed, and in its stages."""
-    for folder in (out, out / "idn", *(out / stage for stage in stages)):
+    for folder in (out, out / "idn", *(out / stage for stage in STAGES)):
         sweep(folder)
         snapshots.sweep(folder)
 
@@ -62,7 +63,7 @@ def record(folder, settings, start, data):
         if changed:
             listed = ", ".join(f"{k} {found.get(k)} then, {wanted[k]} now" for k in changed)
             raise UserError(
-                f"{folder}: was started with other settings ({listed}); give the same ones to go on, or another --out"
+                f"{folder}: was started with other settings ({listed}); give the same to continue, or another --out"
             )
         return
     write_json(path, wanted)
@@ -88,11 +89,6 @@ def publish(final, result):
 def is_summed_up(out, result):
     """Whether `out` (Path) holds the summary of the weights `result` (Path): a kill may have come between."""
     try:
-        return json.loads((out / "summary.json").read_text(encoding="utf-8"))["weights_sha256"] == sha256(result)
+        return json.loads((out / "summary.json").read_text(encoding="utf-8"))["weights_sha256"] == file_sha256(result)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def sha256(path):
-    """Hex SHA-256 of a file (str)."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

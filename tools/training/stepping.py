@@ -1,4 +1,4 @@
-"""Turn a solver's crank: on the CPU and on several GPUs as Caffe does, on one GPU by CUDA graphs of Caffe's passes.
+"""Run a solver's iterations: on the CPU and on several GPUs as Caffe does, on one GPU by CUDA graphs of Caffe's passes.
 
 A graph holds the very kernels that Caffe launches, recorded once and issued as a whole; small batches spend most of
 their time in the launches. It is part of this project's CUDA build (caffe_build._graph).
@@ -51,5 +51,5 @@ class Graphs:
 
 
 def stepper(solver, device=CPU, graphs=True):
-    """What turns `solver` (caffe solver) on `device` (tools.gpu.device.Device): Graphs where it can, else Plain."""
+    """What runs `solver` (caffe solver) on `device` (tools.gpu.device.Device): Graphs where it can, else Plain."""
     return Graphs(solver) if graphs and len(device.gpus) == 1 and have_graphs() else Plain(solver)
