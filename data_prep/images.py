@@ -1,6 +1,7 @@
 """Find, check, hash and read the images of a folder, as MATLAB's `dir` and `imread` would give them."""
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,22 +145,18 @@ def load(path):
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image file") from error
 
 
-def header_of(content, path):
-    """What a picture's bytes say of it, not decoded: pictures.Header; raises DataError. `path` is for messages."""
-    try:
-        return pictures.header(content, path)
-    except pictures.PictureError as error:
-        raise DataError(str(error)) from error
+def opened(content, path):
+    """A picture's bytes, looked at but not decoded: pictures.File; raises DataError. `path` is for messages."""
+    with _data_errors():
+        return pictures.File(content, path)
 
 
-def picture_of(content, path, limit=None):
-    """Decode a picture's bytes.
+def decoded(opened_file, limit=None):
+    """Decode what `opened` gave, once.
 
     Parameters
     ----------
-    content : bytes
-    path : str or Path
-        For messages.
+    opened_file : pictures.File
     limit : int, optional
         Bytes that reading may take; None: what the machine has left.
 
@@ -171,11 +168,21 @@ def picture_of(content, path, limit=None):
     Raises
     ------
     DataError
-        Truncated, damaged, no picture, of a kind that is not read, or larger than the limit; its `__cause__` is then
-        pictures.TooLarge.
+        Truncated, damaged, or larger than the limit; its `__cause__` is then pictures.TooLarge.
     """
+    with _data_errors():
+        return opened_file.read(limit)
+
+
+def picture_of(content, path, limit=None):
+    """Decode a picture's bytes: `opened` and `decoded` in one."""
+    return decoded(opened(content, path), limit)
+
+
+@contextmanager
+def _data_errors():
     try:
-        return pictures.read(content, path, limit)
+        yield
     except pictures.PictureError as error:
         raise DataError(str(error)) from error
 
@@ -197,10 +204,33 @@ def inspect(path):
     DataError
         The file is missing, empty, truncated, or no image.
     """
+    return _examined(path)[0]
+
+
+def examine(path):
+    """`inspect` and `read_image` in one: an image file is read and decoded once.
+
+    Returns
+    -------
+    ImageInfo
+    ndarray, (H, W, 3) RGB or (H, W) gray, uint8 [0, 255]
+
+    Raises
+    ------
+    DataError
+        As `read_image`.
+    """
+    info, picture = _examined(path)
+    return info, im2uint8(picture.pixels)
+
+
+def _examined(path):
+    """ImageInfo and pictures.Picture of a file."""
     path = Path(path)
     content = load(path)
-    found = picture_of(content, path).header
-    return ImageInfo(
+    picture = picture_of(content, path)
+    found = picture.header
+    info = ImageInfo(
         path=path,
         height=found.height,
         width=found.width,
@@ -210,6 +240,7 @@ def inspect(path):
         pages=found.pages,
         sha256=hashlib.sha256(content).hexdigest(),
     )
+    return info, picture
 
 
 def read_image(path):

@@ -15,6 +15,7 @@ from prototxt.scales import SCALES, check_scale
 
 # iterations: paper for pretrain, released solver for train, the authors' answer to users for finetune
 ITERATIONS = {"pretrain": 100_000, "train": 600_000, "finetune": 20_000}
+STAGES = tuple(ITERATIONS)  # in the order of training
 BASE_LR = {"pretrain": 1e-4, "train": 1e-4, "finetune": 1e-5}
 # which net of prototxt/idn.py a stage trains: pre-training is training, from random weights
 PHASE_OF_STAGE = {"pretrain": "train", "train": "train", "finetune": "finetune"}

@@ -84,7 +84,7 @@ def main(argv=None):
 
     args = parser().parse_args(argv)
     sizes = check_arguments(args)
-    engines.check("onnxruntime")
+    engines.check_engine("onnxruntime")
     message = foreign_nets.read_with(args, args.prototxt, sizes)
     runtime.use_device()
     net = runtime.build_net(message, args.weights)

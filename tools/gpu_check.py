@@ -26,6 +26,7 @@ from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.gpu import driver as gpu_driver
 from tools.gpu import smi
+from tools.gpu.device import Device
 from tools.gpu_checks.report import TITLES, markdown
 from tools.nets import runtime
 
@@ -38,17 +39,17 @@ ENVIRONMENT = {
 
 
 def machine(number):
-    """What was checked on what: versions, device, driver, packages (dict); raises UserError without a usable GPU."""
+    """What was checked on what: versions, device, driver, packages (dict); raises GpuError without a usable GPU."""
     runtime.check_gpu(number)
     build = runtime.build_info()
     if build is None:
         raise UserError("CAFFE_PYTHONPATH points to another Caffe; unset it to check this project's build")
     driver = gpu_driver.driver()
-    device = driver.devices[number]
+    gpu = driver.gpus[number]
     return {
-        "device": device.name,
-        "memory_mb": device.memory_mb,
-        "compute_capability": ".".join(map(str, device.capability)),
+        "device": gpu.name,
+        "memory_mb": gpu.memory_mb,
+        "compute_capability": ".".join(map(str, gpu.capability)),
         "driver": smi.driver(number),
         "driver_cuda": ".".join(map(str, driver.cuda)),
         "processor": provenance.processor(),
@@ -95,10 +96,10 @@ def parse(argv):
     parser.add_argument("--tests-seconds", type=int, default=240, help="stop upstream's tests then (default: 240)")
     parser.add_argument("--out", type=Path, help="folder for the report (default: results/gpu/<device>)")
     args = parser.parse_args(argv)
-    numbers = runtime.gpu_numbers(args.gpu)
-    if len(numbers) > 1:
+    device = Device.parse(args.gpu)
+    if len(device.gpus) != 1:
         parser.error(f"--gpu: got {args.gpu}, expected one GPU")
-    args.gpu = numbers[0]
+    args.gpu = device.number
     args.folders = [str(args.weights_dir.resolve()), str(args.data_dir.resolve())]
     return args
 

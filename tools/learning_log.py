@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The log of a training run (log.csv), and the learning curves of one or several runs.
 
-    tools/learning_log.py runs/x3 -o curve.png                 # one run, a curve a stage
-    tools/learning_log.py runs/x3 runs/x3_beta -o curves.png   # runs over each other
+    tools/learning_log.py runs/x3 -o curve.png                 # one run, one curve per stage
+    tools/learning_log.py runs/x3 runs/x3_beta -o curves.png   # several runs in one diagram
 """
 
 if __name__ == "__main__":
@@ -17,14 +17,19 @@ from tools.figures.curves import plot, plot_runs
 from tools.training.log import run_of
 
 
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="log.csv of a run, or its folder")
+    p.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"), help="PNG, with an SVG beside it")
+    p.add_argument("--title", default="IDN")
+    p.add_argument("--bicubic", type=ranges.real(-1000, 1000), help="PSNR of bicubic interpolation (dB), for a line")
+    return p
+
+
 def main(argv=None):
     """Draw the curves of the runs that are named; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="log.csv of a run, or its folder")
-    parser.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"), help="PNG, and SVG beside")
-    parser.add_argument("--title", default="IDN")
-    parser.add_argument("--bicubic", type=ranges.real(-1000, 1000), help="PSNR of bicubic interpolation (dB), a line")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     runs, known = {}, args.bicubic
     for path in args.runs:
         name, rows, bicubic = run_of(path)
@@ -34,7 +39,7 @@ def main(argv=None):
         known = bicubic if known is None else known
     folder, stem = args.output.parent, args.output.stem
     if len(runs) == 1:
-        rows = next(iter(runs.values()))
+        (rows,) = runs.values()
         for kind in style.FORMATS:
             plot(rows, folder / f"{stem}.{kind}", title=args.title, bicubic=known)
     else:

@@ -28,8 +28,9 @@ from matlab_compat.pictures.memory import available
 from tools.common import cli, memory
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.gpu.device import Device
 from tools.methods.registry import METHODS
-from tools.photos.run import notes, run
+from tools.photos import notes
 from tools.photos.tasks import tasks
 
 MEMORY = "2G"
@@ -42,7 +43,7 @@ def parser():
 
     p = cli.Parser(__doc__)
     p.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="picture, or folder of pictures")
-    p.add_argument("-o", "--out", required=True, help="a file for one picture, else a folder (NAME/)")
+    p.add_argument("-o", "--out", required=True, help="a file for one picture; otherwise a folder (NAME/)")
     p.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
     p.add_argument("--method", default="IDN", choices=list(METHODS), metavar="NAME", help=f"of {', '.join(METHODS)}")
     p.add_argument("--weights", type=Path, metavar="FILE", help="a .caffemodel or .mat of your own")
@@ -51,13 +52,13 @@ def parser():
         type=Path,
         metavar="WEIGHTS",
         default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
-        help="default: weights",
+        help="folder of the weights (default: weights)",
     )
-    p.add_argument("--memory", type=_bytes, default=MEMORY, help=f"what the program may take (default: {MEMORY})")
+    p.add_argument("--memory", type=_bytes, default=MEMORY, help=f"memory that the program may use (default: {MEMORY})")
     p.add_argument("--gpu", metavar="N", help="number of the GPU (default: the CPU)")
     p.add_argument("--engine", choices=list(engines.ENGINES), default="caffe", help="what runs the net")
-    p.add_argument("--compare", action="store_true", help="also write bicubic | net side by side")
-    p.add_argument("--force", action="store_true", help="write outputs anew that exist")
+    p.add_argument("--compare", action="store_true", help="also write bicubic and result side by side")
+    p.add_argument("--force", action="store_true", help="overwrite existing outputs")
     return p
 
 
@@ -80,7 +81,7 @@ def weights(args, method):
         raise UserError(f"{gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    weight_check.check_weights(method, args.scale, path)
+    weight_check.checked_net(method, args.scale, path)
     return path
 
 
@@ -91,7 +92,7 @@ def allowed(asked):
     -------
     bytes : int
     said : str
-        What a refusal calls it.
+        What refusals call it.
     """
     left, taken = available(), memory.peak_mb()
     if left is not None and taken is not None and left + (taken << 20) < asked:
@@ -106,20 +107,21 @@ def main(argv=None):
     method = METHODS[args.method]
     todo, own = tasks(args.inputs, args.out, args.compare)
 
-    from tools.nets import (
-        engines,  # not before: --help and simple mistakes must not wait for Caffe
-        runtime,
-    )
+    # not before: --help and simple mistakes must not wait for Caffe
+    from tools.nets import engines, runtime
     from tools.photos.enlarge import Enlarger
+    from tools.photos.run import run
 
-    engines.check(args.engine, args.gpu)
-    device = runtime.use_device(args.gpu)
+    device = Device.parse(args.gpu)
+    engines.check_engine(args.engine, device)
+    runtime.use_device(device)
     path = weights(args, method)
     limit, said = allowed(args.memory)
     enlarger = Enlarger(
-        method, args.scale, path, engine=args.engine, gpu=device != "cpu", memory=limit, allowed=said
+        method, args.scale, path, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said
     )
-    return run(todo, enlarger, notes(enlarger, path, device, args.engine), args, own)
+    noted = notes.of(enlarger, path, device, args.engine)
+    return run(todo, enlarger, noted, compare=args.compare, force=args.force, own=own)
 
 
 if __name__ == "__main__":

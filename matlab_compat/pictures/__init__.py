@@ -11,7 +11,9 @@ wrongly or not at all: netpbm's maxima, most of TIFF's meanings, deep JPEG 2000 
 """
 
 from .picture import Header, Picture, PictureError, TooLarge
-from .reader import NAMES, header, read
+from .reader import NAMES, File, header, read
 from .written import check_format, encoded
 
-__all__ = ["NAMES", "Header", "Picture", "PictureError", "TooLarge", "check_format", "encoded", "header", "read"]
+__all__ = [
+    "NAMES", "File", "Header", "Picture", "PictureError", "TooLarge", "check_format", "encoded", "header", "read",
+]  # fmt: skip

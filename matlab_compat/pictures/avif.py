@@ -4,7 +4,7 @@ Pillow gives the turning and mirroring that the file asks for as an orientation,
 Source: AV1 Image File Format, section 2.2.1; AV1 in ISO base media file format, section 2.3.3.
 """
 
-from dataclasses import replace
+from functools import partial
 
 from PIL import AvifImagePlugin  # noqa: F401 (registers itself)
 
@@ -14,10 +14,11 @@ from .picture import Damaged, Header
 _MODES = {"L": (1, False), "LA": (1, True), "RGB": (3, False), "RGBA": (3, True)}
 
 
-def header(content):
-    """Header of an AVIF's bytes; raises Damaged."""
-    with pillow.opened(content, "AVIF") as image:
-        return _header(image, content)
+def opened(content):
+    """Header of an AVIF's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    image = pillow.opened(content, "AVIF")
+    found = _header(image, content)
+    return found, partial(_deep, content) if found.deep else partial(_decoded, image, found.channels)
 
 
 def _header(image, content):
@@ -53,17 +54,16 @@ def _coding(content):
     return bits, bool(flags & 0x10)
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of an AVIF's bytes; raises Damaged."""
-    with pillow.opened(content, "AVIF") as image:
-        found = _header(image, content)
-        if not found.deep:
-            pixels, alpha = pillow.arrays(image)
-            if found.channels == 1 and pixels.ndim == 3:  # older Pillow makes three of the one
-                pixels = pixels[..., 0].copy()
-            return pixels, alpha, found
+def _decoded(image, channels):
+    pixels, alpha = pillow.arrays(image)
+    if channels == 1 and pixels.ndim == 3:  # older Pillow makes three of the one
+        pixels = pixels[..., 0].copy()
+    return pixels, alpha
+
+
+def _deep(content):
     pixels, alpha = opencv.read(content)
     bits = _coding(content)[0]
     if pixels.dtype != "uint16":
         raise Damaged("its depth is not what its header says")
-    return opencv.stretched(pixels, bits), opencv.stretched(alpha, bits), replace(found)
+    return opencv.stretched(pixels, bits), opencv.stretched(alpha, bits)

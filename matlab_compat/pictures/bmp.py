@@ -1,5 +1,7 @@
 """BMP, through Pillow: 1 to 32 bits, run-length coded or not; the fourth byte of plain 32-bit pixels is no alpha."""
 
+from functools import partial
+
 import numpy as np
 
 from . import pillow
@@ -8,10 +10,10 @@ from .picture import Damaged, Header
 _MODES = {"1": (1, False), "L": (1, False), "P": (3, False), "RGB": (3, False), "RGBA": (3, True)}
 
 
-def header(content):
-    """Header of a BMP's bytes; raises Damaged."""
-    with pillow.opened(content, "BMP") as image:
-        return _header(image, content)
+def opened(content):
+    """Header of a BMP's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    image = pillow.opened(content, "BMP")
+    return _header(image, content), partial(_decoded, image)
 
 
 def _header(image, content):
@@ -34,13 +36,8 @@ def _check_size(image, content):
             raise Damaged("it ends too early")
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of a BMP's bytes; raises Damaged."""
-    with pillow.opened(content, "BMP") as image:
-        found = _header(image, content)
-        if image.mode == "P":
-            return (*pillow.indexed(image, palette(image)), found)
-        return (*pillow.arrays(image), found)
+def _decoded(image):
+    return pillow.indexed(image, palette(image)) if image.mode == "P" else pillow.arrays(image)
 
 
 def palette(image):

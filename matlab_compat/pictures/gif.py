@@ -1,5 +1,7 @@
 """GIF, through Pillow: the first frame on its canvas."""
 
+from functools import partial
+
 import numpy as np
 
 from . import pillow
@@ -7,10 +9,11 @@ from .bmp import palette
 from .picture import Damaged, Header
 
 
-def header(content):
-    """Header of a GIF's bytes; raises Damaged."""
-    with pillow.opened(content, "GIF") as image:
-        return _header(image, _frames(content))
+def opened(content):
+    """Header of a GIF's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    image = pillow.opened(content, "GIF")
+    found = _header(image, _frames(content))
+    return found, partial(_decoded, image, found.alpha)
 
 
 def _header(image, frames):
@@ -27,7 +30,7 @@ def _covered(image):
 
 
 def _frames(content):
-    """Number of frames (int), of a damaged file those that can be counted."""
+    """Number of frames (int), of a damaged file those that can be counted; counting leaves the first one."""
     with pillow.opened(content, "GIF") as image:
         try:
             return image.n_frames
@@ -35,23 +38,21 @@ def _frames(content):
             return 1
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of a GIF's bytes; raises Damaged."""
-    with pillow.opened(content, "GIF") as image:
-        found, key = _header(image, _frames(content)), image.info.get("transparency")
-        extents = image.tile[0].extents if image.tile else (0, 0, 0, 0)
-        colours = np.arange(256, dtype=np.uint8) if image.mode == "L" else palette(image)
-        clear = None
-        if found.alpha:
-            clear = np.full(256, 255, np.uint8)
-            if isinstance(key, int):
-                clear[key] = 0
-        pixels, alpha = pillow.indexed(image, colours, clear)
+def _decoded(image, transparent):
+    key = image.info.get("transparency")
+    extents = image.tile[0].extents if image.tile else (0, 0, 0, 0)
+    colours = np.arange(256, dtype=np.uint8) if image.mode == "L" else palette(image)
+    clear = None
+    if transparent:
+        clear = np.full(256, 255, np.uint8)
+        if isinstance(key, int):
+            clear[key] = 0
+    pixels, alpha = pillow.indexed(image, colours, clear)
     if alpha is not None:
         _outside(alpha, extents)
         if alpha.all():  # many writers name a transparent colour and never use it
             alpha = None
-    return pixels, alpha, found
+    return pixels, alpha
 
 
 def _outside(alpha, extents):

@@ -5,6 +5,7 @@ Source: ISO/IEC 15444-1, annexes A.5.1 (SIZ) and I.5 (boxes).
 
 import struct
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from PIL import Jpeg2KImagePlugin  # noqa: F401 (registers itself)
@@ -46,9 +47,11 @@ class _Layout:
         return max(self.bits) > 8 and not self.palette
 
 
-def header(content):
-    """Header of a JPEG 2000 file's bytes; raises Damaged."""
-    return _header(_layout(content), content)
+def opened(content):
+    """Header of a JPEG 2000 file's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    layout = _layout(content)
+    found = _header(layout, content)
+    return found, partial(_decoded, layout, found, content)
 
 
 def _header(layout, content):
@@ -125,15 +128,12 @@ def _take(layout, content, name, start, end):
             layout.kinds[number] = kind
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of a JPEG 2000 file's bytes; raises Damaged."""
-    layout = _layout(content)
-    found = _header(layout, content)
+def _decoded(layout, found, content):
     with pillow.opened(content, "JPEG2000") as image:
         _check_kind(layout, image.mode)
         if layout.palette:
             colours = palette(image)
-            return (*pillow.indexed(image, colours if colours.ndim == 2 else colours[:, None].repeat(3, 1)), found)
+            return pillow.indexed(image, colours if colours.ndim == 2 else colours[:, None].repeat(3, 1))
         convert = icc.cmyk_to_rgb(layout.profile) if image.mode == "CMYK" else None
         pixels, alpha = pillow.arrays(image, convert)  # also where OpenCV is to decode: it takes cut files
     if layout.deep and found.channels + found.alpha > 1:
@@ -148,7 +148,7 @@ def read(content):
         alpha = None
     elif layout.alpha == 2:
         pixels = divided(pixels, alpha)
-    return pixels, alpha, found
+    return pixels, alpha
 
 
 def _check_kind(layout, mode):

@@ -1,15 +1,17 @@
 """JPEG, by libjpeg-turbo through Pillow: grey, colour and CMYK, whose values Pillow turns to the usual sense."""
 
+from functools import partial
+
 from . import exif, icc, pillow
 from .picture import Damaged, Header
 
 _MODES = {"L": 1, "RGB": 3, "CMYK": 3}
 
 
-def header(content):
-    """Header of a JPEG's bytes; raises Damaged."""
-    with pillow.opened(content, "JPEG") as image:
-        return _header(image)
+def opened(content):
+    """Header of a JPEG's bytes, and what decodes it to pixels and None; both raise Damaged."""
+    image = pillow.opened(content, "JPEG")
+    return _header(image), partial(_decoded, image)
 
 
 def _header(image):
@@ -32,9 +34,6 @@ def _header(image):
     )
 
 
-def read(content):
-    """Pixels, None and header of a JPEG's bytes; raises Damaged."""
-    with pillow.opened(content, "JPEG") as image:
-        found = _header(image)
-        convert = icc.cmyk_to_rgb(image.info.get("icc_profile")) if image.mode == "CMYK" else None
-        return (*pillow.arrays(image, convert), found)
+def _decoded(image):
+    convert = icc.cmyk_to_rgb(image.info.get("icc_profile")) if image.mode == "CMYK" else None
+    return pillow.arrays(image, convert)

@@ -1,7 +1,6 @@
 """Pillow's images as arrays, in bands of rows, so that a picture is never held more often than need be."""
 
 import io
-from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -15,9 +14,8 @@ _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I": 4, "LA": 4, "RGB": 4, "RGBA":
 _FIXED = 24 << 20  # a band, the libraries' own tables and buffers
 
 
-@contextmanager
 def opened(content, format):
-    """A Pillow image of bytes in one format (str), for a with statement; its pixels are not decoded yet.
+    """A Pillow image of bytes in one format (str); its pixels are not decoded yet.
 
     Raises
     ------
@@ -25,11 +23,9 @@ def opened(content, format):
         Pillow cannot make sense of the header.
     """
     try:
-        image = Image.open(io.BytesIO(content), formats=(format,))
+        return Image.open(io.BytesIO(content), formats=(format,))
     except UnidentifiedImageError:
         raise Damaged("its header cannot be read") from None
-    with image:
-        yield image
 
 
 def decode_bytes(height, width, mode, result):

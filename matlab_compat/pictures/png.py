@@ -8,6 +8,7 @@ Source: PNG specification, third edition, sections 5, 11 and 13.
 import struct
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -40,9 +41,10 @@ class _Chunks:
     compressed: int = 0
 
 
-def header(content):
-    """Header of a PNG's bytes; raises Damaged."""
-    return _header(_chunks(content))
+def opened(content):
+    """Header of a PNG's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    found = _chunks(content)
+    return _header(found), partial(_decoded, found)
 
 
 def _header(found):
@@ -65,9 +67,7 @@ def _header(found):
     )
 
 
-def read(content):
-    """Pixels and alpha (or None) of a PNG's bytes, and its header; raises Damaged."""
-    found = _chunks(content)
+def _decoded(found):
     if found.depth == 16 and found.colour in (RGB, RGBA):
         pixels, alpha = _deep_colours(found)
     elif found.depth == 16 and found.colour == GRAY_ALPHA:
@@ -79,7 +79,7 @@ def read(content):
             pixels, alpha = pillow.arrays(image)
     if alpha is None and found.clear is not None:
         alpha = _keyed(found, pixels)
-    return pixels, alpha, _header(found)
+    return pixels, alpha
 
 
 def _mode(found):

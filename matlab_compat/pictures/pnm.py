@@ -6,6 +6,7 @@ Source: netpbm's pages pbm(5), pgm(5), ppm(5).
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -67,9 +68,10 @@ def _layout(content, start=0):
     return layout
 
 
-def header(content):
-    """Header of a netpbm file's bytes; raises Damaged."""
-    return _header(_layout(content), content)
+def opened(content):
+    """Header of a netpbm file's bytes, and what decodes it to pixels and None; both raise Damaged."""
+    layout = _layout(content)
+    return _header(layout, content), partial(_decoded, layout, content)
 
 
 def _header(layout, content):
@@ -98,12 +100,10 @@ def _pages(layout, content):
     return pages
 
 
-def read(content):
-    """Pixels, None and header of a netpbm file's bytes; raises Damaged."""
-    layout = _layout(content)
+def _decoded(layout, content):
     shape = (layout.height, layout.width) + ((3,) if layout.channels == 3 else ())
     samples = _plain(layout, content) if layout.plain else _raw(layout, content)
-    return _scaled(samples.reshape(shape), layout), None, _header(layout, content)
+    return _scaled(samples.reshape(shape), layout), None
 
 
 def _raw(layout, content):

@@ -25,60 +25,69 @@ NAMES = tuple(name for name, _, _ in _FORMATS)
 _LONGEST = 128  # bytes that tell a format
 
 
-def header(content, name):
-    """Tell what a picture is, without decoding it.
+class File:
+    """A picture's file, looked at once: what it is, and, when asked for, its pixels.
 
     Parameters
     ----------
     content : bytes
-        All of its file.
+        All of the file.
     name : str or Path
         For messages.
 
-    Returns
-    -------
-    Header
+    Attributes
+    ----------
+    header : Header
 
     Raises
     ------
     PictureError
         No picture, of a kind that is not read, or damaged as far as the header tells.
     """
-    module = _module(content, name)
-    with _one_error(name):
-        return module.header(content)
+
+    def __init__(self, content, name):
+        self._name = name
+        module = _module(content, name)
+        with _one_error(name):
+            self.header, self._decode = module.opened(content)
+
+    def read(self, limit=None):
+        """Decode the picture; once, since what decoded it is given up.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Bytes that reading may take, the file's not counted; None: what the machine has left.
+
+        Returns
+        -------
+        Picture
+            As MATLAB's imread gives it: not turned; but with a palette's colours, and CMYK as sRGB.
+
+        Raises
+        ------
+        PictureError
+            Truncated or damaged. TooLarge: more memory than `limit`.
+        """
+        found = self.header
+        _check_memory(found, self._name, limit)
+        decode, self._decode = self._decode, None
+        with _one_error(self._name):
+            pixels, alpha = decode()
+            if pixels.shape[:2] != (found.height, found.width):
+                raise Damaged(f"it holds {pixels.shape[1]}x{pixels.shape[0]} pixels")
+            channels = 1 if pixels.ndim == 2 else 3
+            return Picture(pixels, alpha, replace(found, channels=channels, alpha=alpha is not None))
+
+
+def header(content, name):
+    """Header of a picture's file (bytes), as `File` gives it; `name` (str or Path) is for messages."""
+    return File(content, name).header
 
 
 def read(content, name, limit=None):
-    """Decode a picture.
-
-    Parameters
-    ----------
-    content : bytes
-        All of its file.
-    name : str or Path
-        For messages.
-    limit : int, optional
-        Bytes that reading may take, the file's not counted; None: what the machine has left.
-
-    Returns
-    -------
-    Picture
-        As MATLAB's imread gives it: not turned; but with a palette's colours, and CMYK as sRGB.
-
-    Raises
-    ------
-    PictureError
-        As `header`; truncated or damaged. TooLarge: more memory than `limit`.
-    """
-    module = _module(content, name)
-    with _one_error(name):
-        _check_memory(module.header(content), name, limit)
-        pixels, alpha, found = module.read(content)
-        if pixels.shape[:2] != (found.height, found.width):
-            raise Damaged(f"it holds {pixels.shape[1]}x{pixels.shape[0]} pixels")
-        channels = 1 if pixels.ndim == 2 else 3
-        return Picture(pixels, alpha, replace(found, channels=channels, alpha=alpha is not None))
+    """Picture of a file (bytes), as `File.read` gives it; `name` (str or Path) is for messages."""
+    return File(content, name).read(limit)
 
 
 def _module(content, name):

@@ -5,6 +5,8 @@ with alpha, colours multiplied by alpha. So libtiff unpacks the bytes, and what 
 Source: TIFF 6.0.
 """
 
+from functools import partial
+
 from . import exif, icc, libtiff, pillow
 from . import tiff_colours as colours
 from . import tiff_directory as tags
@@ -15,13 +17,8 @@ _NAMES = {2: "CCITT", 3: "CCITT group 3", 4: "CCITT group 4", 6: "old JPEG", 7: 
 _MODES = {"1": (1, False), "L": (1, False), "RGB": (3, False), "RGBA": (3, True), "CMYK": (3, False)}
 
 
-def header(content):
-    """Header of a TIFF's bytes; raises Damaged, Unsupported."""
-    return _parts(content)[-1]
-
-
-def _parts(content):
-    """Directory, layout, kind of colours and header."""
+def opened(content):
+    """Header of a TIFF's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged, Unsupported."""
     directory = tags.Directory(content)
     made = layouts.layout(directory)
     kind = colours.photometric(directory, made)
@@ -44,7 +41,7 @@ def _parts(content):
         None if kind == colours.CMYK else icc.fitting(profile, channels),
         _decode_bytes(made, kind, len(content), (channels + alpha) * (1 + deep)),
     )
-    return directory, made, kind, found
+    return found, partial(_decoded, directory, made, kind)
 
 
 def _by_hand(made, kind):
@@ -65,14 +62,12 @@ def _decode_bytes(made, kind, length, result):
     return pillow.decode_bytes(0, 0, "L", 0) + taken
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of a TIFF's bytes; raises Damaged, Unsupported."""
-    directory, made, kind, found = _parts(content)
+def _decoded(directory, made, kind):
     profile = directory.block(tags.PROFILE)
     if _by_hand(made, kind):
         samples = layouts.samples(directory, made)
-        return (*colours.coloured(samples, kind, made, directory, profile), found)
-    return (*_by_pillow(directory, made, kind, profile), found)
+        return colours.coloured(samples, kind, made, directory, profile)
+    return _by_pillow(directory, made, kind, profile)
 
 
 _COPIED = (

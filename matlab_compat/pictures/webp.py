@@ -5,13 +5,18 @@ Source: WebP container specification; RFC 9649.
 """
 
 import struct
+from functools import partial
 
 from . import exif, icc, pillow
 from .picture import Damaged, Header
 
 
-def header(content):
-    """Header of a WebP's bytes; raises Damaged."""
+def opened(content):
+    """Header of a WebP's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
+    return _header(content), partial(_decoded, content)
+
+
+def _header(content):
     chunks = list(_chunks(content))
     first, body = chunks[0]
     width, height, alpha = _size(first, body)
@@ -59,8 +64,6 @@ def _size(name, body):
     raise Damaged("its header cannot be read")
 
 
-def read(content):
-    """Pixels, alpha (or None) and header of a WebP's bytes; raises Damaged."""
-    found = header(content)
+def _decoded(content):
     with pillow.opened(content, "WEBP") as image:
-        return (*pillow.arrays(image), found)
+        return pillow.arrays(image)

@@ -3,9 +3,16 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+
+from tools import upscale
+from tools.methods.registry import METHODS
+from tools.nets import runtime
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +44,62 @@ def measured():
     """Means of a set without this project's code: {(dataset, scale, method): (PSNR, SSIM, IFC)}; golden/README.md."""
     content = json.loads((Path(__file__).parent / "golden" / "measured.json").read_text(encoding="utf-8"))
     return {(r["dataset"], r["scale"], r["method"]): (r["psnr"], r["ssim"], r["ifc"]) for r in content["rows"]}
+
+
+class Upscaling:
+    """tools/upscale.py with weights as Caffe's filler makes them, and pictures for it.
+
+    Parameters
+    ----------
+    weights : Path
+        Folder of weights of IDN for x2 and x3.
+    """
+
+    def __init__(self, weights):
+        self.weights, self.random = weights, np.random.default_rng(5)
+
+    def picture(self, height, width, channels=3, kind=np.uint8):
+        """Something smooth with edges and a little noise, (H, W, C)."""
+        y, x = np.mgrid[:height, :width] / 9
+        planes = [np.sin(y + k) * np.cos(x * (k + 1)) + (x > 3 + k) for k in range(channels)]
+        img = np.dstack(planes) / 4 + 0.4 + 0.02 * self.random.random((height, width, channels))
+        return (img.clip(0, 1) * np.iinfo(kind).max).astype(kind)
+
+    @staticmethod
+    def save(path, img):
+        """Write an image (B, G, R order) and the folder for it; gives the path."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), img)
+        return path
+
+    def run(self, *argv):
+        """Run the tool with these weights; gives the exit status."""
+        return upscale.main([*map(str, argv), "--weights-dir", str(self.weights)])
+
+    @staticmethod
+    def in_process(*argv, before=""):
+        """The tool as a process of its own: (status, stdout without the peak, stderr, peak in MB)."""
+        code = (
+            f"import sys, os; {before}\nfrom tools.common import cli, memory; from tools import upscale\n"
+            "try: cli.run(upscale.main)\nfinally: print('PEAK', memory.peak_mb())"
+        )
+        done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True)
+        out, peak = done.stdout.rsplit(b"PEAK ", 1)
+        return done.returncode, out.decode(), done.stderr.decode(), int(peak)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """Folder of IDN's weights for x2 and x3 as Caffe's filler makes them."""
+    runtime.use_device()
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "idn").mkdir()
+    for scale in (2, 3):
+        METHODS["IDN"].load(scale).save(str(folder / "idn" / f"IDN_x{scale}.caffemodel"))
+    return folder
+
+
+@pytest.fixture
+def upscaling(weights):
+    """tools/upscale.py, and pictures for it: the same ones in every test."""
+    return Upscaling(weights)

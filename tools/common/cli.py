@@ -13,8 +13,9 @@ import numpy as np
 from data_prep.errors import DataError
 from data_prep.files import shown
 from prototxt.errors import NetError
-from tools.common.errors import UserError
+from tools.common.errors import UserError, typed
 from tools.common.paths import ROOT
+from tools.gpu.driver import GpuError
 
 SCALES = (2, 3, 4)
 
@@ -40,9 +41,9 @@ class Parser(argparse.ArgumentParser):
 def run(main):
     """Run a tool's `main()` and end the process with its exit status; never returns.
 
-    UserError, DataError, NetError, OSError (a missing file, no space left) and a lack of memory become one line on
-    stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing half-written
-    stays, with status 143. Anything else is a bug of ours and keeps its traceback.
+    UserError, DataError, NetError, GpuError, OSError (a missing file, no space left) and a lack of memory become one
+    line on stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing
+    half-written stays, with status 143. Anything else is a bug of ours and keeps its traceback.
     """
     name = Path(sys.argv[0]).name
     _print_any_name()
@@ -51,17 +52,14 @@ def run(main):
         signal.signal(signal.SIGTERM, _terminated)  # inside: it may come at any moment from here on
         status = main()
         sys.stdout.flush()
-    except (UserError, DataError, NetError) as error:
+    except (UserError, DataError, NetError, GpuError) as error:
         status = _fail(name, error)
     except Terminated:
         status = _fail(name, "terminated", 128 + signal.SIGTERM)
-    except MemoryError as error:
-        status = _fail(name, _no_memory(error))
-    except RuntimeError as error:  # of the CUDA build, pycaffe/cuda/compat.h
-        if not str(error).startswith("out of memory on GPU"):
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(typed(error), MemoryError):
             raise
-        what = "give smaller images, --tile or --memory, or see with nvidia-smi what else uses the GPU"
-        status = _fail(name, f"{error}; {what}")
+        status = _fail(name, _no_memory(error))
     except BrokenPipeError:
         # the reader (head, less) went away: not an error of ours; keep Python from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,7 +99,10 @@ def _shown_characters(error):
 
 def _no_memory(error):
     said = f" ({error})" if str(error) else ""
-    return f"not enough memory{said}; give smaller images or batches, fewer --workers, or free some"
+    return (
+        f"not enough memory{said}; give smaller images, batches, --tile or --memory, fewer --workers, or free some "
+        "(nvidia-smi says what takes a GPU's)"
+    )
 
 
 def printable(text):

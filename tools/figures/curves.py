@@ -2,10 +2,10 @@
 
 import math
 
+from prototxt.solver import STAGES
 from tools.figures import style
 
 LARGEST = 1e12  # of an iteration's number, or of a figure that can be drawn
-STAGE_ORDER = ("pretrain", "train", "finetune")
 
 
 def plot(rows, path, *, title, bicubic=None):
@@ -53,7 +53,7 @@ def plot_runs(runs, folder, stem, *, title, bicubic=None):
 def _stages(rows):
     """[(stage, iterations counted from the start of the run, its rows)] in the order of training."""
     found, offset = [], 0
-    for stage in (s for s in STAGE_ORDER if any(r["stage"] == s for r in rows)):
+    for stage in (s for s in STAGES if any(r["stage"] == s for r in rows)):
         part = [r for r in rows if r["stage"] == stage]
         x = [offset + r["iteration"] for r in part]
         found.append((stage, x, part))

@@ -10,7 +10,8 @@ import os
 
 import numpy as np
 
-from tools.common.errors import UserError
+from tools.common.errors import UserError, typed
+from tools.gpu.device import CPU
 from tools.nets import forward_memory, net_bytes
 
 
@@ -41,9 +42,9 @@ def convert(net, message, engine):
     return net if make is None else make(net, message)
 
 
-def cpu_engine(engine, gpu=None):
-    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU (`gpu`) and in other engines."""
-    if gpu or engine != "caffe":
+def cpu_engine(engine, device=CPU):
+    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
+    if device.on_gpu or engine != "caffe":
         return None
     return "onednn" if forward_memory.runs_onednn() else "blas"
 
@@ -52,14 +53,14 @@ def cpu_engine(engine, gpu=None):
 ON_GPU = ("caffe", "cudagraph")
 
 
-def check(engine, gpu=None):
-    """Raise UserError unless `engine` is installed and runs on what `gpu` (--gpu; empty: the CPU) asks for.
+def check_engine(engine, device=CPU):
+    """Raise UserError unless `engine` (str) is installed and runs on `device` (tools.gpu.device.Device).
 
     Before a long job, rather than in the middle of it.
     """
-    if gpu and engine not in ON_GPU:
+    if device.on_gpu and engine not in ON_GPU:
         raise UserError(f"--engine {engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
-    if engine == "cudagraph" and not gpu:
+    if engine == "cudagraph" and not device.on_gpu:
         raise UserError("--engine cudagraph: runs on a GPU only; give its number with --gpu, or use --engine caffe")
     if engine == "onnxruntime":
         _onnxruntime()
@@ -145,20 +146,21 @@ class OnnxRuntime:
     def run(self, values, output):
         """Blob `output` (ndarray) for an input (ndarray of four axes, float32)."""
         session = self.session(output)
-        return self._try(session.run, None, {session.get_inputs()[0].name: values})[0]
+        inputs = {session.get_inputs()[0].name: values}
+        return self._try(session.run, None, inputs, advice="smaller images need less memory; or use --engine caffe")[0]
 
     def __call__(self, image, output):
         return self.run(np.ascontiguousarray(image, np.float32)[None, None], output)[0, 0]
 
-    def _try(self, function, *args):
+    def _try(self, function, *args, advice="--engine caffe runs it"):
         try:
             return function(*args)
-        except Exception as error:  # its own classes of errors have no base of theirs
+        except MemoryError:
+            raise
+        except Exception as error:  # its own classes have no base of theirs, and none is for a lack of memory
             said = " ".join(str(error).split())[:240] or type(error).__name__
-            if isinstance(error, MemoryError) or "allocate memory" in str(error) or "bad_alloc" in str(error):
-                raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images") from None
             name = self.message.name or "this net"
-            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); --engine caffe runs it") from None
+            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); {advice}") from None
 
 
 class CudaGraph:
@@ -175,10 +177,13 @@ class CudaGraph:
 
     def __call__(self, image, output):
         blob = self.net.blobs["data"]
-        blob.reshape(1, 1, *image.shape)
-        blob.data[0, 0] = image
-        self.graph.forward()
-        return self.net.blobs[output].data[0, 0].copy()
+        try:
+            blob.reshape(1, 1, *image.shape)
+            blob.data[0, 0] = image
+            self.graph.forward()
+            return self.net.blobs[output].data[0, 0].copy()
+        except RuntimeError as error:
+            raise typed(error) from None
 
 
 def _graphs():

@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from tools.common import parent
+
 STARTED = "probe: at "
 
 
@@ -75,4 +77,7 @@ def main(sizes):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    try:
+        main(json.loads(sys.argv[1]))
+    except MemoryError:
+        sys.exit(parent.NO_MEMORY)

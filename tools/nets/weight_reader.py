@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from tools.common import address_space
+from tools.common import address_space, parent
 
 # the largest released file of this kind has 3 MB; what Caffe reads is limited to 2 GB
 MAT_BYTES, HDF5_BYTES = 1 << 30, 2 << 30
@@ -170,4 +170,7 @@ def main(layout):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except MemoryError:
+        sys.exit(parent.NO_MEMORY)

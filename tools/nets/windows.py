@@ -23,7 +23,7 @@ SHORT_SUM = 16  # terms that every kernel adds in the same order (measured)
 
 
 @dataclass(frozen=True)
-class Axis:
+class Windows:
     """Windows along one axis of an image.
 
     Attributes
@@ -39,6 +39,33 @@ class Axis:
     length: int
     size: int
     windows: list
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory for a net's windows, and what they take of it.
+
+    Attributes
+    ----------
+    bytes : float
+        What there is.
+    a_pixel : float
+        Bytes that each input pixel of a window takes in the net.
+    a_row : float
+        Bytes that each input row takes outside of it, at the width of the whole image.
+    """
+
+    bytes: float
+    a_pixel: float
+    a_row: float = 0
+
+    def rows(self, columns):
+        """The most rows (int) of a window of so many columns; none or less where there is room for none."""
+        return int(self.bytes // (self.a_pixel * columns + self.a_row))
+
+    def columns(self, rows):
+        """The most columns (int) of a window of so many rows, likewise."""
+        return int((self.bytes - self.a_row * rows) // (self.a_pixel * rows))
 
 
 def least(field):
@@ -80,7 +107,7 @@ def cut(length, size, field, total):
 
     Returns
     -------
-    Axis
+    Windows
         One window when the image is no longer than `size`.
 
     Raises
@@ -99,11 +126,11 @@ def cut(length, size, field, total):
         done = stop
         # the furthest window that still has all that the next wanted pixel reads
         begin = min(field.inputs(done)[0], length - size)
-    return Axis(length, size, windows)
+    return Windows(length, size, windows)
 
 
-def plan(shape, fields, pixels, outputs, fewest=1):
-    """Choose the windows for an image: the fewest pixels computed in all, no window above `pixels`.
+def plan(shape, fields, room, outputs, fewest=1):
+    """Choose the windows for an image: those for which the fewest pixels are computed in all.
 
     Parameters
     ----------
@@ -111,8 +138,8 @@ def plan(shape, fields, pixels, outputs, fewest=1):
         Rows and columns of the net's input.
     fields : (Field, Field)
         Receptive fields of rows and columns.
-    pixels : int
-        The most input pixels that a window may have.
+    room : Room
+        Memory that a row of windows may take.
     outputs : (int, int)
         Rows and columns of the whole image's output.
     fewest : int
@@ -120,20 +147,17 @@ def plan(shape, fields, pixels, outputs, fewest=1):
 
     Returns
     -------
-    (Axis, Axis) or None
-        Windows along rows and columns; None when even the smallest window has more than `pixels`.
+    (Windows, Windows) or None
+        Along rows and columns; None when there is not room even for the smallest window.
     """
     height, width = shape
-    if height * width <= pixels:
-        return tuple(cut(n, n, field, total) for n, field, total in zip(shape, fields, outputs))
     smallest = [min(n, least(field)) for n, field in zip(shape, fields)]
-    if pixels < min(fewest, height * width):
-        return None
     best = None
     # besides what divides the width evenly: the widest window of full height
-    for columns in sorted({*_sizes(width, smallest[1]), min(width, max(smallest[1], pixels // height))}):
-        rows = min(height, pixels // columns)
-        if rows < smallest[0] or rows * columns < fewest:
+    widest = min(width, max(smallest[1], room.columns(height)))
+    for columns in sorted({*_sizes(width, smallest[1]), widest}):
+        rows = min(height, room.rows(columns))
+        if rows < smallest[0] or rows * columns < min(fewest, height * width):
             continue
         cost = _count(height, rows, fields[0]) * rows * _count(width, columns, fields[1]) * columns
         if best is None or cost < best[0]:
@@ -198,9 +222,9 @@ class Tiled:
             (n - 1) * field.step.denominator + more for n, field, more in zip(shape, self.fields, self._excess)
         )
 
-    def plan(self, shape, pixels):
-        """Windows for an input of `shape` (int, int), see `plan`."""
-        return plan(shape, self.fields, pixels, self.outputs(shape), self.fewest)
+    def plan(self, shape, room):
+        """Windows for an input of `shape` (int, int) in a Room, see `plan`."""
+        return plan(shape, self.fields, room, self.outputs(shape), self.fewest)
 
     def bands(self, read, windows, progress=lambda: None):
         """The output, one row of windows after the other.
@@ -209,7 +233,7 @@ class Tiled:
         ----------
         read : callable (start, stop) -> ndarray, (stop - start, W), float32
             Rows of the net's input.
-        windows : (Axis, Axis)
+        windows : (Windows, Windows)
             From `plan`.
         progress : callable
             Called after each window.

@@ -42,7 +42,7 @@ def _resize_line(row, ours):
     return f"| {row['name']} | {shares} | {largest} | {times('down_s')} | {times('up_s')} |"
 
 
-def check(page):
+def check_page(page):
     """Raise UserError unless the page has the markers; before the long measurement rather than after it."""
     renewed(page, "")
 

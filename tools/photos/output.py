@@ -1,4 +1,4 @@
-"""Write a picture to a file as its rows come: PNG and TIFF by strips, JPEG, WebP and BMP from the whole of it."""
+"""Write a picture to a file as its rows come: PNG and TIFF strip by strip, JPEG, WebP and BMP as a whole."""
 
 import errno
 import io
@@ -10,9 +10,8 @@ from PIL import Image
 
 from data_prep import files
 from tools.common.errors import UserError
-from tools.photos import png
+from tools.photos import notes, png
 
-NAME = "idn-caffe tools/upscale.py"  # what made the file, as PNG and TIFF note it
 FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 PLAIN = (".jpg", ".jpeg", ".webp", ".bmp")  # no 16 bits
 OPAQUE = (".jpg", ".jpeg", ".bmp")  # no alpha
@@ -39,7 +38,7 @@ def check_format(path, extent, shape):
     ----------
     path : Path
         Its name says which format.
-    extent : tools.photo.Extent
+    extent : tools.photos.photo.Extent
         Of the picture.
     shape : (int, int)
         Rows and columns of the result.
@@ -52,14 +51,14 @@ def check_format(path, extent, shape):
     suffix = path.suffix.lower()
     check_name(path)
     if suffix in PLAIN and extent.deep:
-        raise UserError(f"{path}: {suffix} holds 8 bits a channel, {extent.name} has 16; take .png or .tif")
+        raise UserError(f"{path}: {suffix} holds 8 bits a channel, {extent.name} has 16; use .png or .tif")
     if suffix in OPAQUE and extent.alpha:
-        raise UserError(f"{path}: {suffix} holds no alpha channel, {extent.name} has one; take .png or .tif")
+        raise UserError(f"{path}: {suffix} holds no alpha channel, {extent.name} has one; use .png or .tif")
     longest = LONGEST.get(suffix, png.LONGEST)
     if max(shape) > longest:
         raise UserError(
             f"{path}: {suffix} holds up to {longest:,} pixels a side, the result of {extent.name} has "
-            f"{shape[1]}x{shape[0]}; take .png or .tif"
+            f"{shape[1]}x{shape[0]}; use .png or .tif"
         )
 
 
@@ -68,7 +67,7 @@ def check_name(path):
     if path.suffix.lower() not in FORMATS:
         raise UserError(
             f"{path}: expected a name that ends in {', '.join(FORMATS)} (.png holds everything), or a folder, which "
-            "ends in / where it is to be made"
+            "ends in / if it does not exist yet"
         )
 
 
@@ -91,7 +90,7 @@ def fitting_profile(path, photo):
     Parameters
     ----------
     path : Path
-    photo : tools.photo.Photo
+    photo : tools.photos.photo.Photo
 
     Returns
     -------
@@ -107,11 +106,11 @@ def fitting_profile(path, photo):
         what = space.decode("latin-1").strip()
         return None, f"{photo.path.name}: its colour profile is for {what!r}, not for these pixels; it is left out"
     if suffix == ".bmp":
-        return None, f"{path}: .bmp holds no colour profile, that of {photo.path.name} is left out; take .png or .tif"
+        return None, f"{path}: .bmp holds no colour profile, that of {photo.path.name} is left out; use .png or .tif"
     if suffix == ".webp" and space == b"GRAY":
-        return None, f"{path}: .webp holds no gray, the profile of {photo.path.name} is left out; take .png or .tif"
+        return None, f"{path}: .webp holds no gray, the profile of {photo.path.name} is left out; use .png or .tif"
     if suffix in (".jpg", ".jpeg") and len(profile) > PROFILE_BYTES:
-        return None, f"{path}: the colour profile of {photo.path.name} is too large for .jpg, it is left out; take .png"
+        return None, f"{path}: the colour profile of {photo.path.name} is too large for .jpg, it is left out; use .png"
     return profile, None
 
 
@@ -124,7 +123,7 @@ def writer(path, shape, photo, texts):
     path : Path
     shape : (int, int, int)
         Rows, columns and channels.
-    photo : tools.photo.Photo
+    photo : tools.photos.photo.Photo
         Whose class and colour profile the picture gets.
     texts : dict of str to str
 
@@ -182,7 +181,7 @@ OWN_FAULT = frozenset((errno.ENAMETOOLONG, errno.EFBIG, errno.EILSEQ, errno.EINV
 
 
 def check_path(path):
-    """Raise NotWritten when the file system takes no such name."""
+    """Raise NotWritten when the file system does not accept such a name."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -208,8 +207,8 @@ def _not_written(path, error):
     where = "name another place with -o"
     what = {
         errno.ENOSPC: f"make room there, or {where}", errno.EDQUOT: f"make room there, or {where}",
-        errno.EFBIG: f"the file system takes no file of this size; {where}",
-        errno.ENAMETOOLONG: "take a shorter name", errno.EISDIR: f"a folder has this name; {where}",
+        errno.EFBIG: f"the file system cannot hold a file of this size; {where}",
+        errno.ENAMETOOLONG: "use a shorter name", errno.EISDIR: f"a folder has this name; {where}",
         errno.ENOTDIR: f"a file is where a folder should be; {where}",
     }.get(error.errno, where)  # fmt: skip
     return NotWritten(f"{path}: cannot be written ({error.strerror or error}); {what}", error.errno)
@@ -242,7 +241,7 @@ def _write_tiff(stream, strips, shape, dtype, profile):
             _deflated(strips, step), shape=shape if channels > 1 else shape[:2], dtype=dtype, rowsperstrip=step,
             photometric="rgb" if channels > 2 else "minisblack", planarconfig="contig" if channels > 1 else None,
             extrasamples=["unassalpha"] if channels in (2, 4) else None, compression="zlib", predictor=2,
-            iccprofile=profile, software=NAME, metadata=None,
+            iccprofile=profile, software=notes.NAME, metadata=None,
         )  # fmt: skip
 
 
@@ -264,12 +263,3 @@ def _deflate(rows):
     differences = rows.copy()
     differences[:, 1:] -= rows[:, :-1]
     return zlib.compress(differences.tobytes(), png.LEVEL)
-
-
-def notes(path):
-    """The notes (dict of str) of a PNG that exists; empty for anything else."""
-    try:
-        with path.open("rb") as stream:
-            return png.read_texts(stream)
-    except OSError:
-        return {}

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Optional
 
@@ -122,7 +123,7 @@ def _converted(rows, planes, dtype):
 
 
 class Source:
-    """A file whose bytes are read once, when they are first needed: a pipe gives them only once.
+    """A file whose bytes are read once, when they are first needed (a pipe gives them only once), and opened once.
 
     Parameters
     ----------
@@ -138,16 +139,10 @@ class Source:
 
     def __init__(self, path, most=None):
         self.path, self.most = Path(path), most
-        self._content = self._header = None
 
-    @property
+    @cached_property
     def content(self):
         """All of the file (bytes)."""
-        if self._content is None:
-            self._content = self._load()
-        return self._content
-
-    def _load(self):
         try:
             with self.path.open("rb") as stream:
                 about = os.fstat(stream.fileno())
@@ -169,37 +164,41 @@ class Source:
                 "smaller one, or allow more memory"
             )
 
-    @property
+    @cached_property
     def sha256(self):
         """Hex SHA-256 (str) of the file."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @cached_property
+    def _file(self):
+        return images.opened(self.content, self.path)
+
+    @property
     def header(self):
         """What the file says of its picture, not decoded: matlab_compat.pictures.Header."""
-        if self._header is None:
-            self._header = images.header_of(self.content, self.path)
-        return self._header
+        return self._file.header
 
+    @property
     def extent(self):
         """How much the picture is, before it is decoded: Extent."""
-        found = self.header()
+        found = self.header
         height, width = found.height, found.width
         if found.orientation in SIDEWAYS:
             height, width = width, height
         return Extent(self.path.name, height, width, found.channels + found.alpha, found.deep, found.alpha)
 
+    @property
     def reading_bytes(self):
         """About the most memory (int, bytes) that the file and its picture take until `read` is done."""
-        found = self.header()
-        turning = 2 * found.result_bytes if found.orientation > 1 else 0
-        return len(self.content) + max(found.decode_bytes, turning)
+        turning = 2 * self.header.result_bytes if self.header.orientation > 1 else 0
+        return len(self.content) + max(self.header.decode_bytes, turning)
 
     def read(self, limit=None):
-        """The picture for viewing: Photo; see `read`."""
-        found = images.picture_of(self.content, self.path, limit)
-        pixels = turned(found.pixels, found.header.orientation)
-        alpha = None if found.alpha is None else turned(found.alpha, found.header.orientation)
+        """The picture for viewing: Photo; see `read`. Once: what decodes it is given up."""
+        found = images.decoded(self._file, limit)
         about = found.header
+        pixels = turned(found.pixels, about.orientation)
+        alpha = None if found.alpha is None else turned(found.alpha, about.orientation)
         return Photo(self.path, pixels, alpha, self.sha256, about.profile, about.pages, about.format)
 
 
@@ -222,19 +221,6 @@ def read(path, limit=None):
         The file is missing, truncated, no image, stores floating-point pixels, or is larger than `limit` allows.
     """
     return Source(path).read(limit)
-
-
-def header(path):
-    """What a file says of its picture, not decoded: matlab_compat.pictures.Header; raises DataError."""
-    return Source(path).header()
-
-
-def sha256(path):
-    """Hex SHA-256 (str) of a file; raises DataError when it cannot be read."""
-    try:
-        return images.file_sha256(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def turned(img, orientation):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.common.errors import UserError
-from tools.photos import output
+from tools.photos import notes, output
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _found(inputs):
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
             if not inside:
-                raise UserError(f"{path}: has no files; expected a folder of pictures (folders in it are not entered)")
+                raise UserError(f"{path}: has no files; expected a folder of pictures (sub-folders are not searched)")
             found += [(p, True) for p in inside]
         elif not path.exists():
             raise UserError(f"{path}: no such file or folder; expected a picture or a folder of pictures")
@@ -91,9 +91,9 @@ def _is_file(out, found):
         os.stat(path)  # noqa: PTH116 - Path.exists passes on what does not say "missing"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise UserError(f"{out}: cannot be written ({error.strerror}); take a shorter name") from None
+            raise UserError(f"{out}: cannot be written ({error.strerror}); use a shorter name") from None
     if not out or path.name.lower() in output.FORMATS:
-        raise UserError(f"-o {out!r}: is no name; expected that of a file or folder")
+        raise UserError(f"-o {out!r}: is not a name; expected that of a file or folder")
     folder = out.endswith(("/", os.sep))
     if path.exists() and not path.is_dir() and (folder or not path.is_file()):
         what = "is a file" if path.is_file() else "is a device or a pipe"
@@ -107,7 +107,7 @@ def _is_file(out, found):
         return bool(path.suffix)
     if path.is_file() or path.suffix.lower() in output.FORMATS:
         how = "a folder of them" if len(found) == 1 else len(found)
-        raise UserError(f"{path}: is a name for one picture, got {how}; expected a folder (made when missing)")
+        raise UserError(f"{path}: is a name for one picture, got {how}; expected a folder (it is created if missing)")
     return False
 
 
@@ -119,7 +119,7 @@ def _into_folder(inputs, found, out):
                 f"{path}: is the folder of the inputs and of the results, which the next call would enlarge again; "
                 f"expected another with -o, such as {out / 'large'}"
             )
-    own = [path for path, _ in found if _same(path.parent, out) and output.notes(path).get("Software") == output.NAME]
+    own = [path for path, _ in found if _same(path.parent, out) and notes.is_ours(path)]
     found = [one for one in found if one[0] not in own]
     stems = Counter(_folded(path.stem) for path, _ in found)
     names = [path.stem if stems[_folded(path.stem)] == 1 else path.name for path, _ in found]

@@ -5,15 +5,16 @@ import io
 from pathlib import Path
 
 from data_prep.files import write_text
+from prototxt.solver import STAGES
 from tools.common import json_file
 from tools.common.errors import UserError
-from tools.figures.curves import LARGEST, STAGE_ORDER
+from tools.figures.curves import LARGEST
 
 COLUMNS = ("stage", "iteration", "loss", "learning_rate", "iterations_per_second", "test_loss", "psnr")
 
 
 class Log:
-    """log.csv: one row a display or validation; kept in memory and written whole, so that it is never half a row.
+    """log.csv: one row per display or validation; kept in memory and written whole, so that it is never half a row.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def read(path):
 def _typed(row):
     typed = {"stage": row["stage"], "iteration": int(row["iteration"])}
     typed.update({name: float(row[name]) for name in COLUMNS[2:] if row[name]})
-    if typed["stage"] not in STAGE_ORDER or "loss" not in typed or not 0 <= typed["iteration"] < LARGEST:
+    if typed["stage"] not in STAGES or "loss" not in typed or not 0 <= typed["iteration"] < LARGEST:
         raise ValueError("no row of a log")
     return typed
 

@@ -15,7 +15,7 @@ LOSS_BLOBS = 20
 
 
 def check(scale, stage, batch, database, val, samples, on_gpu=False):
-    """Raise UserError unless one stage of a training fits; the text says which batch does.
+    """Raise UserError unless one stage of a training fits into memory; the text says which batch does.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def check(scale, stage, batch, database, val, samples, on_gpu=False):
     stage : str
     batch : int
         Pairs in an iteration.
-    database, val : hdf5.Database or training.Source
+    database, val : databases.Database
         Training and validation pairs. Caffe holds the largest shard of either.
     samples : sequence of evaluation.Sample
         Validation images.

@@ -1,4 +1,4 @@
-"""Train on several GPUs: Caffe's own data parallelism (NCCL), one process a GPU.
+"""Train on several GPUs: Caffe's own data parallelism (NCCL), one process per GPU.
 
 The process that the user started has rank 0: it logs, validates and snapshots. It starts one worker process
 (tools/training/worker.py) for each further GPU. Every rank takes each n-th pair of the database and batch / n pairs in
@@ -23,18 +23,19 @@ from tools.training import snapshots
 WORKER = "tools.training.worker"
 
 
-def check(gpus, batch):
-    """Raise UserError unless `gpus` (list of int) can share `batch` (int) pairs.
+def check(device, batch):
+    """Raise UserError unless the GPUs of `device` (tools.gpu.device.Device) can share `batch` (int) pairs.
 
     Also when this Caffe was built without NCCL.
     """
     if not caffe.has_nccl():
         raise UserError(
-            f"gpu {','.join(map(str, gpus))}: this Caffe was built without NCCL, which several GPUs need; give one "
+            f"{device}: this Caffe was built without NCCL, which several GPUs need; give one "
             "GPU, or build with NCCL (pycaffe/README.md)"
         )
-    if batch % len(gpus):
-        raise UserError(f"batch: got {batch} for {len(gpus)} GPUs, expected a multiple of {len(gpus)}")
+    gpus = len(device.gpus)
+    if batch % gpus:
+        raise UserError(f"batch: got {batch} for {gpus} GPUs, expected a multiple of {gpus}")
 
 
 def join(rank, size):
@@ -66,7 +67,7 @@ def connect(solver, uid):
 
 @contextmanager
 def workers(gpus, solver_path, uid, iteration, iterations, state=None, descriptors=()):
-    """Run the workers of a stage beside this process.
+    """Run the worker processes of a stage beside this one.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def workers(gpus, solver_path, uid, iteration, iterations, state=None, descripto
     iteration, iterations : int
         Where the stage stands, and its length.
     state : Path, optional
-        The .solverstate to go on from.
+        The .solverstate to continue from.
     descriptors : sequence of int
         Open files whose names in /proc/self/fd the solver's prototxt uses.
     """
@@ -111,7 +112,7 @@ def _watch(started, done):
             if process.poll() not in (None, 0):
                 lines = [line for line in process.stderr.read().splitlines() if line.strip()]
                 print(f"train.py: a worker ended ({lines[-1] if lines else process.returncode}); run the same command "
-                      "to go on from the last snapshot", file=sys.stderr, flush=True)  # fmt: skip
+                      "to continue from the last snapshot", file=sys.stderr, flush=True)  # fmt: skip
                 for other in started:
                     if other.poll() is None:
                         other.send_signal(signal.SIGKILL)

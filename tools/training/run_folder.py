@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_prep.files import sweep, write_json
 from data_prep.images import file_sha256
+from prototxt.solver import STAGES
 from tools.common.errors import UserError
 from tools.nets import caffe_files
 from tools.training import snapshots
@@ -30,16 +31,16 @@ def claimed(folder):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{folder}: another training is at work in this folder; wait for it, or give another --out"
+                f"{folder}: another training is running in this folder; wait for it, or give another --out"
             ) from None
         yield
     finally:
         os.close(lock)
 
 
-def clean(out, stages):
+def clean(out):
     """Remove what killed trainings left in a run's folder (Path), which this process has claimed, and in its stages."""
-    for folder in (out, out / "idn", *(out / stage for stage in stages)):
+    for folder in (out, out / "idn", *(out / stage for stage in STAGES)):
         sweep(folder)
         snapshots.sweep(folder)
 
@@ -62,7 +63,7 @@ def record(folder, settings, start, data):
         if changed:
             listed = ", ".join(f"{k} {found.get(k)} then, {wanted[k]} now" for k in changed)
             raise UserError(
-                f"{folder}: was started with other settings ({listed}); give the same ones to go on, or another --out"
+                f"{folder}: was started with other settings ({listed}); give the same to continue, or another --out"
             )
         return
     write_json(path, wanted)

@@ -19,12 +19,12 @@ NETS = {"IDN": 3, "LapSRN": 2, "VDSR": 2, "FSRCNN": 2, "ESPCN": 3, "SRCNN": 2}
 
 @pytest.fixture(scope="module", params=NETS)
 def tiled(request):
-    runtime.use_device(None)
+    runtime.use_device()
     method = METHODS[request.param]
     message = method.build(NETS[request.param])
     net = method.load(NETS[request.param])
-    fields = receptive_field(message, method.output)
-    return windows.Tiled(net, method.output, fields, windows.fewest(net, message))
+    fields = receptive_field(message, method.blob)
+    return windows.Tiled(net, method.blob, fields, windows.fewest(net, message))
 
 
 @pytest.mark.parametrize("shape", [(80, 100), (5, 1500), (1, 1)])
@@ -35,7 +35,7 @@ def test_windows_give_the_whole_to_the_last_bit(tiled, shape, same_bits_everywhe
     least = [min(n, windows.least(field)) for n, field in zip(shape, tiled.fields)]
     smallest = max(tiled.fewest, least[0] * least[1])
     for pixels in (smallest + 10 * max(least), shape[0] * shape[1]):
-        found = tiled.plan(shape, pixels)
+        found = tiled.plan(shape, windows.Room(pixels, 1))
         taken = found[0].size * found[1].size
         assert min(tiled.fewest, image.size) <= taken <= pixels
         bands = list(tiled.bands(lambda a, b: image[a:b], found))
@@ -48,7 +48,7 @@ def test_windows_give_the_whole_to_the_last_bit(tiled, shape, same_bits_everywhe
 
 
 def test_a_large_image_is_really_cut(tiled):
-    found = tiled.plan((300, 400), 100 * 100)
+    found = tiled.plan((300, 400), windows.Room(100 * 100, 1))
     assert len(found[0].windows) * len(found[1].windows) >= 12
 
 
@@ -61,7 +61,7 @@ def test_less_overlap_than_the_field_would_be_wrong():
     image = np.random.default_rng(2).random((83, 90), np.float32)
     whole = runtime.forward(net, image, "upsample")
     tiled = windows.Tiled(net, "upsample", smaller)
-    found = tiled.plan(image.shape, 70 * 70)
+    found = tiled.plan(image.shape, windows.Room(70 * 70, 1))
     result = np.concatenate([band for _, band in tiled.bands(lambda a, b: image[a:b], found)])
     assert result.shape == whole.shape and not np.array_equal(result, whole)
 
@@ -87,6 +87,18 @@ def test_windows_cover_every_pixel_once_and_stay_inside(scale, length, size):
         assert all(field.inputs(start)[0] == begin for begin, start, _ in axis.windows[1:-1])
 
 
+@given(st.integers(1, 900), st.integers(1, 900), st.floats(1e4, 1e6), st.floats(0, 500))
+def test_windows_keep_to_their_room(height, width, size, a_row):
+    """A row of windows takes what it is said to take; where none is found, not even the smallest one fits."""
+    field, room = FIELDS[3], windows.Room(size, 1.5, a_row)
+    found = windows.plan((height, width), (field, field), room, (3 * height - 2, 3 * width - 2))
+    if found is None:
+        rows, columns = (min(n, windows.least(field)) for n in (height, width))
+    else:
+        rows, columns = found[0].size, found[1].size
+    assert (1.5 * rows * columns + a_row * rows <= size) == (found is not None)
+
+
 def test_fewest_pixels_by_hand():
     """IDN's smallest product: 8 maps from 12 x 9 values in each group of layer 2 (32 from 48 maps in 4 groups)."""
     message = idn(3)
@@ -96,9 +108,9 @@ def test_fewest_pixels_by_hand():
 def test_what_cannot_be_cut_is_refused():
     field = FIELDS[3]
     least = windows.least(field)
-    assert windows.plan((500, 500), (field, field), least * least - 1, (1498, 1498)) is None
-    assert windows.plan((500, 500), (field, field), 4999, (1498, 1498), fewest=5000) is None
-    assert windows.plan((500, 500), (field, field), 5100, (1498, 1498), fewest=5000) is not None
+    for pixels, fewest, possible in ((least * least - 1, 1, False), (4999, 5000, False), (5100, 5000, True)):
+        found = windows.plan((500, 500), (field, field), windows.Room(pixels, 1), (1498, 1498), fewest)
+        assert (found is not None) == possible
     with pytest.raises(ValueError, match=f"windows: {least - 1} pixels are too few, expected at least {least}"):
         windows.cut(500, least - 1, field, 1498)
     message = idn(3)
@@ -120,7 +132,7 @@ pixel, constant = net_memory.forward_bytes(net, message)
 side = int((400e6 / pixel) ** 0.5)
 able = memory.reset_peak()
 before = memory.peak_mb()
-evaluation.forward(net, np.zeros((side, side), np.float32), method.output)
+evaluation.forward(net, np.zeros((side, side), np.float32), method.blob)
 print(able, memory.peak_mb() - before, (pixel * side**2 + constant) / 2**20)
 """
 
@@ -146,7 +158,7 @@ def test_onednn_needs_no_columns():
 def test_the_benchmark_s_tiles_overlap_by_what_is_derived():
     """METHODS and docs/methods.md say so; DRRN and MemNet overlap by their scripts' 16 of 52 and 74 pixels."""
     radius = {
-        name: receptive_field(METHODS[name].build(3), METHODS[name].output)[0].radius
+        name: receptive_field(METHODS[name].build(3), METHODS[name].blob)[0].radius
         for name in ("VDSR", "DRCN", "RED30", "DRRN", "MemNet")
     }
     assert {name: METHODS[name].tile[1] for name in ("VDSR", "DRCN", "RED30")} == {

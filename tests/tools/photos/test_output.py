@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tools.common.errors import UserError
-from tools.photos import output, photo, png
+from tools.photos import notes, output, photo, png
 from tools.photos.photo import Extent
 from tools.photos.png import PngWriter
 
@@ -100,33 +100,33 @@ def test_notes_of_hostile_files_take_no_memory(tmp_path):
     bombs = chunk(b"zTXt", b"Z\0\0" + bomb), chunk(b"iTXt", b"I\0\1\0\0\0" + bomb)
     path.write_bytes(with_chunks(*bombs, long_text))
     tracemalloc.start()
-    found = output.notes(path)
+    found = notes.read(path)
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found["Model"] == "IDN" and taken < 1 << 20
     path.write_bytes(with_chunks(*[chunk(b"tEXt", b"n%d\0" % number) for number in range(5000)]))
-    assert len(output.notes(path)) <= png.TEXT_CHUNKS
+    assert len(notes.read(path)) <= png.TEXT_CHUNKS
 
 
 @pytest.mark.parametrize("bad", [b"no key", b"", b"key\0\0\0", b"key\0\0\0\0\0\xff"])
 def test_damaged_notes_are_none(tmp_path, bad):
     (tmp_path / "a.png").write_bytes(with_chunks(chunk(b"iTXt", bad)))
-    assert output.notes(tmp_path / "a.png") == {}
+    assert notes.read(tmp_path / "a.png") == {}
     content = with_chunks(chunk(b"tEXt", b"key\0text"))
     (tmp_path / "b.png").write_bytes(content.replace(b"key\0text", b"key\0tex!"))  # the CRC is another's now
-    assert output.notes(tmp_path / "b.png") == {}
+    assert notes.read(tmp_path / "b.png") == {}
     for end in range(0, 60, 7):
         (tmp_path / "c.png").write_bytes(content[:end])
-        assert output.notes(tmp_path / "c.png") == {}
+        assert notes.read(tmp_path / "c.png") == {}
 
 
 def test_notes_of_what_is_there(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_text("Model", "IDN")
     Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=info)
-    assert output.notes(tmp_path / "a.png") == {"Model": "IDN"}
+    assert notes.read(tmp_path / "a.png") == {"Model": "IDN"}
     (tmp_path / "b.png").write_bytes(b"no png")
-    assert output.notes(tmp_path / "b.png") == output.notes(tmp_path / "c.png") == output.notes(tmp_path) == {}
+    assert notes.read(tmp_path / "b.png") == notes.read(tmp_path / "c.png") == notes.read(tmp_path) == {}
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -219,7 +219,7 @@ def test_a_profile_stays_where_it_fits(tmp_path, suffix, channels, space):
 
 def test_formats_that_cannot_hold_the_picture_are_refused(tmp_path):
     deep, clear = Extent("in.png", 7, 5, 3, deep=True), Extent("in.png", 7, 5, 4, alpha=True)
-    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; take .png or .tif"):
+    with pytest.raises(UserError, match="out.jpg: .jpg holds 8 bits a channel, in.png has 16; use .png or .tif"):
         output.check_format(tmp_path / "out.jpg", deep, (7, 5))
     with pytest.raises(UserError, match="out.bmp: .bmp holds no alpha channel, in.png has one"):
         output.check_format(tmp_path / "out.bmp", clear, (7, 5))

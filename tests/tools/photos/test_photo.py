@@ -90,7 +90,7 @@ def test_a_pipe_is_read_once(tmp_path):
     os.close(sender)
     try:
         source = photo.Source(f"/dev/fd/{receiver}")
-        assert source.header().orientation == 6
+        assert source.header.orientation == 6
         found = source.read()
     finally:
         os.close(receiver)
@@ -101,14 +101,14 @@ def test_a_pipe_is_read_once(tmp_path):
 def test_header_pages_and_format(tmp_path):
     image = Image.fromarray(RGB)
     image.save(tmp_path / "a.webp", save_all=True, append_images=[Image.fromarray(255 - RGB)], lossless=True)
-    about, found = photo.header(tmp_path / "a.webp"), photo.read(tmp_path / "a.webp")
+    about, found = photo.Source(tmp_path / "a.webp").header, photo.read(tmp_path / "a.webp")
     assert (about.format, about.pages, about.height, about.width) == ("WebP", 2, 7, 5)
     assert (found.format, found.pages) == ("WebP", 2) and np.array_equal(found.pixels, RGB)
 
 
 def test_a_limit_of_memory_holds_for_reading(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "a.png")
-    needed = photo.header(tmp_path / "a.png").decode_bytes
+    needed = photo.Source(tmp_path / "a.png").header.decode_bytes
     assert np.array_equal(photo.read(tmp_path / "a.png", needed).pixels, RGB)
     with pytest.raises(DataError, match="of memory to read"):
         photo.read(tmp_path / "a.png", needed - 1)

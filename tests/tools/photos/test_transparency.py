@@ -26,7 +26,7 @@ def enlarger(method, scale):
 
 def enlarged(picture, method="Bicubic", scale=3):
     """The whole result (H, W, C)."""
-    return np.concatenate([rows for rows, _ in enlarger(method, scale).strips(picture)])
+    return np.concatenate([rows for rows, _ in enlarger(method, scale).result(picture).strips()])
 
 
 def disc(colour, kind, soft=False, side=30):

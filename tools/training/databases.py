@@ -1,0 +1,74 @@
+"""The HDF5 databases that a training reads, checked before Caffe sees them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep import hdf5
+from prototxt.solver import PHASE_OF_STAGE
+from tools.nets import caffe_files
+
+MADE_OF = ("source_sha256", "seed", "lr_stride")  # attributes that decide the pairs and their order
+
+
+@dataclass(frozen=True)
+class Database:
+    """A checked HDF5 database.
+
+    Attributes
+    ----------
+    list_path : Path
+        The list that Caffe's `source` names.
+    shards : list of Path
+        The files that it lists.
+    pairs : int
+    largest_bytes : int
+        Of the largest shard, which Caffe holds in memory.
+    made_of : dict
+        What decides the pairs and their order.
+    """
+
+    list_path: Path
+    shards: list
+    pairs: int
+    largest_bytes: int
+    made_of: dict
+
+    def name_for_caffe(self, names):
+        """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
+
+        `names` is a caffe_files.Names. Caffe splits the list at blanks, and its prototxt holds UTF-8 alone.
+        """
+        as_caffe_reads = [os.fsdecode(name) for name in self.list_path.read_bytes().split()]
+        if caffe_files.is_plain(self.list_path.absolute()) and as_caffe_reads == list(map(str, self.shards)):
+            return str(self.list_path.absolute())
+        return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
+
+
+def check(folder, scale, stages):
+    """The databases that `stages` need.
+
+    Parameters
+    ----------
+    folder : Path
+        Where tools/prepare_data.py wrote them.
+    scale : int
+    stages : iterable of str
+
+    Returns
+    -------
+    dict of str to Database
+        By the name of the database: train, finetune, val.
+
+    Raises
+    ------
+    DataError
+        One is missing, damaged, or of another scale or stage; the text says how to make it.
+    """
+    found = {}
+    for name in sorted({PHASE_OF_STAGE[stage] for stage in stages} | {"val"}):
+        list_file = folder / f"x{scale}" / f"{name}.txt"
+        database = hdf5.check_database(list_file, scale, name)
+        made_of = {key: database.attributes[key] for key in MADE_OF}
+        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of)
+    return found

@@ -1,0 +1,79 @@
+"""summary.json: what a finished run was and gave; tools/readme.py reads it."""
+
+from data_prep.images import file_sha256
+from tools.common import memory, provenance
+
+
+def of(run, command):
+    """Sum up a finished run.
+
+    Parameters
+    ----------
+    run : Run
+        Of tools/training/run.py, at its end.
+    command : str
+        As the user typed it.
+
+    Returns
+    -------
+    dict
+        `hours` is the time in iterations, without validation; it counts what was run again after a kill once.
+        `peak_memory_mb` is None unless this process trained: a run that was killed after its last iteration is summed
+        up by the next call.
+    """
+    rows = run.log.rows
+    stages = _stages(rows)
+    psnr = rows[-1].get("psnr") if rows else None  # without rows: log.csv is gone
+    bicubic = run.validation.bicubic
+    device = run.placement.device
+    return {
+        "command": command,
+        "date": provenance.now(),
+        "device": provenance.device_name(device),
+        "gpu": _gpu_options(run.options, device),
+        "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
+        "scale": run.options.scale,
+        "stages": stages,
+        "hours": sum(s["iterations"] / s["iterations_per_second"] for s in stages.values()) / 3600,
+        "psnr": psnr,
+        "bicubic": bicubic,
+        "notes": _notes({"psnr": psnr, "bicubic": bicubic}),
+        "validation": {
+            "name": run.validation.name, "images": len(run.validation.samples), "sha256": run.validation.sha256
+        },
+        "peak_memory_mb": memory.peak_mb() if run.trained else None,
+        "pairs": {name: database.pairs for name, database in run.databases.items()},
+        "weights_sha256": file_sha256(run.result),
+    }  # fmt: skip
+
+
+def _stages(rows):
+    """Of each stage its last row: {stage: what it gave}."""
+    return {
+        row["stage"]: {
+            "iterations": row["iteration"],
+            "loss": row["loss"],
+            "psnr": row.get("psnr"),
+            "iterations_per_second": row["iterations_per_second"],
+        }
+        for row in rows
+    }
+
+
+def _notes(psnrs):
+    """What a reader must know of figures (dict of float or None) that JSON cannot hold: list of str."""
+    return [
+        f"{name}: infinite, an image of the validation set comes out without any error (a flat one does); null here"
+        for name, value in psnrs.items()
+        if value == float("inf")
+    ]
+
+
+def _gpu_options(options, device):
+    """How the GPU computed (dict); empty on the CPU."""
+    if not device.on_gpu:
+        return {}
+    return {
+        "tf32": options.tf32, "deterministic": options.deterministic, "autotune": options.autotune,
+        "graphs": options.graphs, "gpus": len(device.gpus),
+    }  # fmt: skip
