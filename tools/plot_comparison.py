@@ -23,13 +23,12 @@ from data_prep import images
 from data_prep import weights as data_prep_weights
 from data_prep.files import together, write_json
 from tools.benchmarking import measure, paper
-from tools.common import cli, outputs, provenance
+from tools.common import build, cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import panel, style
 from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
-from tools.nets import forward_memory
 
 # image set, image, box of the paper's figures; the boxes were chosen by eye, the paper prints none
 FIGURES = {
@@ -102,7 +101,7 @@ def results(path, scale, methods, weights_dir):
             gaps.append(data_prep_weights.gap(name, scale))
             continue
         protocol = PROTOCOLS[method.protocol]
-        tile = method.tiling(stock=not forward_memory.runs_onednn())
+        tile = method.tiling(stock=build.cpu_engine() == "blas")
         job = measure.Job(path.parent.name, scale, method, [path], weights, None, protocol, tile)
         options = measure.Options()
         result = measure.infer(job, options)

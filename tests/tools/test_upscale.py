@@ -21,17 +21,18 @@ from data_prep import weights as data_prep_weights
 from data_prep.errors import DataError
 from prototxt.receptive import receptive_field
 from tools import upscale
+from tools.common import build
 from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.methods.registry import METHODS, Method
-from tools.nets import forward_memory, runtime
+from tools.nets import runtime
 from tools.photos import photo
 from tools.photos.enlarge import Enlarger
 from tools.photos.run import notes
 
 RANDOM = np.random.default_rng(5)
 # takes more than one window of IDN for a picture of 90x96 pixels
-SMALL = "375M" if forward_memory.runs_onednn() else "430M"
+SMALL = "375M" if build.cpu_engine() == "onednn" else "430M"
 
 
 def picture(height, width, channels=3, kind=np.uint8):

@@ -10,8 +10,9 @@ import os
 
 import numpy as np
 
+from tools.common import build
 from tools.common.errors import UserError
-from tools.nets import forward_memory, net_bytes
+from tools.nets import net_bytes
 
 
 def convert(net, message, engine):
@@ -45,7 +46,7 @@ def cpu_engine(engine, gpu=None):
     """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU (`gpu`) and in other engines."""
     if gpu or engine != "caffe":
         return None
-    return "onednn" if forward_memory.runs_onednn() else "blas"
+    return build.cpu_engine()
 
 
 # the engines that run on a GPU; asked for one, the others would compute on the CPU without a word
