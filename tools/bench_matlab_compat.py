@@ -25,9 +25,8 @@ import numpy as np
 
 import matlab_compat
 from data_prep.files import write_text
-from tools.common import cli, provenance
+from tools.common import cli, memory, provenance
 from tools.common.errors import UserError
-from tools.common.memory import peak
 from tools.common.paths import ROOT
 from tools.peers import environment, imresize, imresize_page
 
@@ -37,21 +36,23 @@ BUDGET = 0.5  # seconds that a candidate may spend on one image and scale before
 FRAME = 4  # pixels left out to judge a candidate without its border
 
 
-def parse(argv):
-    """Read the command line."""
-    parser = cli.Parser(__doc__)
-    add = parser.add_argument
-    add("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="holds oracles/ and data/Set14")
-    add("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
-    add("--out", type=Path, default=ROOT / "results" / "matlab_compat", metavar="DIR", help="results/matlab_compat")
-    add("--page", type=Path, default=ROOT / "docs" / "matlab.md", metavar="FILE", help="docs/matlab.md")
-    add("--rounds", type=int, default=7, metavar="N", help="7")
-    return parser.parse_args(argv)
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--shared", type=Path, metavar="DIR", default=ROOT.parent / "shared",
+                   help="holds oracles/ and data/Set14 (default: shared, beside the checkout)")  # fmt: skip
+    p.add_argument("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
+    p.add_argument("--out", type=Path, metavar="DIR", default=ROOT / "results" / "matlab_compat",
+                   help="default: results/matlab_compat")  # fmt: skip
+    p.add_argument("--page", type=Path, metavar="FILE", default=ROOT / "docs" / "matlab.md",
+                   help="page whose tables are renewed (default: docs/matlab.md)")  # fmt: skip
+    p.add_argument("--rounds", type=int, metavar="N", default=7, help="default: 7")
+    return p
 
 
 def main(argv=None):
     """Measure, write the results, renew the page; gives the exit status."""
-    args = parse(argv)
+    args = parser().parse_args(argv)
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: expected at least 1")
     imresize_page.check(args.page)
@@ -59,7 +60,7 @@ def main(argv=None):
         environment.add_packages(args.peers)
     candidates = {OURS: matlab_compat.imresize, **imresize.peers()}
     report = {"meta": meta(args, argv), "resize": resizing(candidates, args), "metrics": metrics(args)}
-    report["memory"] = memory()
+    report["memory"] = peaks()
     text = imresize_page.markdown(report)
     args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "benchmark.json", json.dumps(report, indent=1) + "\n")
@@ -159,7 +160,7 @@ def _metric_pair(folder, key):
     return [read_image(folder / f"{key}_{part}.png", cv2.IMREAD_GRAYSCALE) for part in ("reference", "bicubic")]
 
 
-def memory():
+def peaks():
     """Peak memory above that before the call, in sizes of the larger image as double; Linux only."""
     rng = np.random.default_rng(0)
     color = rng.integers(0, 256, (2400, 3000, 3), np.uint8)
@@ -175,9 +176,10 @@ def memory():
         "ssim double": (lambda: matlab_compat.ssim(gray, gray), gray.size),
         "ifc double": (lambda: matlab_compat.ifc(gray, gray), gray.size),
     }
-    if not Path("/proc/self/clear_refs").exists():
-        return []
-    return [{"name": name, "double_images": peak(call) / (8 * size)} for name, (call, size) in cases.items()]
+    found = {name: (memory.peak(call), size) for name, (call, size) in cases.items()}
+    return [
+        {"name": name, "double_images": held / (8 * size)} for name, (held, size) in found.items() if held is not None
+    ]
 
 
 def shortest(calls, rounds):

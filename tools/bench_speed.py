@@ -48,8 +48,7 @@ def parser():
                    help=f"of {', '.join(speed_worker.ENGINES)} (default: what is installed)")  # fmt: skip
     p.add_argument("--rounds", type=int, default=9, metavar="N", help="default: 9")
     p.add_argument("--threads", type=int, default=engines.threads(), metavar="N", help="default: all cores")
-    p.add_argument("--weights-dir", type=Path, default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
-                   metavar="DIR", help="default: weights; random weights where it has none")  # fmt: skip
+    cli.add_folder(p, "WEIGHTS", "random weights where it has none")
     p.add_argument("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
     p.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="default: results/speed")
     return p

@@ -140,7 +140,7 @@ def page(report):
             for way, times in ways.items()
         ]  # fmt: skip
         head = [f"{name}: looks", "idle", "busy", "idle, of ours", "busy, of ours"]
-        lines += [markdown.markdown(head, body, text_columns=1), ""]
+        lines += [markdown.table(head, body, text_columns=1), ""]
     return "\n".join(lines)
 
 

@@ -22,18 +22,17 @@ if __name__ == "__main__":
     parent.follow()  # when it measures a row for --resume; before the imports below, which take their time
 
 import argparse
-import os
 import re
 import resource
 import sys
 from pathlib import Path
 
+from matlab_compat.contributions import EDGES
 from tools.benchmarking import measure, paper, plan, reports, row_by_row, tables
 from tools.benchmarking.run import metrics, run_jobs, settings, surroundings
 from tools.common import cli, memory, outputs, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
-from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
 from tools.nets import engines
@@ -59,14 +58,8 @@ def parser():
         metavar="METHOD",
         help=f"of {', '.join(METHODS)}; or all (default: {' '.join(plan.printed())})",
     )
-    p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
-    p.add_argument(
-        "--weights-dir",
-        type=Path,
-        metavar="WEIGHTS",
-        default=_folder("WEIGHTS", "weights"),
-        help="default: weights",
-    )
+    cli.add_folder(p, "DATA")
+    cli.add_folder(p, "WEIGHTS")
     p.add_argument(
         "--weights",
         type=Path,
@@ -78,12 +71,13 @@ def parser():
         "--engine",
         choices=list(engines.ENGINES),
         default="caffe",
-        help="what runs the nets: caffe (default), or on the CPU opencv, onnxruntime (pip install onnx onnxruntime)",
+        help="what runs the nets: caffe (default), cudagraph (Caffe on a GPU, each net recorded as a CUDA graph), or "
+        "on the CPU opencv, onnxruntime (pip install onnx onnxruntime)",
     )
     p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/benchmark; with --from-json: nowhere")
     p.add_argument(
         "--edge",
-        choices=evaluation.EDGES,
+        choices=EDGES,
         default="replicate",
         help="borders of imresize: older or newer MATLAB",
     )
@@ -125,10 +119,6 @@ def parser():
     )
     p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
     return p
-
-
-def _folder(variable, name):
-    return Path(os.environ.get(variable) or ROOT / name)
 
 
 def _repeats(text):

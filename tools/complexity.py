@@ -59,7 +59,7 @@ def table(made):
          f"{r['gmac']:,.2f}"]
         for r in made
     ]  # fmt: skip
-    return markdown.markdown(head, body, text_columns=2)
+    return markdown.table(head, body, text_columns=2)
 
 
 def _count_files(args):

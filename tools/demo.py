@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole job in some minutes, on photographs that come with scikit-image: data, training, table, picture.
+"""The whole job in a few minutes, on photographs that come with scikit-image: data, training, table, picture.
 
     tools/demo.py                      # x3, on the CPU, into demo/
     tools/demo.py --gpu 0 --iters 2000
@@ -106,13 +106,18 @@ def _shift(span, by):
     return slice(span.start + by, span.stop + by)
 
 
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--gpu", metavar="N", default="", help="number of the GPU (default: the CPU)")
+    p.add_argument("--iters", type=int, metavar="N", default=ITERATIONS, help=f"default: {ITERATIONS}")
+    p.add_argument("--out", type=Path, metavar="DIR", default=Path("demo"), help="default: demo")
+    return p
+
+
 def main(argv=None):
     """Run the demo; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("--gpu", default="", help="number of the GPU (default: CPU)")
-    parser.add_argument("--iters", type=int, default=ITERATIONS, help=f"default: {ITERATIONS}")
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="default: demo")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     if args.iters < 1:
         raise UserError(f"--iters: got {args.iters}, expected at least 1")
     outputs.folder(args.out)

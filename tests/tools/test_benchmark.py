@@ -19,7 +19,7 @@ from tools import benchmark
 from tools.benchmarking import paper, reports, tables
 from tools.common import cli, provenance
 from tools.common.errors import UserError
-from tools.common.markdown import markdown, number
+from tools.common.markdown import number, table
 from tools.methods import evaluation
 from tools.nets import runtime
 
@@ -358,7 +358,7 @@ def test_number(value, digits, signed, text):
 
 
 def test_markdown_lines_up():
-    text = markdown(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
+    text = table(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
     assert text.splitlines() == ["| Set   |  PSNR |", "| ----- | ----: |", "| Set14 |   9.1 |", "| a     | 33.30 |"]
 
 

@@ -14,7 +14,6 @@ solver.prototxt. PEERS is a virtual environment whose packages may be imported a
 
 import importlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -221,12 +220,6 @@ MAKERS = {
 }
 
 
-def resident_mb():
-    """Resident memory of this process (int, MB)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
-
-
 def main():
     engine, folder, *peers = sys.argv[1:]
     for environment in peers:
@@ -235,7 +228,7 @@ def main():
     task = Task(folder)
     importlib.import_module(ENGINES[engine])
     memory.reset_peak()
-    before = resident_mb()
+    before = memory.resident_mb() or 0
     run = MAKERS[task.kind][engine](task)
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
