@@ -39,7 +39,7 @@ ENVIRONMENT = {
 
 
 def machine(number):
-    """What was checked on what: versions, device, driver, packages (dict); raises GpuError without a usable GPU."""
+    """What was checked on what: versions, device, driver, packages (dict); raises UserError without a usable GPU."""
     runtime.check_gpu(number)
     facts = build.info()
     if facts is None:
@@ -101,8 +101,8 @@ def parser():
 
 
 def one_gpu(asked):
-    """The number (int) of a --gpu option that takes one; raises GpuError, UserError."""
-    numbers = gpu_driver.numbers(asked)
+    """The number (int) of a --gpu option that takes one; raises UserError."""
+    numbers = runtime.gpu_numbers(asked)
     if len(numbers) > 1:
         raise UserError(f"--gpu: got {asked}, expected one GPU")
     return numbers[0]

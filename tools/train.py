@@ -49,8 +49,9 @@ def parse(argv):
         help="GPU: cuDNN's algorithms by its own guess, not by timing them")  # fmt: skip
     add("--no-graphs", dest="graphs", action="store_false", help="GPU: launch every kernel on its own")
     add("--weights", type=Path, help="start from this .caffemodel; of any scale, the shapes agree")
-    cli.add_folder(parser, "DATA")
-    cli.add_folder(parser, "HDF5", "databases of tools/prepare_data.py")
+    add("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"))
+    add("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
+        help="databases of tools/prepare_data.py (default: data/hdf5)")  # fmt: skip
     add("--val-images", type=Path, help="folder for the validation PSNR (default: DATA/Set5)")
     add("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
     add("--beta1", type=ranges.real(0, 1, below=True), default=0.0, help="0 as the release ran (default), or 0.9")

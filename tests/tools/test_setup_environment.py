@@ -22,7 +22,7 @@ def test_a_wrong_source_is_an_error_even_when_all_is_there(root, tmp_path):
 
 def test_it_needs_the_standard_library_alone(root):
     """It runs before there is an environment: no package is found here, neither ours nor the system's."""
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tools import setup_environment; setup_environment.main()"
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tools import setup_environment as s; s.main()"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, root, "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"idn-caffe \d+\.\d+\.\d+\n", done.stdout)

@@ -17,7 +17,6 @@ from prototxt.errors import NetError
 from tools.common import build, version
 from tools.common.errors import UserError
 from tools.common.paths import FOLDERS, ROOT, folder
-from tools.gpu.driver import GpuError
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,9 +49,9 @@ class _Version(argparse.Action):
 def run(main):
     """Run a tool's `main()` and end the process with its exit status; never returns.
 
-    UserError, DataError, NetError, GpuError, OSError (a missing file, no space left) and a lack of memory become one
-    line on stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing
-    half-written stays, with status 143. Anything else is a bug of ours and keeps its traceback.
+    UserError, DataError, NetError, OSError (a missing file, no space left) and a lack of memory become one line on
+    stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing half-written
+    stays, with status 143. Anything else is a bug of ours and keeps its traceback.
     """
     name = Path(sys.argv[0]).name
     _print_any_name()
@@ -61,7 +60,7 @@ def run(main):
         signal.signal(signal.SIGTERM, _terminated)  # inside: it may come at any moment from here on
         status = main()
         sys.stdout.flush()
-    except (UserError, DataError, NetError, GpuError) as error:
+    except (UserError, DataError, NetError) as error:
         status = _fail(name, error)
     except Terminated:
         status = _fail(name, "terminated", 128 + signal.SIGTERM)

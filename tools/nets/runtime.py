@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
-from tools.common import build
+from tools.common.build import info as build_info
 from tools.common.errors import UserError
 from tools.gpu import driver
 from tools.nets import caffe_files, weight_files
@@ -38,7 +38,7 @@ def use_device(gpu=None):
 
     Raises
     ------
-    GpuError, UserError
+    UserError
         The number is not one, this Caffe was built without CUDA, or the GPU cannot be used. Never a silent CPU run.
     """
     global _device
@@ -46,7 +46,7 @@ def use_device(gpu=None):
         caffe.set_mode_cpu()
         _device = "cpu"
         return _device
-    asked = driver.numbers(gpu)
+    asked = gpu_numbers(gpu)
     if len(asked) > 1:
         raise UserError(f"gpu: got {gpu}, but only training runs on several GPUs; give one number")
     check_gpu(asked[0])
@@ -64,20 +64,26 @@ def on_gpu():
     return _device != "cpu"
 
 
+def gpu_numbers(asked):
+    """Numbers (list of int) of a --gpu option such as "0" or "0,1"; raises UserError."""
+    try:
+        return driver.numbers(asked)
+    except driver.GpuError as error:
+        raise UserError(str(error)) from None
+
+
 def check_gpu(number):
-    """See whether this Caffe can use GPU `number` (int).
+    """Raise UserError unless GPU `number` (int) can be used by this Caffe.
 
     A build of this project is checked with the driver; then, and for a Caffe of the user's own, it is tried in a
     process of its own, since upstream ends the process when something is wrong.
-
-    Raises
-    ------
-    GpuError, UserError
-        It cannot; the text says why.
     """
-    facts = build.info()
-    if facts is not None:
-        driver.check(number, facts)
+    build = build_info()
+    if build is not None:
+        try:
+            driver.check(number, build)
+        except driver.GpuError as error:
+            raise UserError(str(error)) from None
     environment = {**os.environ, "GLOG_minloglevel": "0"}
     probe = subprocess.run([sys.executable, "-c", _PROBE, str(number)], capture_output=True, text=True, env=environment)
     if probe.returncode != 0:
@@ -368,5 +374,5 @@ def forward(net, image, output="upsample"):
 
 def have_graphs():
     """Whether this Caffe can record its passes: this project's CUDA build."""
-    facts = build.info()
-    return facts is not None and facts["variant"] == "cuda"
+    build = build_info()
+    return build is not None and build["variant"] == "cuda"

@@ -13,7 +13,6 @@ from prototxt import solver
 from tools.common import memory, provenance
 from tools.common.errors import UserError
 from tools.figures import curves
-from tools.gpu import driver
 from tools.methods import evaluation
 from tools.nets import runtime
 from tools.training import needed_memory, parallel, run_folder
@@ -190,7 +189,7 @@ def device_of(args):
         os.environ[f"CAFFE_CUDNN_{name}"] = "1" if asked else "0"
     if not args.gpu:
         return Device(runtime.use_device(None))
-    gpus = driver.numbers(args.gpu)
+    gpus = runtime.gpu_numbers(args.gpu)
     for number in gpus[1:]:
         runtime.check_gpu(number)
     name = runtime.use_device(gpus[0])
