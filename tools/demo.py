@@ -17,14 +17,12 @@ import shutil
 import time
 from pathlib import Path
 
-import skimage
-
 import matlab_compat as matlab
 from data_prep import images
 from data_prep.files import atomic_path
 from prototxt.idn import idn
 from tools import benchmark, prepare_data, train
-from tools.common import cli, outputs
+from tools.common import cli, outputs, photographs
 from tools.common.errors import UserError
 from tools.figures import panel
 from tools.methods import evaluation
@@ -56,15 +54,10 @@ def copy_photos(data_dir):
     UserError
         This scikit-image does not carry one of them.
     """
-    origin = Path(skimage.__file__).parent / "data"
     for folder, names in PHOTOS.items():
         for name in names:
-            if not (origin / name).is_file():
-                raise UserError(
-                    f"{origin / name}: scikit-image {skimage.__version__} does not carry it; run `make setup` again"
-                )
             with atomic_path(data_dir / folder / name) as temporary:
-                shutil.copyfile(origin / name, temporary)
+                shutil.copyfile(photographs.path(name), temporary)
 
 
 def step(tool, *argv):

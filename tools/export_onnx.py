@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.files import atomic_path
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.nets import engines, foreign_nets, weight_files
+from tools.nets import engines, foreign_nets, onnx_graph, runtime, weight_files
 
 TOLERANCE = 1e-5
 LARGEST = 2**31 - 1  # bytes of a protobuf message
@@ -80,8 +80,6 @@ def check_arguments(args):
 
 def main(argv=None):
     """Translate, check, write; gives the exit status."""
-    from tools.nets import onnx_graph, runtime
-
     args = parser().parse_args(argv)
     sizes = check_arguments(args)
     engines.check("onnxruntime")

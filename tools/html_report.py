@@ -18,7 +18,7 @@ from pathlib import Path
 from data_prep import images
 from data_prep.files import write_text
 from tools.benchmarking import reports
-from tools.common import cli, outputs, provenance, scratch
+from tools.common import cli, outputs, photographs, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import evaluation
@@ -50,12 +50,10 @@ def pictures(args):
     """Images for the slider: those asked for, else photographs of scikit-image and what is there of the paper's."""
     if args.images:
         return args.images
-    import skimage
 
-    free = [Path(skimage.__file__).parent / "data" / name for name in PHOTOGRAPHS]
-    found = [path for path in free if path.is_file()]
+    free = [photographs.path(name) for name in PHOTOGRAPHS]
     paths = (images.find_in_set(args.data_dir, *image) for image in TEST_IMAGES)
-    return found + [path for path in paths if path is not None]
+    return free + [path for path in paths if path is not None]
 
 
 def main(argv=None):

@@ -14,9 +14,10 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
+from prototxt.registry import NETWORKS
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.nets import matconvnet
+from tools.nets import matconvnet, net_bytes, runtime
 
 
 def parser():
@@ -43,8 +44,6 @@ def target(mat, output=None):
 def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
-    from prototxt.registry import NETWORKS  # here: --help must not need Caffe
-    from tools.nets import net_bytes, runtime
 
     output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)

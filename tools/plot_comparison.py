@@ -176,7 +176,7 @@ def strip(whole, box, scale, found, title, folder, stem):
 
 
 def _rectangle(x, y, w, h, colour, line):
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Rectangle  # here: --help must not wait for it
 
     return Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=colour, linewidth=line)
 

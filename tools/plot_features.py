@@ -25,6 +25,7 @@ from tools.common import cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import style
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 from tools.nets import runtime
 
 UNITS = {"enhancement": "sum{}", "compression": "down{}"}
@@ -73,8 +74,6 @@ def mean_maps(img, scale, weights):
     dict of str to list of ndarray, (h, w), float64
         "enhancement" and "compression", unit 1 to 4.
     """
-    from tools.methods.registry import METHODS  # here: --help must not need Caffe
-
     net = METHODS["IDN"].load(scale, weights)
     runtime.forward(net, evaluation.prepare(img, scale).lr)
     return {
@@ -84,7 +83,7 @@ def mean_maps(img, scale, weights):
 
 def plot(maps, title, folder, stem):
     """Draw `mean_maps` into `folder`/`stem`.png and .svg; gives their paths."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator  # here: --help must not wait for it
 
     height, width = maps["enhancement"][0].shape
     with style.figure(2.1 * BLOCKS, 2 * (2.1 * height / width + 0.6) + 0.4) as figure:

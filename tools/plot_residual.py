@@ -24,6 +24,7 @@ from data_prep.weights import idn_weights
 from tools.common import cli, outputs, provenance
 from tools.figures import style
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 
 BINS = 121
 SHOWN = 99.5  # per cent of the values lie inside the colours of the picture, or edges alone would be seen
@@ -59,8 +60,6 @@ def residuals(img, scale, weights=None):
     base = sample.base.astype(np.float64)
     found = {"ground truth": sample.hr / 255 - base}
     if weights is not None:
-        from tools.methods.registry import METHODS  # here: the graph of the ground truth needs no Caffe
-
         net = METHODS["IDN"].load(scale, weights)
         found["IDN"] = evaluation.super_resolve(net, sample).astype(np.float64) - base
         cli.check_finite(found["IDN"], weights)

@@ -17,10 +17,7 @@ if __name__ == "__main__":
 import os
 import sys
 
-from data_prep import build, hdf5
-from data_prep.counts import add_row
 from data_prep.geometry import IMAGE_SETS, STAGES, geometry
-from data_prep.plan import gather, make_plan
 from tools.common import cli
 from tools.common.errors import UserError
 
@@ -45,8 +42,13 @@ def parser():
 
 
 def main(argv=None):
-    """Run the tool; return the exit status."""
+    """Make the database; gives the exit status."""
     args = parser().parse_args(argv)
+
+    from data_prep import build, hdf5  # here: --help must not wait for h5py
+    from data_prep.counts import add_row
+    from data_prep.plan import gather, make_plan
+
     shape = geometry(args.scale, args.stage, args.stride)
     sources = gather(args.data_dir / (args.set or IMAGE_SETS[shape.stage]), args.skip_bad)
     plan = make_plan(sources, shape, args.seed, shard_mb(args))

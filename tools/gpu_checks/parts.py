@@ -21,7 +21,7 @@ from data_prep.images import list_images, read_image
 from data_prep.weights import idn_weights
 from prototxt import emit, idn, solver
 from prototxt.engine import caffe
-from tools.common import cli, memory, scratch
+from tools.common import cli, memory, photographs, scratch
 from tools.common.markdown import table
 from tools.methods import evaluation
 from tools.nets import engines, runtime
@@ -229,11 +229,8 @@ def _test_images(data_dir):
     folder = Path(data_dir) / "Set5"
     if folder.is_dir():
         return "Set5", {path.name: evaluation.luma(read_image(path)) for path in list_images(folder)}
-    import skimage.data  # slow to import, and not needed where there is Set5
-
-    return "scikit-image's photographs", {
-        name: evaluation.luma(getattr(skimage.data, name)()) for name in ("astronaut", "coffee", "chelsea")
-    }
+    shipped = {name: photographs.path(f"{name}.png") for name in ("astronaut", "coffee", "chelsea")}
+    return "scikit-image's photographs", {name: evaluation.luma(read_image(path)) for name, path in shipped.items()}
 
 
 def table4(number, weights_dir, data_dir):

@@ -19,8 +19,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from google.protobuf import text_format
 
-from tools.common import memory
+from prototxt.engine import caffe
+from tools.common import memory, provenance
+from tools.nets import engines, onnx_graph, runtime
 from tools.peers.environment import add_packages
 
 # name in the tables: module that must be there
@@ -45,8 +48,6 @@ def cpu_engine(engine):
 
 def version(engine):
     """Version (str) of an engine's package, None when it cannot be imported."""
-    from tools.common import provenance
-
     if ENGINES[engine] == "caffe":
         return provenance.caffe_version()
     try:
@@ -72,9 +73,6 @@ class Task:
     """
 
     def __init__(self, folder):
-        from google.protobuf import text_format
-
-        from prototxt.engine import caffe
 
         self.folder = Path(folder)
         about = json.loads((self.folder / "task.json").read_text(encoding="utf-8"))
@@ -86,9 +84,6 @@ class Task:
 
     def solver(self):
         """The solver (SolverParameter) of a training task."""
-        from google.protobuf import text_format
-
-        from prototxt.engine import caffe
 
         text = (self.folder / "solver.prototxt").read_text(encoding="utf-8")
         return text_format.Merge(text, caffe.proto.caffe_pb2.SolverParameter())
@@ -100,8 +95,6 @@ class Task:
 
     def net(self):
         """The net (caffe.Net) with its weights."""
-        from prototxt.engine import caffe
-
         phase = caffe.TEST if self.kind == "forward" else caffe.TRAIN
         net = caffe.Net(str(self.folder / "net.prototxt"), phase)
         net.copy_from(str(self.folder / "net.caffemodel"))
@@ -112,15 +105,11 @@ class Task:
 
 
 def caffe_forward(task):
-    from tools.nets import runtime
-
     net = task.net()
     return lambda: runtime.forward(net, task.image, task.output)
 
 
 def caffe_train(task):
-    from prototxt.engine import caffe
-
     solver = caffe.get_solver(str(task.folder / "solver.prototxt"))
     solver.net.copy_from(str(task.folder / "net.caffemodel"))
     for name, values in task.inputs.items():
@@ -135,8 +124,6 @@ def caffe_train(task):
 
 def converted(engine):
     def make(task):
-        from tools.nets import engines
-
         other = engines.convert(task.net(), task.message, engine)
         return lambda: other(task.image, task.output)
 
@@ -144,9 +131,7 @@ def converted(engine):
 
 
 def openvino_forward(task):
-    import openvino
-
-    from tools.nets import onnx_graph
+    import openvino  # optional
 
     core = openvino.Core()
     model = core.read_model(onnx_graph.model(task.message, task.net(), task.output).SerializeToString())
@@ -158,7 +143,7 @@ def openvino_forward(task):
 
 
 def torch_forward(task, channels_last=False):
-    import torch
+    import torch  # optional
 
     net, shape = _torch_net(task, channels_last)
 
@@ -171,7 +156,7 @@ def torch_forward(task, channels_last=False):
 
 
 def torch_train(task, channels_last=False):
-    import torch
+    import torch  # optional
 
     net, shape = _torch_net(task, channels_last)
     param = task.solver()
@@ -192,9 +177,9 @@ def torch_train(task, channels_last=False):
 
 
 def _torch_net(task, channels_last):
-    import torch
+    import torch  # optional
 
-    from tools.peers.torch_net import TorchNet
+    from tools.peers.torch_net import TorchNet  # needs torch
 
     torch.set_num_threads(task.threads)
     net = TorchNet(task.message, task.net())

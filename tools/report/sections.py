@@ -16,6 +16,7 @@ from tools.common.errors import UserError
 from tools.common.texts import in_html
 from tools.figures import curves
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 from tools.training import log
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -82,7 +83,6 @@ def sliders_section(paths, scale, weights_dir):
     weights = idn_weights(weights_dir, scale)
     if weights is None:
         return f"<p>{in_html(gap('IDN', scale))}, so that there is nothing to compare.</p>"
-    from tools.methods.registry import METHODS  # here: a page without pictures needs no Caffe
 
     net = METHODS["IDN"].load(scale, weights)
     return f'<div class="pairs">{"".join(_slider(path, scale, net) for path in paths)}</div>'
