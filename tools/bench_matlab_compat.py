@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Mismatch and time of matlab_compat and of its peers, and the tables of docs/matlab.md.
+"""Compare matlab_compat with other ports: mismatch against MATLAB and time; renews the tables of docs/matlab.md.
 
-    tools/bench_matlab_compat.py --shared ../shared                       # what is installed
-    tools/bench_matlab_compat.py --shared ../shared --peers /tmp/peers    # and the packages of that environment
+    tools/bench_matlab_compat.py --shared ../shared                       # with what is installed
+    tools/bench_matlab_compat.py --shared ../shared --peers /tmp/peers    # and another environment's packages
 
-The folder --shared holds oracles/ (MATLAB's output, the authors' metrics) and data/Set14. The peers' environment is
-made with `python3 -m venv /tmp/peers` and
+The folder --shared holds oracles/ (MATLAB's output, the authors' metrics) and data/Set14. Make the peers' environment
+with `python3 -m venv /tmp/peers` and
 `/tmp/peers/bin/pip install pillow scikit-image torch resize-right bicubic-pytorch pyiqa basicsr-fixed`.
 
-Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Times are the shortest of --rounds,
-all candidates in turn within each round, so that ratios hold on a machine that does other work too; very slow ones
-take part in fewer rounds.
+Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Each time is the shortest of --rounds.
+The candidates take turns within each round, so that ratios are valid on a busy machine, too; very slow candidates take
+part in fewer rounds.
 """
 
 if __name__ == "__main__":
@@ -32,8 +32,8 @@ from tools.peers import environment, imresize, imresize_page
 
 OURS = "matlab_compat imresize"
 DOWN, UP = (1 / 2, 1 / 3, 1 / 4), (2, 3, 4)
-BUDGET = 0.5  # seconds that a candidate may spend on one image and scale before it is called no more
-FRAME = 4  # pixels left out to judge a candidate without its border
+BUDGET = 0.5  # seconds that a candidate may take for one image and scale; then it is not called again
+FRAME = 4  # border pixels that the second mismatch leaves out
 
 
 def parser():

@@ -4,8 +4,8 @@
     tools/demo.py                      # x3, on the CPU, into demo/
     tools/demo.py --gpu 0 --iters 2000
 
-Every step is the command a user would run for the paper's job (it is printed); only the images are few and the
-training is short.
+Every step is the command that one would run to reproduce the paper (it is printed); there are only fewer images and
+fewer iterations.
 """
 
 if __name__ == "__main__":

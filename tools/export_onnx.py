@@ -2,7 +2,7 @@
 """Write a deploy net and its weights as an ONNX model, checked against Caffe.
 
     tools/export_onnx.py prototxt/generated/idn_x3_deploy.prototxt weights/idn/IDN_x3.caffemodel idn_x3.onnx
-    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the net's last
+    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the last one
     tools/export_onnx.py net.prototxt net.caffemodel net.onnx --sizes 24 31 64 50   # sizes to check: H W H W
 
 The model takes the net's input, `data` (batch, 1, height, width) in the nets of this project, any sizes, float32 in

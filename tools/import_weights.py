@@ -5,8 +5,8 @@
     tools/import_weights.py LapSRN_x4.mat --network lapsrn --scale 4 -o weights/lapsrn/LapSRN_x4.caffemodel
     tools/import_weights.py x3.mat --network srcnn --variant 955
 
-Every array is checked: none may be missing, left over, of another shape or not finite. The report names each
-array, its layer and both shapes. tools/benchmark.py reads .mat files as they are; this is for other programs.
+No array may be missing, left over, of another shape or not finite. The tool prints each array with its layer and both
+shapes. tools/benchmark.py reads .mat files directly; this conversion is for other programs.
 """
 
 if __name__ == "__main__":

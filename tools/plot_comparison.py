@@ -5,10 +5,10 @@
     tools/plot_comparison.py photo.png --scale 3 --box 165 60 126 126 --out runs/figures
     tools/plot_comparison.py photo.png --scale 2 --methods Bicubic IDN --strip --out runs/figures
 
-The box is column, row, width and height in pixels of the image; without it the middle quarter. Scores are those of
-the whole image by each method's own protocol. Methods whose weights are neither in WEIGHTS/ nor in results/models/ are
-left out and named. Writes comparison_NAME_xM.png and .svg, and the scores as .json. --strip draws one row, from the
-small image to the ground truth, and writes strip_NAME_xM.
+The box is column, row, width and height in pixels of the image; by default the middle quarter. Scores are of the whole
+image by each method's own protocol. Methods without weights in WEIGHTS/ and results/models/ are left out and named.
+Writes comparison_NAME_xM.png and .svg, and the scores as .json. --strip draws one row, from the small image to the
+ground truth, and writes strip_NAME_xM.
 """
 
 if __name__ == "__main__":
@@ -44,7 +44,7 @@ COLUMNS = 4  # of the grid of crops
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument("image", nargs="?", type=Path, help="an image of your own, instead of --figure")
+    p.add_argument("image", nargs="?", type=Path, help="your own image, instead of --figure")
     p.add_argument("--figure", type=int, choices=FIGURES, help="the paper's image")
     p.add_argument("--scale", type=int, choices=cli.SCALES, help="default: 4 for a figure of the paper, else 3")
     p.add_argument("--box", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="default: in the middle")

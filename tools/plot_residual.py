@@ -3,11 +3,11 @@
 
     tools/plot_residual.py                                       # butterfly of DATA/Set5 at x3, into results/figures
     tools/plot_residual.py photo.png --scale 2 --out runs/figures
-    tools/plot_residual.py --graph-only                          # the distribution alone, without the picture
+    tools/plot_residual.py --graph-only                          # only the distribution, no picture
 
 The residual is Y of the ground truth less the bicubic enlargement of its small version, both 0..1, where the paper's
-scores are computed (the scale's border is left out). Where IDN's weights are at hand, what IDN gives is drawn over it.
-Writes residual_NAME_xM.png and .svg, and its figures as .json.
+scores are computed (the scale's border is left out). Where IDN's weights are there, the residual that IDN predicts is
+drawn as well. Writes residual_NAME_xM.png and .svg, and its figures as .json.
 """
 
 if __name__ == "__main__":
@@ -36,7 +36,7 @@ def parser():
     p = cli.Parser(__doc__)
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
-    p.add_argument("--graph-only", action="store_true", help="draw no picture: it would show the image")
+    p.add_argument("--graph-only", action="store_true", help="draw no picture, which would show the image")
     cli.add_folders(p)
     return p
 

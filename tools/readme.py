@@ -30,7 +30,7 @@ def summary(folder):
 
 
 def results(folder):
-    """Tables 2 and 3 from results/benchmark: a line a row, each cell ours / the paper's / difference."""
+    """Tables 2 and 3 from results/benchmark, each cell ours / the paper's / difference."""
     return tables.results_block(reports.read_report(folder / "benchmark" / "benchmark.json"))
 
 
@@ -83,7 +83,7 @@ BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "t
 
 
 def renewed(text, folder):
-    """The README's text with every generated block made anew from `folder`, the results folder."""
+    """The README's text with every generated block renewed from `folder`, the results folder."""
     for name, make in BLOCKS.items():
         try:
             block = make(folder)

@@ -553,7 +553,7 @@ def test_from_json_of_something_else(capsys, tmp_path, content):
 def test_from_json_measures_nothing(capsys, root, option):
     report = root / "results" / "benchmark" / "benchmark.json"
     line = refused(capsys, "--from-json", report, *option.split())
-    assert f"--from-json: measures nothing, so that {option.split()[0]} says nothing" in line
+    assert f"--from-json: measures nothing, so that {option.split()[0]} has no effect" in line
 
 
 @pytest.mark.parametrize("value", ["0", "15", "-5", "x", "", "1e3", "\u00b2", "\u0663\u0663", "9" * 30, "nan"])

@@ -161,7 +161,7 @@ def busy_machine(lab):
         busy.wait()
     faults = judge.done(run)
     if two > 3 * one:
-        faults.append(f"{1000 * two:.0f} ms a forward with two threads, {1000 * one:.0f} ms with one")
+        faults.append(f"{1000 * two:.0f} ms per forward pass with two threads, {1000 * one:.0f} ms with one")
     case = f"benchmark under nice: {1000 * two:.0f} ms with two threads, {1000 * one:.0f} with one"
     yield lab.result(case, faults, run)
 

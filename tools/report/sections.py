@@ -30,7 +30,7 @@ SUMMARY, FIGURE_JSON = "summary.json of tools/train.py", "figure's .json of tool
 
 
 def data_uri(content, kind):
-    """The bytes of a picture as an address that needs no network."""
+    """The bytes of a picture as a data: address."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
