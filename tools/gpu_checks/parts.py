@@ -256,12 +256,12 @@ def table4(number, weights_dir, data_dir):
     lines = [
         f"{name}; milliseconds, copies to the GPU and back included, median of 20 after 5. The first forward at a new "
         "size takes some tens of milliseconds more.",
-        "", _forward_times(rows), "", f"GPU memory of the process at the end: {used.held_mb} MB.",
+        "", forward_times(rows), "", f"GPU memory of the process at the end: {used.held_mb} MB.",
     ]  # fmt: skip
     return {"ok": True, "images": name, "rows": rows, "memory_mb": used.held_mb, "lines": lines}
 
 
-def _forward_times(rows):
+def forward_times(rows):
     """Milliseconds of every image (dict of scale to dict of image to dict) and their means as a table."""
     body = []
     for scale, found in rows.items():

@@ -36,7 +36,6 @@ ENGINES = {
     "OpenVINO": "openvino",
     "OpenCV": "cv2",
 }
-TRAINABLE = ("Caffe, OpenBLAS", "Caffe, oneDNN", "PyTorch", "PyTorch channels_last")
 # iterations behind the loss that is compared
 WARM_UP = 3
 
