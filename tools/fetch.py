@@ -31,6 +31,7 @@ from data_prep.mirrors import open_mirror
 from data_prep.weights import _entry, _home
 from tools.common import cli
 from tools.common.errors import UserError
+from tools.common.paths import ROOT
 
 
 def parse(argv):
@@ -39,12 +40,16 @@ def parse(argv):
     add = parser.add_argument
     add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, weights, BSD100, Urban100")
     add("--method", nargs="+", metavar="NAME", help="published weights of these methods instead of sets")
-    cli.add_folder(parser, "DATA")
-    cli.add_folder(parser, "WEIGHTS")
+    add("--data-dir", default=_folder("DATA", "data"), metavar="DIR", help="DATA, else data")
+    add("--weights-dir", default=_folder("WEIGHTS", "weights"), metavar="DIR", help="WEIGHTS, else weights")
     add("--mirror", default=os.environ.get("FETCH_MIRROR"), metavar="WHERE", help="folder or address")
     add("--retries", type=int, default=3, metavar="N", help="further attempts at a broken download")
     add("--force", action="store_true", help="replace files that differ from the manifest")
     return parser.parse_args(argv)
+
+
+def _folder(variable, name):
+    return os.environ.get(variable) or str(ROOT / name)
 
 
 def main(argv=None):
