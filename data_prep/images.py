@@ -197,10 +197,33 @@ def inspect(path):
     DataError
         The file is missing, empty, truncated, or no image.
     """
+    return _examined(path)[0]
+
+
+def examine(path):
+    """`inspect` and `read_image` in one: an image file is read and decoded once.
+
+    Returns
+    -------
+    ImageInfo
+    ndarray, (H, W, 3) RGB or (H, W) gray, uint8 [0, 255]
+
+    Raises
+    ------
+    DataError
+        As `read_image`.
+    """
+    info, picture = _examined(path)
+    return info, im2uint8(picture.pixels)
+
+
+def _examined(path):
+    """ImageInfo and pictures.Picture of a file."""
     path = Path(path)
     content = load(path)
-    found = picture_of(content, path).header
-    return ImageInfo(
+    picture = picture_of(content, path)
+    found = picture.header
+    info = ImageInfo(
         path=path,
         height=found.height,
         width=found.width,
@@ -210,6 +233,7 @@ def inspect(path):
         pages=found.pages,
         sha256=hashlib.sha256(content).hexdigest(),
     )
+    return info, picture
 
 
 def read_image(path):

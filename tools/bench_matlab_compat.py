@@ -55,7 +55,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: expected at least 1")
-    imresize_page.check(args.page)
+    imresize_page.check_page(args.page)
     if args.peers:
         environment.add_packages(args.peers)
     candidates = {OURS: matlab_compat.imresize, **imresize.peers()}

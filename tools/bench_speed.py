@@ -54,7 +54,7 @@ def parser():
     return p
 
 
-def check(args):
+def check_numbers(args):
     """Raise UserError for numbers that cannot be measured."""
     for name, values, least in (("rounds", [args.rounds], 1), ("threads", [args.threads], 1), ("sizes", args.sizes, 8)):
         for value in values:
@@ -91,7 +91,7 @@ def main(argv=None):
     """Measure and write cpu.json and cpu.md; gives the exit status."""
     args = parser().parse_args(argv)
     argv = sys.argv[1:] if argv is None else list(argv)
-    check(args)
+    check_numbers(args)
     if args.peers:
         environment.add_packages(args.peers)
     versions = available(args.engines)

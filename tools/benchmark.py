@@ -17,22 +17,20 @@ asked for by name, the tool stops before it measures anything. Writes benchmark.
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
-    from tools.common import parent
-
-    parent.follow()  # when it measures a row for --resume; before the imports below, which take their time
-
 import argparse
 import re
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from matlab_compat.contributions import EDGES
-from tools.benchmarking import measure, paper, plan, reports, row_by_row, tables
+from tools.benchmarking import material, measure, paper, plan, reports, row_by_row, tables
 from tools.benchmarking.run import metrics, run_jobs, settings, surroundings
 from tools.common import cli, memory, outputs, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.gpu.device import CPU, Device
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
 from tools.nets import engines
@@ -66,7 +64,7 @@ def parser():
         metavar="FILE",
         help="your own .caffemodel, for one method and one scale",
     )
-    p.add_argument("--gpu", metavar="N", help="number of the GPU (default: the CPU)")
+    p.add_argument("--gpu", type=Device.parse, default=CPU, metavar="N", help="number of the GPU (default: the CPU)")
     p.add_argument(
         "--engine",
         choices=list(engines.ENGINES),
@@ -135,18 +133,30 @@ def _at_least(least, text):
     return int(text)
 
 
-def measured(args, argv):
-    """The report (dict with meta and rows) that the command line asks for."""
+def prepared(args, argv, held):
+    """Jobs (list of Job), inspected, and the report's meta (dict), after the folder and the device are there."""
     jobs = plan.plan(args)
     outputs.folder(args.out)
-    gpu = memory.GpuMemory(args.gpu) if args.gpu else None  # before Caffe takes the GPU
-    meta = {**surroundings(args, argv), **settings(args, jobs)}
-    plan.check(jobs)
-    pictures = args.out / "images" if args.save_images else None
-    options = measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu)
-    rows = run_jobs(jobs, options)
+    about = surroundings(args, argv)
+    jobs = plan.inspected(jobs, held)
+    return jobs, {**about, **settings(args, jobs)}
+
+
+def measured(args, argv):
+    """The report (dict with meta and rows) that the command line asks for."""
+    gpu = memory.GpuMemory(args.gpu.number) if args.gpu.on_gpu else None  # before Caffe takes the GPU
+    held = material.Material(nets=0) if gpu else material.Material()  # a GPU's memory is for the row that runs
+    jobs, meta = prepared(args, argv, held)
+    plan.check_nets(jobs, held)
+    rows = run_jobs(jobs, replace(options(args), gpu=gpu), held)
     meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"meta": meta, "rows": rows}
+
+
+def options(args):
+    """How to measure (measure.Options)."""
+    pictures = args.out / "images" if args.save_images else None
+    return measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine)
 
 
 def resumed(args, argv):
@@ -154,11 +164,8 @@ def resumed(args, argv):
     given = {"--save-images": args.save_images, "--update": args.update}
     for option in (name for name, value in given.items() if value):
         raise UserError(f"--resume: does not go with {option}; run it without one of them")
-    jobs = plan.plan(args)
-    outputs.folder(args.out)
-    meta = {**surroundings(args, argv), **settings(args, jobs)}
-    plan.check(jobs)
-    report, failed = row_by_row.run(jobs, meta, args, metrics(args.tables))
+    jobs, meta = prepared(args, argv, material.Material(pictures=0))
+    report, failed = row_by_row.run(jobs, meta, options(args), args.gpu, args.out)
     show(report, None)
     print(f"written: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)
     if failed:
@@ -173,7 +180,7 @@ def main(argv=None):
     if args.from_json:
         return _rendered(args)
     args.tables = sorted(set(args.tables or paper.TABLES))
-    engines.check(args.engine, args.gpu)
+    engines.check_engine(args.engine, args.gpu)
     if args.random_weights and args.tables != [4]:
         raise UserError("--random-weights: makes no picture worth a score; give it with --tables 4 alone")
     if args.repeats is None:
@@ -194,7 +201,7 @@ MEASURING = ("datasets", "scales", "methods", "weights", "gpu", "tile", "repeats
 
 def _rendered(args):
     """Show an earlier report; gives the exit status."""
-    given = [name for name in MEASURING if getattr(args, name) not in (None, False)]
+    given = [name for name in MEASURING if getattr(args, name) not in (None, False, CPU)]
     if given:
         option = given[0].replace("_", "-")
         raise UserError(f"--from-json: measures nothing, so that --{option} has no effect; give one of them alone")

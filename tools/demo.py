@@ -86,7 +86,7 @@ def picture(image_path, weights, path):
     small = (slice(rows.start // scale, rows.stop // scale), slice(columns.start // scale, columns.stop // scale))
     pictures = [(f"LR, 1/{scale}", lr[small])]
     for name, result in results.items():
-        sr = evaluation.quantise(result)
+        sr = matlab.im2uint8(result)
         psnr = evaluation.score(sample.hr, sr, scale, ("psnr",))["psnr"]
         coloured = evaluation.colour(img, sr, scale)
         pictures.append((f"{name}, {psnr:.2f} dB", coloured[_shift(rows, -scale), _shift(columns, -scale)]))

@@ -82,7 +82,7 @@ def main(argv=None):
     """Translate, check, write; gives the exit status."""
     args = parser().parse_args(argv)
     sizes = check_arguments(args)
-    engines.check("onnxruntime")
+    engines.check_engine("onnxruntime")
     message = foreign_nets.read_with(args, args.prototxt, sizes)
     runtime.use_device()
     net = runtime.build_net(message, args.weights)

@@ -27,6 +27,7 @@ from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.gpu import driver as gpu_driver
 from tools.gpu import smi
+from tools.gpu.device import Device
 from tools.gpu_checks.report import TITLES, markdown
 from tools.nets import runtime
 
@@ -39,17 +40,17 @@ ENVIRONMENT = {
 
 
 def machine(number):
-    """What was checked on what: versions, device, driver, packages (dict); raises UserError without a usable GPU."""
+    """What was checked on what: versions, device, driver, packages (dict); raises GpuError without a usable GPU."""
     runtime.check_gpu(number)
     facts = build.info()
     if facts is None:
         raise UserError("CAFFE_PYTHONPATH points to another Caffe; unset it to check this project's build")
     driver = gpu_driver.driver()
-    device = driver.devices[number]
+    gpu = driver.gpus[number]
     return {
-        "device": device.name,
-        "memory_mb": device.memory_mb,
-        "compute_capability": ".".join(map(str, device.capability)),
+        "device": gpu.name,
+        "memory_mb": gpu.memory_mb,
+        "compute_capability": ".".join(map(str, gpu.capability)),
         "driver": smi.driver(number),
         "driver_cuda": ".".join(map(str, driver.cuda)),
         "processor": provenance.processor(),
@@ -101,11 +102,11 @@ def parser():
 
 
 def one_gpu(asked):
-    """The number (int) of a --gpu option that takes one; raises UserError."""
-    numbers = runtime.gpu_numbers(asked)
-    if len(numbers) > 1:
+    """The number (int) of a --gpu option that takes one; raises GpuError, UserError."""
+    device = Device.parse(asked)
+    if len(device.gpus) != 1:
         raise UserError(f"--gpu: got {asked}, expected one GPU")
-    return numbers[0]
+    return device.number
 
 
 def main(argv=None):

@@ -22,7 +22,7 @@ import matlab_compat as matlab
 from data_prep import images
 from data_prep import weights as data_prep_weights
 from data_prep.files import together, write_json
-from tools.benchmarking import measure, paper
+from tools.benchmarking import material, measure, paper
 from tools.common import build, cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import panel, style
@@ -76,12 +76,14 @@ def check_box(box, shape, scale, name):
     return box
 
 
-def results(path, scale, methods, weights_dir):
+def results(info, held, scale, methods, weights_dir):
     """Colour pictures and scores of methods on one image.
 
     Parameters
     ----------
-    path : Path
+    info : ImageInfo
+    held : Material
+        Has the image.
     scale : int
     methods : list of str
     weights_dir : Path
@@ -93,7 +95,7 @@ def results(path, scale, methods, weights_dir):
     list of str
         Why the others are not there.
     """
-    img, found, gaps = images.read_image(path), {}, []
+    img, found, gaps = held.image(info), {}, []
     for name in methods:
         method = METHODS[name]
         weights = _weights(name, scale, weights_dir)
@@ -102,10 +104,10 @@ def results(path, scale, methods, weights_dir):
             continue
         protocol = PROTOCOLS[method.protocol]
         tile = method.tiling(stock=build.cpu_engine() == "blas")
-        job = measure.Job(path.parent.name, scale, method, [path], weights, None, protocol, tile)
+        job = measure.Job(info.path.parent.name, scale, method, [info.path], weights, None, protocol, tile, (info,))
         options = measure.Options()
-        result = measure.infer(job, options)
-        (scores,) = measure.score(job, result, options)
+        result = measure.infer(job, options, held)
+        (scores,) = measure.score(job, result, options, held)
         picture = evaluation.colour(img, result[0].sr, scale)
         label = f"{name}, trained here" if weights and weights.parent == data_prep_weights.OURS else name
         found[label] = picture, {metric: scores.get(metric) for metric in evaluation.METRICS}
@@ -196,7 +198,9 @@ def main(argv=None):
     """Draw a comparison; gives the exit status."""
     args = parser().parse_args(argv)
     path, scale, box = chosen(args)
-    img = images.read_image(path)
+    held = material.Material()
+    info = held.inspect(path)
+    img = held.image(info)
     evaluation.check_size(img.shape, scale, path)
     box = check_box(box, img.shape[:2], scale, path.name)
     for name in args.methods or ():
@@ -204,13 +208,13 @@ def main(argv=None):
             raise UserError(f"--methods: {data_prep_weights.gap(name, scale)}")
     outputs.folder(args.out)
     methods = args.methods or [name for name, method in METHODS.items() if method.printed]
-    found, gaps = results(path, scale, methods, args.weights_dir)
+    found, gaps = results(info, held, scale, methods, args.weights_dir)
     kind, draw = ("strip", strip) if args.strip else ("comparison", plot)
     stem = f"{kind}_{path.stem}_x{scale}"
     scores = {name: scores for name, (_, scores) in found.items()}
     report = {
         "command": provenance.command("tools/plot_comparison.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": images.file_sha256(path),
+        "image_sha256": info.sha256,
         "box": list(box),
         "scores": scores,
         "missing": gaps,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+import matlab_compat as matlab
 from data_prep import images
 from data_prep.files import together, write_json
 from data_prep.weights import idn_weights
@@ -63,7 +64,7 @@ def residuals(img, scale, weights=None):
         net = METHODS["IDN"].load(scale, weights)
         found["IDN"] = evaluation.super_resolve(net, sample).astype(np.float64) - base
         cli.check_finite(found["IDN"], weights)
-    return {name: evaluation.compared(one, scale) for name, one in found.items()}
+    return {name: matlab.shave(one, scale) for name, one in found.items()}
 
 
 def numbers(residual):

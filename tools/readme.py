@@ -65,7 +65,7 @@ def training(folder):
     for path in sorted((folder / "training").glob("*/summary.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
         printed = paper.compare({"dataset": run["validation"]["name"], "scale": run["scale"], "method": "IDN",
-                                 **dict.fromkeys(paper.FIGURES)})["paper"]["psnr"]  # fmt: skip
+                                 **dict.fromkeys(paper.METRICS)})["paper"]["psnr"]  # fmt: skip
         name = path.parent.name
         body.append([
             f"[{name}](results/training/{name}/log.csv), {run['validation']['name']} x{run['scale']}",

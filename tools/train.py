@@ -78,7 +78,7 @@ def main(argv=None):
     if args.weights:
         check_start(args.weights)
     plan = ", ".join(f"{stage} {n:,}" for stage, n in lengths.items())
-    print(f"IDN x{args.scale} on {device.name}: {plan} iterations; validation on {len(samples)} images of "
+    print(f"IDN x{args.scale} on {device}: {plan} iterations; validation on {len(samples)} images of "
           f"{args.val_images}, bicubic {decibels(bicubic)}", flush=True)  # fmt: skip
     with run_folder.claimed(args.out):
         return run_stages(args, argv, lengths, device, samples, bicubic)

@@ -28,6 +28,7 @@ from matlab_compat.pictures.memory import available
 from tools.common import cli, memory
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.gpu.device import Device
 from tools.methods.registry import METHODS
 from tools.photos.run import notes, run
 from tools.photos.tasks import tasks
@@ -80,7 +81,7 @@ def weights(args, method):
         raise UserError(f"{gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    weight_check.check_weights(method, args.scale, path)
+    weight_check.checked_net(method, args.scale, path)
     return path
 
 
@@ -112,12 +113,13 @@ def main(argv=None):
     )
     from tools.photos.enlarge import Enlarger
 
-    engines.check(args.engine, args.gpu)
-    device = runtime.use_device(args.gpu)
+    device = Device.parse(args.gpu)
+    engines.check_engine(args.engine, device)
+    runtime.use_device(device)
     path = weights(args, method)
     limit, said = allowed(args.memory)
     enlarger = Enlarger(
-        method, args.scale, path, engine=args.engine, gpu=device != "cpu", memory=limit, allowed=said
+        method, args.scale, path, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said
     )
     return run(todo, enlarger, notes(enlarger, path, device, args.engine), args, own)
 

@@ -20,6 +20,8 @@ from tools.benchmarking import paper, reports, tables
 from tools.common import cli, provenance
 from tools.common.errors import UserError
 from tools.common.markdown import number, table
+from tools.gpu.device import Device
+from tools.gpu.driver import GpuError
 from tools.methods import evaluation
 from tools.nets import runtime
 
@@ -108,7 +110,7 @@ def test_rows_keep_the_contract(report):
     for row in rows:
         assert contract <= set(row)
         assert set(row["paper"]) == set(row["delta"]) == {"psnr", "ssim", "ifc", "seconds"}
-        for figure in paper.FIGURES:
+        for figure in paper.METRICS:
             if row[figure] is not None and row["paper"][figure] is not None:
                 assert row["delta"][figure] == pytest.approx(row[figure] - row["paper"][figure], abs=1e-12)
             else:
@@ -213,7 +215,7 @@ def test_own_set_and_own_weights(bench, weights):
     own = weights / "idn" / "IDN_x2.caffemodel"
     result = bench("--datasets", "Holiday", "--scales", 2, "--weights", own, "--tables", 2)
     row = find(result, "Holiday", 2, "IDN")
-    assert row["psnr"] > 10 and row["paper"] == dict.fromkeys(paper.FIGURES) == row["delta"]
+    assert row["psnr"] > 10 and row["paper"] == dict.fromkeys(paper.METRICS) == row["delta"]
 
 
 def test_missing_weights_are_a_gap(bench):
@@ -534,11 +536,11 @@ def test_out_is_a_file(capsys, data, weights, tmp_path):
 
 def test_gpu_that_is_not_there(refusal):
     try:
-        runtime.use_device(9)
-    except UserError as error:
+        runtime.use_device(Device((9,)))
+    except GpuError as error:
         assert refusal("--datasets", "Set5", "--gpu", 9).endswith(str(error))
     else:
-        runtime.use_device(None)
+        runtime.use_device()
         pytest.skip("this machine has ten GPUs")
 
 

@@ -14,6 +14,7 @@ from tools import gpu_check
 from tools.common import cli, parent
 from tools.common.errors import UserError
 from tools.gpu import driver
+from tools.gpu.device import CPU, Device
 from tools.gpu_checks import report
 from tools.nets import engines, runtime
 from tools.training import parallel, stepping
@@ -23,59 +24,45 @@ CPU_BUILD = {"variant": "cpu"}
 # as caffe_build.info() has it for `make setup GPU=0`
 CUDA_BUILD = {"variant": "cuda", "cuda": "13.0.88", "cuda_archs": "75-real 80-real 90-real 120-real 120-virtual",
               "cuda_libraries": "/opt/cuda"}  # fmt: skip
-H100 = driver.Device("NVIDIA H100 80GB HBM3", 81079, (9, 0))
+H100 = driver.Gpu("NVIDIA H100 80GB HBM3", 81079, (9, 0))
+
+BOTH = Device((0, 1))
 
 
-def found(*devices, cuda=(13, 0)):
-    return driver.Driver(cuda, list(devices or (H100,)))
+def found(*gpus, cuda=(13, 0)):
+    return driver.Driver(cuda, list(gpus or (H100,)))
 
 
 def has_gpu():
     try:
-        return bool(driver.driver().devices)
+        return bool(driver.driver().gpus)
     except driver.GpuError:
         return False
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("0", [0]), (3, [3]), ("0,1", [0, 1]), ("2, 0", [2, 0])])
-def test_numbers(asked, expected):
-    assert driver.numbers(asked) == expected
-
-
-@pytest.mark.parametrize("asked", ["", "x", "-1", "0,", "0 1", "1.5"])
-def test_no_numbers(asked):
-    with pytest.raises(driver.GpuError, match=r"expected the number of a GPU as in nvidia-smi"):
-        driver.numbers(asked)
-
-
-def test_a_gpu_named_twice():
-    with pytest.raises(driver.GpuError, match="got '0,0', expected every GPU once"):
-        driver.numbers("0,0")
-
-
 def test_a_usable_gpu():
-    assert driver.check(0, CUDA_BUILD, found()) == H100
+    assert driver.check_gpu(0, CUDA_BUILD, found()) == H100
     # a later minor version of CUDA needs no later driver
-    assert driver.check(0, {**CUDA_BUILD, "cuda": "13.2.1"}, found()) == H100
-    assert driver.check(1, CUDA_BUILD, found(driver.Device("old", 1, (5, 0)), H100)) == H100
+    assert driver.check_gpu(0, {**CUDA_BUILD, "cuda": "13.2.1"}, found()) == H100
+    assert driver.check_gpu(1, CUDA_BUILD, found(driver.Gpu("old", 1, (5, 0)), H100)) == H100
 
 
 def test_a_cpu_build_is_not_asked():
     with pytest.raises(driver.GpuError, match=r"gpu 0: this Caffe was built for the CPU only; run `make setup GPU=0`"):
-        driver.check(0, CPU_BUILD, found())
+        driver.check_gpu(0, CPU_BUILD, found())
 
 
 def test_an_old_driver():
     text = r"gpu 0: the NVIDIA driver is too old, it supports CUDA 12\.4 .* with CUDA 13\.0: update .* CUDA 12 toolkit"
     with pytest.raises(driver.GpuError, match=text):
-        driver.check(0, CUDA_BUILD, found(cuda=(12, 4)))
+        driver.check_gpu(0, CUDA_BUILD, found(cuda=(12, 4)))
 
 
 def test_no_such_gpu():
     with pytest.raises(driver.GpuError, match=r"gpu 3: no such GPU; there is 0 NVIDIA H100 80GB HBM3$"):
-        driver.check(3, CUDA_BUILD, found())
+        driver.check_gpu(3, CUDA_BUILD, found())
     with pytest.raises(driver.GpuError, match=r"there are 0 NVIDIA H100 80GB HBM3, 1 b"):
-        driver.check(2, CUDA_BUILD, found(H100, driver.Device("b", 1, (9, 0))))
+        driver.check_gpu(2, CUDA_BUILD, found(H100, driver.Gpu("b", 1, (9, 0))))
 
 
 @pytest.mark.parametrize(
@@ -91,13 +78,13 @@ def test_no_such_gpu():
     ],
 )
 def test_architectures(capability, archs, fits):
-    device = driver.Device("a GPU", 1, capability)
+    gpu = driver.Gpu("a GPU", 1, capability)
     build = {**CUDA_BUILD, "cuda_archs": archs}
     if fits:
-        assert driver.check(0, build, found(device)) == device
+        assert driver.check_gpu(0, build, found(gpu)) == gpu
         return
     with pytest.raises(driver.GpuError, match=rf"compute capability {capability[0]}\.{capability[1]}, .* CUDA_ARCHS="):
-        driver.check(0, build, found(device))
+        driver.check_gpu(0, build, found(gpu))
 
 
 # versions of one release, as installed on the machine of results/gpu
@@ -123,33 +110,33 @@ def test_no_driver_is_one_line():
     with pytest.raises(driver.GpuError, match=r"NVIDIA driver .*leave GPU empty to run on the CPU"):
         driver.driver()
     with pytest.raises(driver.GpuError, match=r"^gpu 0: .*NVIDIA driver"):
-        driver.check(0, CUDA_BUILD)
+        driver.check_gpu(0, CUDA_BUILD)
 
 
 def test_several_gpus_are_for_training():
-    with pytest.raises(UserError, match="got 0,1, but only training runs on several GPUs"):
-        runtime.use_device("0,1")
+    with pytest.raises(UserError, match="gpu 0,1: only training runs on several GPUs"):
+        runtime.use_device(BOTH)
 
 
 def test_several_gpus_need_nccl_and_an_even_batch(monkeypatch):
     monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: False)
     with pytest.raises(UserError, match="gpu 0,1: this Caffe was built without NCCL"):
-        parallel.check([0, 1], 64)
+        parallel.check(BOTH, 64)
     monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: True)
-    parallel.check([0, 1], 64)
+    parallel.check(BOTH, 64)
     with pytest.raises(UserError, match="batch: got 64 for 3 GPUs, expected a multiple of 3"):
-        parallel.check([0, 1, 2], 64)
+        parallel.check(Device((0, 1, 2)), 64)
 
 
 def test_graphs_are_for_the_gpu():
     from prototxt.idn import idn
 
-    runtime.use_device(None)
+    runtime.use_device()
     message = idn(3, "deploy")
     net = runtime.build_net(message)
     with pytest.raises(UserError, match="engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu"):
         engines.convert(net, message, "cudagraph")
-    assert isinstance(stepping.stepper(None, "cpu"), stepping.Plain)
+    assert isinstance(stepping.stepper(None, CPU), stepping.Plain)
 
 
 @pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
@@ -204,7 +191,7 @@ def test_parts_on_a_gpu(root, part):
     assert json.loads(done.stdout.splitlines()[-1])["ok"]
 
 
-# out of memory: what the CUDA build raises (pycaffe/cuda/compat.h) ------------------------------------------
+# out of memory: what the CUDA build raises (pycaffe/cuda) ------------------------------------------
 
 FULL = "out of memory on GPU 0: 900 MB more are needed, 10 of 81079 MB are free"
 
@@ -227,10 +214,23 @@ def test_another_runtime_error_stays_a_bug():
         cli.run(bug)
 
 
+def test_a_lack_of_memory_has_a_type():
+    """Whoever runs a net or turns a solver's crank gets a MemoryError for what Caffe says in words only."""
+
+    class Full:
+        def step(self, _):
+            raise RuntimeError(FULL)
+
+    for crank in (stepping.Plain(Full()), object.__new__(stepping.Graphs)):
+        crank.graphs = Full()
+        with pytest.raises(MemoryError, match=r"900 MB more are needed"):
+            crank.step(1)
+
+
 def test_training_says_which_batch_does_not_fit(tmp_path):
     class Full:
         def step(self, count):
-            raise RuntimeError(FULL)
+            raise MemoryError(FULL)
 
     settings = Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
     stage = Stage(settings, default_rhythm(10), tmp_path, None, None, [], None)

@@ -52,7 +52,7 @@ def save(path, img):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Folder with IDN weights as Caffe's filler makes them, for x2 and x3."""
-    runtime.use_device(None)
+    runtime.use_device()
     folder = tmp_path_factory.mktemp("weights")
     (folder / "idn").mkdir()
     for scale in (2, 3):
@@ -88,11 +88,11 @@ def test_interior_is_the_papers_protocol(name, scale):
         assert np.array_equal(result, matlab.im2uint8(sample.base))
         return
     result = np.concatenate([band for _, band in bands])
-    expected = method.finish(runtime.forward(enlarger.tiled.net, method.take(sample), method.output), sample)
+    expected = method.finish(runtime.forward(enlarger.tiled.net, method.take(sample), method.blob), sample)
     assert result.shape == expected.shape == (75 * scale, 80 * scale)
     border = 0
     if method.starts_late:
-        border = scale * (receptive_field(method.build(scale), method.output)[0].radius + 1)
+        border = scale * (receptive_field(method.build(scale), method.blob)[0].radius + 1)
         # and the border is filled: what the protocol leaves to the bicubic there has a residual as well
         assert not np.array_equal(result[0], expected[0]) and np.abs(result - sample.base)[0].max() > 0
     assert result[border:, border:].size > 0
@@ -110,7 +110,7 @@ def test_the_border_with_the_released_weights(shared):
         result = np.concatenate([band for _, band in enlarger.luma(photo.Photo(None, lr))])
         sample = evaluation.Sample("x", 3, hr, matlab.im2single(lr), matlab.imresize(matlab.im2single(lr), 3))
         protocol = evaluation.super_resolve(enlarger.tiled.net, sample)
-        whole, papers = (matlab.psnr(hr, evaluation.quantise(one)) for one in (result, protocol))
+        whole, papers = (matlab.psnr(hr, matlab.im2uint8(one)) for one in (result, protocol))
         gains.append(whole - papers)
     assert min(gains) > -0.05 and np.mean(gains) > 0.01  # measured: -0.02 and 0.02 dB
 
@@ -543,7 +543,7 @@ def test_memory_of_earlier_pictures_counts(weights, tmp_path):
     code = (
         "import sys; from pathlib import Path; from tools.nets import runtime; from tools.common import memory\n"
         "from tools.photos import photo; from tools.photos.enlarge import Enlarger\n"
-        "from tools.methods.registry import METHODS; runtime.use_device(None)\n"
+        "from tools.methods.registry import METHODS; runtime.use_device()\n"
         "e = Enlarger(METHODS['IDN'], 2, Path(sys.argv[1]), memory=600 << 20); folder = Path(sys.argv[2])\n"
         "small = photo.read(folder / 'a.png'); list(e.strips(small)); held = e._held\n"
         "source = photo.Source(folder / 'b.png'); e.check(source.extent(), source.reading_bytes())\n"

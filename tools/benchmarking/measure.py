@@ -15,7 +15,9 @@ from typing import Optional
 import cv2
 import numpy as np
 
-from data_prep import files, images
+import matlab_compat as matlab
+from data_prep import files
+from data_prep.images import ImageInfo
 from tools.common import outputs
 from tools.common.errors import UserError
 from tools.common.memory import GpuMemory
@@ -52,7 +54,7 @@ class Job:
     scale : int
     method : Method
     paths : list of Path
-        The images; empty when `gap` is set.
+        The images; empty when there are none.
     weights : Path or None
         The method's .caffemodel or .mat; None for random weights.
     gap : str or None
@@ -61,6 +63,8 @@ class Job:
         How to test.
     tile : (int, int) or None
         Side and overlap of the tiles, for a net that takes the enlarged image.
+    images : tuple of ImageInfo
+        What plan.inspected found of `paths`; what is not inspected is not measured.
     """
 
     dataset: str
@@ -71,6 +75,11 @@ class Job:
     gap: Optional[str] = None
     protocol: Protocol = PROTOCOLS["idn"]
     tile: Optional[tuple] = None
+    images: tuple = ()
+
+    def __str__(self):
+        """Its name for the user, "Set5 x3 IDN"."""
+        return f"{self.dataset} x{self.scale} {self.method.name}"
 
     @property
     def random(self):
@@ -96,7 +105,7 @@ class Result:
 
     Attributes
     ----------
-    path : Path
+    image : ImageInfo
     reference, result : ndarray, (m H, m W)
         What the protocol compares.
     sr : ndarray, (m H, m W), uint8
@@ -105,7 +114,7 @@ class Result:
         The clock's readings.
     """
 
-    path: Path
+    image: ImageInfo
     reference: np.ndarray
     result: np.ndarray
     sr: np.ndarray
@@ -113,7 +122,7 @@ class Result:
     seconds_median: Optional[float]
 
 
-def infer(job, options, progress=lambda: None):
+def infer(job, options, material, progress=lambda: None):
     """First pass: the results of `job` (Job) for all its images.
 
     Parameters
@@ -121,6 +130,8 @@ def infer(job, options, progress=lambda: None):
     job : Job
         Without a gap.
     options : Options
+    material : Material
+        Where images and net come from.
     progress : callable
         Called after each image.
 
@@ -130,25 +141,23 @@ def infer(job, options, progress=lambda: None):
 
     Notes
     -----
-    The net is built anew for each job and reshaped for each image. So the first image pays for Caffe's
+    The net is a new one for each job and reshaped for each image. So the first image pays for Caffe's
     first allocation, as it did for the paper's Table 4. On a GPU `options.gpu` is read at the end.
     """
-    net = job.method.load(job.scale, job.weights, options.engine) if job.method.network else None
+    net = material.net(job.method, job.scale, job.weights, options.engine) if job.method.network else None
     if net is not None and options.gpu:
         # CUDA loads every kernel when it is first used, which takes longer than a whole image
-        tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.output, job.tile)
+        tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
     results = []
-    for path in job.paths:
-        img = images.read_image(path)
-        sample = job.protocol.prepare(img, job.scale, options.edge, path.name)
+    for info in job.images:
+        img, name = material.image(info), info.path.name
+        sample = job.protocol.prepare(img, job.scale, options.edge, name)
         output, first, median = _timed_forward(net, job, sample, options.repeats)
         y = sample.base if job.random else job.method.finish(output, sample)
         if not np.isfinite(y).all():
-            raise UserError(
-                f"{job.weights}: gives values that are not finite for {path.name}; these weights have diverged"
-            )
+            raise UserError(f"{job.weights}: gives values that are not finite for {name}; these weights have diverged")
         reference, result = job.protocol.pair(img, sample, y, options.edge)
-        results.append(Result(path, reference, result, evaluation.quantise(y), first, median))
+        results.append(Result(info, reference, result, matlab.im2uint8(y), first, median))
         progress()
     if options.gpu:
         options.gpu.read()
@@ -168,17 +177,19 @@ def _timed_forward(net, job, sample, repeats):
 def _clock(net, image, job):
     """Output and seconds of one forward, see TIMED: on a GPU the copy of the output waits for it."""
     start = time.perf_counter()
-    output = tiles.forward(net, image, job.method.output, job.tile)
+    output = tiles.forward(net, image, job.method.blob, job.tile)
     return output, time.perf_counter() - start
 
 
-def score(job, results, options, progress=lambda: None):
+def score(job, results, options, material, progress=lambda: None):
     """Second pass: scores of the results, and their pictures when `options.pictures` is a folder.
 
     Parameters
     ----------
     results : list of Result
         What `infer` returned.
+    material : Material
+        Where the colours of the pictures come from.
 
     Returns
     -------
@@ -191,7 +202,7 @@ def score(job, results, options, progress=lambda: None):
     # threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock
     pool = ThreadPoolExecutor(cores())
     try:
-        for done in pool.map(lambda result: _score_one(result, job, options, pictures.get(result.path)), results):
+        for done in pool.map(lambda one: _score_one(one, job, options, material, pictures), results):
             scores.append(done)
             progress()
     finally:
@@ -202,26 +213,26 @@ def score(job, results, options, progress=lambda: None):
 def _pictures(job, folder):
     """Where the picture of each image goes (dict of Path to Path); what a killed run left in `folder` goes."""
     files.sweep(folder)
-    return {path: folder / name for path, name in outputs.names(job.paths, ".png").items()}
+    return {path: folder / name for path, name in outputs.names([info.path for info in job.images], ".png").items()}
 
 
-def _score_one(result, job, options, picture):
-    scores = {}
+def _score_one(result, job, options, material, pictures):
+    scores, info = {}, result.image
     if not job.random:
         scores = job.protocol.score(result.reference, result.result, job.scale, options.metrics)
-        if picture is not None:
-            save_picture(result, job.scale, options.edge, picture)
+        if pictures:
+            picture = evaluation.colour(material.image(info), result.sr, job.scale, edge=options.edge)
+            save_picture(picture, pictures[info.path])
     return {
-        "image": files.shown(result.path.name),
+        "image": files.shown(info.path.name),
         **scores,
         "seconds": result.seconds,
         "seconds_median": result.seconds_median,
     }
 
 
-def save_picture(result, scale, edge, path):
-    """Write the colour picture of a Result to `path`, a PNG, see evaluation.colour."""
-    picture = evaluation.colour(images.read_image(result.path), result.sr, scale, edge=edge)
+def save_picture(picture, path):
+    """Write a picture (ndarray, (H, W, 3) RGB or (H, W), uint8) to `path`, a PNG."""
     pixels = picture if picture.ndim == 2 else picture[..., ::-1]
     encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))[1]
     with files.atomic_path(path) as temporary:

@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-FIGURES = ("psnr", "ssim", "ifc", "seconds")
+METRICS = ("psnr", "ssim", "ifc", "seconds")
 DATASETS = ("Set5", "Set14", "BSD100", "Urban100")
 # which figures each table of the paper prints
 TABLES = {2: ("psnr", "ssim"), 3: ("ifc",), 4: ("seconds",)}
@@ -37,9 +37,9 @@ def figures(dataset, scale, method):
     """
     paper = load()
     if method not in paper["methods"]:
-        return dict.fromkeys(FIGURES)
+        return dict.fromkeys(METRICS)
     column = paper["methods"].index(method)
-    cells = {name: paper["figures"][name].get(dataset, {}).get(str(scale)) for name in FIGURES}
+    cells = {name: paper["figures"][name].get(dataset, {}).get(str(scale)) for name in METRICS}
     return {name: cell and cell[column] for name, cell in cells.items()}
 
 
@@ -49,7 +49,7 @@ def compare(row):
     Parameters
     ----------
     row : dict
-        With dataset, scale, method and the FIGURES, each a float or None.
+        With dataset, scale, method and the METRICS, each a float or None.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def compare(row):
         A copy with "paper" and "delta" added or renewed; a difference is None where one side is.
     """
     paper = figures(row["dataset"], row["scale"], row["method"])
-    delta = {name: _difference(row[name], paper[name]) for name in FIGURES}
+    delta = {name: _difference(row[name], paper[name]) for name in METRICS}
     return {**row, "paper": paper, "delta": delta}
 
 

@@ -1,6 +1,7 @@
 """What a benchmark has to measure: a job for each image set, factor and method, and whether all it needs is there."""
 
 import sys
+from dataclasses import replace
 
 from data_prep import files, images
 from data_prep import weights as data_prep_weights
@@ -115,44 +116,61 @@ def _images(folder, dataset, by_name):
     )
 
 
-def check(jobs):
-    """Read every image and build every net once, so that a bad one is told now and not after an hour.
+def inspected(jobs, material):
+    """The jobs with what is known of their images; every image is read once, so that a bad one is told now.
 
     Images of which only the first page or frame is used are named on stderr.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    material : Material
+        Reads the images, and keeps them.
 
     Raises
     ------
     UserError, DataError
-        An image that cannot be read or is too small, weights that do not fit; the text names it.
+        An image cannot be read or is too small; the text names it.
     """
-    from tools.methods import weight_check  # here: Caffe is needed only where a net is run
-
     largest = {}
     for job in jobs:
         for path in job.paths:
             largest[path] = max(job.scale, largest.get(path, 0))
-    _check_images(largest)
-    for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
-        weight_check.check_weights(method, scale, path)
+    found = _inspect(largest, material)
+    return [replace(job, images=tuple(found[path] for path in job.paths)) for job in jobs]
 
 
-def _check_images(largest):
-    """Refuse the first image that cannot be read, or is too small for its largest factor, and count the others.
+def _inspect(largest, material):
+    """ImageInfo of each path (dict); `largest` (dict of Path to int) has the largest factor of each.
 
-    Says once which files hold several pages.
+    Refuses the first image that cannot be read, or is too small, and counts the others. Says once which files hold
+    several pages.
     """
-    refused, pages = [], {}
+    refused, found = [], {}
     for path, scale in largest.items():
         try:
-            found = images.inspect(path)
-            evaluation.check_size((found.height, found.width), scale, path)
-            pages[path] = found.pages
+            info = material.inspect(path)
+            evaluation.check_size((info.height, info.width), scale, path)
+            found[path] = info
         except (DataError, UserError) as error:
             refused.append(error)
     if len(refused) == 1:
         raise refused[0]
     if refused:
         raise UserError(f"{refused[0]} (and {len(refused) - 1} more of {len(largest)} images)")
-    note = images.several_pages(pages.items())
+    note = images.several_pages((path, info.pages) for path, info in found.items())
     if note:
         print(f"warning: {note}", file=sys.stderr)
+    return found
+
+
+def check_nets(jobs, material):
+    """Build every net with its weights, so that weights that do not fit are told now and not after an hour.
+
+    Raises
+    ------
+    UserError
+        The text names them.
+    """
+    for method, scale, path in dict.fromkeys((job.method, job.scale, job.weights) for job in jobs if job.weights):
+        material.check_net(method, scale, path)

@@ -93,7 +93,7 @@ def _row(row, where):
         _expect(right, f"{where}.{name}: expected a list of {_WORDS[kind]}")
     _tile(row, where)
     odd = {}
-    for name in (*paper.FIGURES, "seconds_median", "peak_memory_mb"):
+    for name in (*paper.METRICS, "seconds_median", "peak_memory_mb"):
         _expect(name in row or name == "peak_memory_mb", f"{where}.{name} is missing")
         odd[name], value = _figure(row.get(name), f"{where}.{name}")
         if name in row:
@@ -108,7 +108,7 @@ def _tile(row, where):
 
 
 def _image(one, where):
-    figures = [name for name in (*paper.FIGURES, "seconds_median") if name in one]
+    figures = [name for name in (*paper.METRICS, "seconds_median") if name in one]
     return {**one, **{name: _figure(one[name], f"{where}.{name}")[1] for name in figures}}
 
 

@@ -105,12 +105,12 @@ def to_csv(report):
     Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
     stream = io.StringIO()
-    compared = [f"{figure}{suffix}" for figure in paper.FIGURES for suffix in ("", "_paper", "_delta")]
+    compared = [f"{figure}{suffix}" for figure in paper.METRICS for suffix in ("", "_paper", "_delta")]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*IDENTITY, *compared, "seconds_median", "repeats", "gap", "notes"])
     for row in report["rows"]:
         values = [texts.in_csv(one) if isinstance(one, str) else one for one in (row[name] for name in IDENTITY)]
-        for figure in paper.FIGURES:
+        for figure in paper.METRICS:
             values += [_full(row[figure]), _full(row["paper"][figure]), _full(row["delta"][figure])]
         said = texts.in_csv(row["gap"]), texts.in_csv("; ".join(row["notes"]))
         writer.writerow([*values, _full(row["seconds_median"]), row["repeats"], *said])

@@ -5,74 +5,73 @@ its own: a row that dies is a marked gap, the others go on. The report is writte
 measures only what the report does not have yet.
 """
 
+import json
+import pickle
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-from data_prep.images import read_image
-from tools.benchmarking import measure, paper, reports, tables
+from tools.benchmarking import material, measure, paper, plan, reports, tables
 from tools.common import parent
 from tools.common.errors import UserError
-from tools.common.paths import ROOT
 from tools.methods import cost
+from tools.nets import last_words
 
-SCRIPT = ROOT / "tools" / "benchmark.py"
+WORKER = "tools.benchmarking.row_worker"
 # how a report must have been measured for rows to be added to it
 SAME = ("device", "engine", "cpu_engine", "edge")
 
 
-def run(jobs, meta, args, figures):
-    """Measure what `args.out` has not yet, the cheapest row first.
+def run(jobs, meta, options, device, folder):
+    """Measure what the report in `folder` has not yet, the cheapest row first.
 
     Parameters
     ----------
     jobs : list of measure.Job
+        Inspected.
     meta : dict
         Of the report; see tools/benchmark.py.
-    args : argparse.Namespace
-        The command line of tools/benchmark.py; its options are handed on to the processes.
-    figures : tuple of str
-        The scores that a row needs to be complete.
+    options : measure.Options
+        How to measure; what a row needs to be complete follows from it and from meta["tables"].
+    device : tools.gpu.device.Device
+        Where to measure.
+    folder : Path
+        Of the report.
 
     Returns
     -------
     report : dict
-        With all rows of `args.out`, which is written whenever there is a new one.
+        With all rows of `folder`, which is written whenever there is a new one.
     failed : list of str
         "Set5 x3 DRCN: why" for every row that was tried in vain.
 
     Raises
     ------
     UserError
-        The report in `args.out` was measured in another way.
+        The report in `folder` was measured in another way, or weights do not fit.
     """
-    earlier = _earlier(args.out, meta)
-    todo = [job for job in jobs if not (earlier and _is_there(job, earlier, meta, args, figures))]
+    earlier = _earlier(folder, meta)
+    todo = [job for job in jobs if not (earlier and _is_there(job, earlier, meta, options))]
     if not todo:
         return earlier, []
     rows = [_gap(job) for job in todo if job.gap]
     failed, to_measure = [], sorted((job for job in todo if not job.gap), key=_cost)
-    report = _write(meta, rows, earlier, args.out)
+    plan.check_nets(to_measure, material.Material(nets=0))
+    report = _write(meta, rows, earlier, folder)
     for number, job in enumerate(to_measure, 1):
-        rows.append(_measure(job, args))
+        rows.append(_measure(job, options, device, folder))
         if rows[-1]["gap"]:
-            failed.append(f"{_name(job)}: {rows[-1]['gap']}")
-        report = _write(meta, rows, earlier, args.out)
-        print(f"[{number}/{len(to_measure)}] {_name(job)}: {_said(rows[-1])}", file=sys.stderr, flush=True)
+            failed.append(f"{job}: {rows[-1]['gap']}")
+        report = _write(meta, rows, earlier, folder)
+        print(f"[{number}/{len(to_measure)}] {job}: {_said(rows[-1])}", file=sys.stderr, flush=True)
     return report, failed
 
 
 def _key(job):
     return job.dataset, job.scale, job.method.name
-
-
-def _name(job):
-    return f"{job.dataset} x{job.scale} {job.method.name}"
 
 
 def _earlier(folder, meta):
@@ -90,18 +89,18 @@ def _earlier(folder, meta):
     return report
 
 
-def _is_there(job, earlier, meta, args, figures):
+def _is_there(job, earlier, meta, options):
     """Whether the report `earlier` has all that this job would give."""
     row = next((row for row in earlier["rows"] if reports.key(row) == _key(job)), None)
     if row is None or job.gap:
         return row is not None  # where nothing can be measured now, what is there stays
     if row["gap"] or _files(job, earlier["meta"]) != _files(job, meta):
         return False
-    timed = 4 in args.tables and job.method.network is not None
+    timed = 4 in meta["tables"] and job.method.network is not None
     return (
         (row["seconds"] is not None or not timed)
-        and (job.random or all(_scored(row, name) for name in figures))
-        and row["repeats"] >= args.repeats * timed
+        and (job.random or all(_scored(row, name) for name in options.metrics))
+        and row["repeats"] >= options.repeats * timed
         and row.get("protocol") == job.protocol.name
         and row.get("tile") == (job.tile and list(job.tile))
         and row.get("random_weights") == job.random
@@ -122,18 +121,12 @@ def _cost(job):
     """Multiply-accumulates of a row."""
     if job.method.network is None:
         return 0
-    return _per_pixel(job.method.name, job.scale) * sum(_pixels(path) for path in job.paths)
+    return _per_pixel(job.method.name, job.scale) * sum(info.height * info.width for info in job.images)
 
 
 @cache
 def _per_pixel(method, scale):
     return cost.rows([method], [scale], (1000, 1000))[0]["gmac"] / 1e6
-
-
-@cache
-def _pixels(path):
-    height, width = read_image(path).shape[:2]
-    return height * width
 
 
 def _gap(job):
@@ -156,31 +149,17 @@ def _said(row):
     return ", ".join(text.format(value) for value, text in values if value is not None)
 
 
-def _measure(job, args):
+def _measure(job, options, device, folder):
     """The row (dict) of a job, measured in a process of its own; a gap when that does not end well."""
-    with tempfile.TemporaryDirectory() as folder:
-        pipes = {"capture_output": True, "text": True, "errors": "replace"}
-        done = subprocess.run(_command(job, args, folder), env=parent.environment(), **pipes)
-        if done.returncode == 0:
-            return reports.read_report(Path(folder) / "benchmark.json")["rows"][0]
-    why = reason(done.returncode, done.stderr)
-    advice = "; smaller tiles (--tile) need less memory" if job.tile and re.search("memory|alloc", why, re.I) else ""
+    command = parent.command(WORKER, folder, job)  # the arguments are for whoever looks at the list of processes
+    work = pickle.dumps((job, options, device))
+    done = subprocess.run(command, input=work, env=parent.environment(), capture_output=True)
+    if done.returncode == 0:
+        return json.loads(done.stdout)
+    stderr = done.stderr.decode("utf-8", "replace")
+    why, lacked = reason(done.returncode, stderr), last_words.lacked_memory(done.returncode, stderr)
+    advice = "; smaller tiles (--tile) need less memory" if job.tile and lacked else ""
     return _gap(replace(job, gap=f"measuring it failed: {why}{advice}"))
-
-
-def _command(job, args, folder):
-    """The command line that measures one row into `folder`."""
-    images = job.paths[0].parent.resolve()  # not job.dataset, which is the name as it is shown
-    handed_on = {
-        "datasets": images.name, "scales": job.scale, "methods": job.method.name, "data-dir": images.parent,
-        "weights-dir": args.weights_dir, "weights": args.weights, "gpu": args.gpu, "engine": args.engine,
-        "edge": args.edge, "protocol": args.protocol, "tile": args.tile, "repeats": args.repeats, "out": folder,
-    }  # fmt: skip
-    command = [sys.executable, str(SCRIPT), "--tables", *map(str, args.tables)]
-    for name, value in handed_on.items():
-        # with "=", since a value may begin with a dash
-        command += [] if value is None else [f"--{name}={value}"]
-    return command + ["--random-weights"] * args.random_weights
 
 
 def reason(status, stderr):
@@ -194,13 +173,13 @@ def reason(status, stderr):
         All that it wrote there.
     """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    fatal = [line.split("] ", 1)[1] for line in lines if re.match(r"F\d{4,8} .*\] ", line)]  # glog's last words
+    fatal = last_words.fatal(stderr)
     if fatal:
-        said = f"Caffe ended with: {fatal[0]}"
+        said = f"Caffe ended with: {fatal}"
     elif status == -signal.SIGKILL:
         said = "it was killed, most often because memory ran out"
     elif status < 0:
         said = f"it was ended by {signal.Signals(-status).name}"
     else:
-        said = lines[-1].removeprefix(f"{SCRIPT.name}: ") if lines else f"exit status {status}"
+        said = lines[-1].removeprefix(f"{WORKER.rpartition('.')[2]}.py: ") if lines else f"exit status {status}"
     return re.sub(r"(?<![\w.])(?:/[^\s/:;,]+)+/", "", " ".join(said.split()))

@@ -1,6 +1,7 @@
 """Run the jobs of a benchmark in this process; what they ran on, for the report."""
 
 import os
+from itertools import groupby
 
 from tqdm import tqdm
 
@@ -9,19 +10,34 @@ from tools.benchmarking import measure, paper
 from tools.common import memory, provenance
 from tools.gpu import smi
 from tools.methods import evaluation
-from tools.nets import engines
+from tools.nets import engines, runtime
 
 
-def run_jobs(jobs, options):
-    """Measure all jobs; gives the benchmark rows, compared with the paper's figures."""
+def run_jobs(jobs, options, material):
+    """Measure all jobs; gives the benchmark rows, compared with the paper's figures.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        Those of an image set one after the other.
+    options : Options
+    material : Material
+    """
     rows = []
-    for job in jobs:
-        separate = memory.reset_peak()
-        scores = [] if job.gap else _run_job(job, options)
-        row = measure.row(job, scores, options.repeats)
-        row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
-        rows.append(paper.compare(row))
+    for _, of_a_set in groupby(jobs, lambda job: job.dataset):
+        for job in of_a_set:
+            rows.append(run_job(job, options, material))
+        material.forget(job.images)
     return rows
+
+
+def run_job(job, options, material):
+    """Measure one job; gives its row (dict). A gap gives a row without figures."""
+    separate = memory.reset_peak()
+    scores = [] if job.gap else _scores(job, options, material)
+    row = measure.row(job, scores, options.repeats)
+    row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
+    return paper.compare(row)
 
 
 def _peak_mb(gpu, separate):
@@ -31,22 +47,19 @@ def _peak_mb(gpu, separate):
     return memory.peak_mb() if separate else None
 
 
-def _run_job(job, options):
-    name = f"{job.dataset} x{job.scale} {job.method.name}"
-    with tqdm(total=2 * len(job.paths), desc=name, unit="step", leave=False, disable=None) as bar:
-        results = measure.infer(job, options, bar.update)
-        return measure.score(job, results, options, bar.update)
+def _scores(job, options, material):
+    with tqdm(total=2 * len(job.images), desc=str(job), unit="step", leave=False, disable=None) as bar:
+        results = measure.infer(job, options, material, bar.update)
+        return measure.score(job, results, options, material, bar.update)
 
 
 def surroundings(args, argv):
-    """What the measurement runs on and in (dict); chooses the device, raises UserError when it is not there."""
-    from tools.nets import runtime  # here: Caffe is needed only where a net is run
-
+    """What the measurement runs on and in (dict); chooses the device, raises GpuError when it is not there."""
     runtime.use_device(args.gpu)
-    device = provenance.gpu_name(args.gpu) if args.gpu else f"{provenance.processor()}, {measure.cores()} cores"
+    device = provenance.device_name(args.gpu) + ("" if args.gpu.on_gpu else f", {measure.cores()} cores")
     versions = {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)}
-    if args.gpu:
-        versions["NVIDIA driver"] = smi.driver(args.gpu)
+    if args.gpu.on_gpu:
+        versions["NVIDIA driver"] = smi.driver(args.gpu.number)
     return {
         "date": provenance.now(),
         "command": provenance.command("tools/benchmark.py", argv),
@@ -64,7 +77,7 @@ def _engine_version(engine):
 
 def settings(args, jobs):
     """How and on which files was measured (dict); no folder name of this machine is in it."""
-    sets = {job.dataset: job.paths for job in jobs if job.paths}
+    sets = {job.dataset: job.images for job in jobs if job.images}
     used = {f"{job.method.name} x{job.scale}": job.weights for job in jobs if job.weights}
     return {
         "tables": args.tables,
@@ -73,11 +86,12 @@ def settings(args, jobs):
         "engine": args.engine,
         "cpu_engine": engines.cpu_engine(args.engine, args.gpu),
         "clock": measure.CLOCK,
-        "timed": measure.TIMED["gpu" if args.gpu else "cpu"],
-        "memory": memory.MEANING["gpu" if args.gpu else "cpu"],
+        "timed": measure.TIMED["gpu" if args.gpu.on_gpu else "cpu"],
+        "memory": memory.MEANING["gpu" if args.gpu.on_gpu else "cpu"],
         "repeats": args.repeats,
         "image_sets": {
-            name: {"images": len(paths), "sha256": images.image_set_hash(paths)} for name, paths in sets.items()
+            name: {"images": len(found), "sha256": images.set_sha256((i.path.name, i.sha256) for i in found)}
+            for name, found in sets.items()
         },
         "weights": {
             name: {"file": files.shown(path.name), "sha256": images.file_sha256(path)} for name, path in used.items()

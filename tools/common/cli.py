@@ -15,8 +15,9 @@ from data_prep.files import shown
 from data_prep.geometry import SCALES  # noqa: F401 - for --scale of every tool
 from prototxt.errors import NetError
 from tools.common import build, version
-from tools.common.errors import UserError
+from tools.common.errors import UserError, typed
 from tools.common.paths import FOLDERS, ROOT, folder
+from tools.gpu.driver import GpuError
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,9 +50,9 @@ class _Version(argparse.Action):
 def run(main):
     """Run a tool's `main()` and end the process with its exit status; never returns.
 
-    UserError, DataError, NetError, OSError (a missing file, no space left) and a lack of memory become one line on
-    stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing half-written
-    stays, with status 143. Anything else is a bug of ours and keeps its traceback.
+    UserError, DataError, NetError, GpuError, OSError (a missing file, no space left) and a lack of memory become one
+    line on stderr and status 2, Ctrl-C becomes status 130. SIGTERM ends the tool like Ctrl-C, so that nothing
+    half-written stays, with status 143. Anything else is a bug of ours and keeps its traceback.
     """
     name = Path(sys.argv[0]).name
     _print_any_name()
@@ -60,17 +61,14 @@ def run(main):
         signal.signal(signal.SIGTERM, _terminated)  # inside: it may come at any moment from here on
         status = main()
         sys.stdout.flush()
-    except (UserError, DataError, NetError) as error:
+    except (UserError, DataError, NetError, GpuError) as error:
         status = _fail(name, error)
     except Terminated:
         status = _fail(name, "terminated", 128 + signal.SIGTERM)
-    except MemoryError as error:
-        status = _fail(name, _no_memory(error))
-    except RuntimeError as error:  # of the CUDA build, pycaffe/cuda/compat.h
-        if not str(error).startswith("out of memory on GPU"):
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(typed(error), MemoryError):
             raise
-        what = "give smaller images, --tile or --memory, or see with nvidia-smi what else uses the GPU"
-        status = _fail(name, f"{error}; {what}")
+        status = _fail(name, _no_memory(error))
     except BrokenPipeError:
         # the reader (head, less) went away: not an error of ours; keep Python from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,7 +108,10 @@ def _shown_characters(error):
 
 def _no_memory(error):
     said = f" ({error})" if str(error) else ""
-    return f"not enough memory{said}; give smaller images or batches, fewer --workers, or free some"
+    return (
+        f"not enough memory{said}; give smaller images, batches, --tile or --memory, fewer --workers, or free some "
+        "(nvidia-smi says what takes a GPU's)"
+    )
 
 
 def printable(text):

@@ -9,6 +9,8 @@ import time
 
 from tools.common.paths import ROOT
 
+# exit status of such a process when its memory does not suffice
+NO_MEMORY = 75
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _VARIABLE = "IDN_PARENT"  # number of the process that a started one must not outlive
 

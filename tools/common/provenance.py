@@ -82,6 +82,8 @@ def processor():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def gpu_name(number):
-    """Name (str) of GPU `number` as nvidia-smi has it."""
-    return smi.name(number) or f"GPU {number}"
+def device_name(device):
+    """Name (str) of the processor, or of the (first) GPU of `device` (tools.gpu.device.Device) as nvidia-smi has it."""
+    if not device.on_gpu:
+        return processor()
+    return smi.name(device.number) or f"GPU {device.number}"

@@ -21,7 +21,7 @@ class GpuError(Exception):
 
 
 @dataclass(frozen=True)
-class Device:
+class Gpu:
     """One GPU as this process sees it (CUDA_VISIBLE_DEVICES applies).
 
     Attributes
@@ -40,10 +40,10 @@ class Device:
 
 @dataclass(frozen=True)
 class Driver:
-    """The NVIDIA driver: the CUDA version (major, minor) it supports, and its devices (list of Device)."""
+    """The NVIDIA driver: the CUDA version (major, minor) it supports, and its GPUs (list of Gpu)."""
 
     cuda: tuple
-    devices: list
+    gpus: list
 
 
 def driver():
@@ -56,7 +56,7 @@ def driver():
     Raises
     ------
     GpuError
-        There is no driver, it does not start, or it has no device.
+        There is no driver, it does not start, or it has no GPU.
     """
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
@@ -77,7 +77,7 @@ def driver():
     if not count.value:
         raise GpuError("the NVIDIA driver has no GPU for this process: see nvidia-smi and CUDA_VISIBLE_DEVICES, or "
                        "leave GPU empty to run on the CPU")  # fmt: skip
-    return Driver(_split(version.value), [_device(cuda, number) for number in range(count.value)])
+    return Driver(_split(version.value), [_gpu(cuda, number) for number in range(count.value)])
 
 
 def _split(version):
@@ -91,7 +91,7 @@ def _error_name(cuda, status):
     return text.value.decode() if text.value else f"error {status}"
 
 
-def _device(cuda, number):
+def _gpu(cuda, number):
     handle, name = ctypes.c_int(), ctypes.create_string_buffer(256)
     memory, major, minor = ctypes.c_size_t(), ctypes.c_int(), ctypes.c_int()
     cuda.cuDeviceGet(ctypes.byref(handle), number)
@@ -99,27 +99,10 @@ def _device(cuda, number):
     cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), handle)
     cuda.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, handle)
     cuda.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, handle)
-    return Device(name.value.decode(errors="replace"), memory.value >> 20, (major.value, minor.value))
+    return Gpu(name.value.decode(errors="replace"), memory.value >> 20, (major.value, minor.value))
 
 
-def numbers(asked):
-    """The GPU numbers of a --gpu option: "0" is [0], "0,1" is [0, 1].
-
-    Raises
-    ------
-    GpuError
-        It is no such list, or names one twice.
-    """
-    parts = str(asked).split(",")
-    if not all(part.strip().isdigit() for part in parts):
-        raise GpuError(f"gpu: got {asked!r}, expected the number of a GPU as in nvidia-smi, such as 0, or several: 0,1")
-    found = [int(part) for part in parts]
-    if len(set(found)) < len(found):
-        raise GpuError(f"gpu: got {asked!r}, expected every GPU once")
-    return found
-
-
-def check(number, build, found=None):
+def check_gpu(number, build, found=None):
     """See whether a Caffe build can run on a GPU.
 
     Parameters
@@ -133,7 +116,7 @@ def check(number, build, found=None):
 
     Returns
     -------
-    Device
+    Gpu
 
     Raises
     ------
@@ -157,23 +140,23 @@ def check(number, build, found=None):
             f"built with CUDA {_dotted(wanted)}: update the driver, or set CUDA_HOME to a CUDA {found.cuda[0]} toolkit "
             f"and run `make setup GPU={number}`"
         )
-    if number >= len(found.devices):
-        there = ", ".join(f"{i} {device.name}" for i, device in enumerate(found.devices))
-        raise GpuError(f"gpu {number}: no such GPU; there {'is' if len(found.devices) == 1 else 'are'} {there}")
-    device = found.devices[number]
-    _check_architecture(number, device, build)
+    if number >= len(found.gpus):
+        there = ", ".join(f"{i} {gpu.name}" for i, gpu in enumerate(found.gpus))
+        raise GpuError(f"gpu {number}: no such GPU; there {'is' if len(found.gpus) == 1 else 'are'} {there}")
+    gpu = found.gpus[number]
+    _check_architecture(number, gpu, build)
     if not build.get("cuda_libraries"):  # a toolkit's libraries are its own affair
         check_wheels(wanted)
-    return device
+    return gpu
 
 
 def _dotted(version):
     return ".".join(map(str, version))
 
 
-def _check_architecture(number, device, build):
-    """Raise GpuError unless `build` holds machine code of the device's family, or PTX that the driver can translate."""
-    ours = 10 * device.capability[0] + device.capability[1]
+def _check_architecture(number, gpu, build):
+    """Raise GpuError unless `build` holds machine code of the GPU's family, or PTX that the driver can translate."""
+    ours = 10 * gpu.capability[0] + gpu.capability[1]
     for arch in build["cuda_archs"].split():
         name, _, kind = arch.partition("-")
         code = int(name.rstrip("af"))
@@ -182,7 +165,7 @@ def _check_architecture(number, device, build):
         if kind != "real" and code <= ours:
             return
     raise GpuError(
-        f"gpu {number}: {device.name} has compute capability {_dotted(device.capability)}, this Caffe was built for "
+        f"gpu {number}: {gpu.name} has compute capability {_dotted(gpu.capability)}, this Caffe was built for "
         f"{build['cuda_archs']}: run `make setup GPU={number} CUDA_ARCHS={ours}`"
     )
 

@@ -23,6 +23,7 @@ from prototxt import emit, idn, solver
 from prototxt.engine import caffe
 from tools.common import cli, memory, photographs, scratch
 from tools.common.markdown import table
+from tools.gpu.device import CPU, Device
 from tools.methods import evaluation
 from tools.nets import engines, runtime
 from tools.training import parallel, stepping
@@ -39,10 +40,10 @@ def forward(number, weights_dir, _):
     for scale in SCALES:
         image = rng.random((60, 70), dtype=np.float32)
         path = idn_weights(weights_dir, scale)
-        runtime.use_device(None)
+        runtime.use_device(CPU)
         net = runtime.build_net(idn.idn(scale, "deploy"), path)
         on_cpu = runtime.forward(net, image)
-        runtime.use_device(number)
+        runtime.use_device(Device((number,)))
         other = runtime.build_net(idn.idn(scale, "deploy"))
         for name, blobs in net.params.items():
             for index, blob in enumerate(blobs):
@@ -96,7 +97,7 @@ def _gradients(device):
 
 def gradient(number, *_):
     """Largest difference of a parameter's gradient after one iteration, relative to the largest of its blob."""
-    on_cpu, on_gpu = _gradients(None), _gradients(number)
+    on_cpu, on_gpu = _gradients(CPU), _gradients(Device((number,)))
     worst = {key: float(np.abs(on_gpu[key] - g).max() / np.abs(g).max()) for key, g in on_cpu.items()}
     name = max(worst, key=worst.get)
     lines = [f"Largest relative difference of the {len(worst)} parameter blobs: {worst[name]:.1e} ({name[0]})."]
@@ -112,7 +113,7 @@ def _weights_after(iterations, prepare):
 
 
 def _same_training(number, prepare, what):
-    runtime.use_device(number)
+    runtime.use_device(Device((number,)))
     plain = _weights_after(20, lambda made: stepping.Plain(made).step)
     other = _weights_after(20, prepare)
     difference = max(float(np.abs(a - b).max()) for a, b in zip(plain[1], other[1]))
@@ -149,7 +150,7 @@ def _rate(step, iterations):
 def training(number, *_):
     """Iterations per second at x3, by CUDA graphs and one by one."""
     used = memory.GpuMemory(number)
-    runtime.use_device(number)
+    runtime.use_device(Device((number,)))
     with training_solver() as made:
         plain = stepping.Plain(made)
         plain.step(20)
@@ -181,7 +182,7 @@ def pytorch(number, *_):
     except ImportError:
         return {"ok": True, "skipped": "PyTorch is not installed"}
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    runtime.use_device(None)
+    runtime.use_device(CPU)
     message, sizes = idn.idn(3, "deploy"), geometry(3, "train")
     net = TorchNet(message, runtime.build_net(message)).to(f"cuda:{number}")
     rates, forwards = {}, {}
@@ -235,7 +236,7 @@ def _test_images(data_dir):
 
 def table4(number, weights_dir, data_dir):
     """Milliseconds of a forward for each image and scale: copies in and out included, median of 20."""
-    runtime.use_device(number)
+    runtime.use_device(Device((number,)))
     used = memory.GpuMemory(number)
     name, images = _test_images(data_dir)
     rows = {}

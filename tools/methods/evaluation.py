@@ -138,15 +138,19 @@ def add_base(residual, sample):
         When the residual has another size: the net is made for another scale.
     """
     skip = sample.scale - 1
-    expected = tuple(side - skip for side in sample.base.shape)
-    if residual.shape != expected:
-        raise UserError(
-            f"{sample.name}: the net's output is {residual.shape[1]}x{residual.shape[0]} pixels, expected "
-            f"{expected[1]}x{expected[0]} at x{sample.scale}; take the deploy net of this scale"
-        )
+    check_output(residual, [side - skip for side in sample.base.shape], sample)
     result = sample.base.copy()
     result[skip:, skip:] += residual
     return result
+
+
+def check_output(output, shape, sample):
+    """Raise UserError unless a net's `output` (ndarray) for `sample` (Sample) is of `shape` (H, W)."""
+    if output.shape != tuple(shape):
+        raise UserError(
+            f"{sample.name}: the net's output is {output.shape[1]}x{output.shape[0]} pixels, expected "
+            f"{shape[1]}x{shape[0]} at x{sample.scale}; take the deploy net of this scale"
+        )
 
 
 def super_resolve(net, sample):
@@ -158,25 +162,6 @@ def super_resolve(net, sample):
         About 0..1, as `add_base` describes.
     """
     return add_base(forward(net, sample.lr), sample)
-
-
-def quantise(img):
-    """uint8(255 x) as MATLAB has it: round half away from zero, saturate.
-
-    Parameters
-    ----------
-    img : ndarray, float32 or float64, about 0..1
-
-    Returns
-    -------
-    ndarray, uint8
-    """
-    return matlab.im2uint8(img)
-
-
-def compared(img, scale):
-    """The part of an image that scores are computed on: `scale` pixels less on every side."""
-    return matlab.shave(img, scale)
 
 
 def score(hr, sr, scale, metrics=METRICS):
@@ -195,28 +180,39 @@ def score(hr, sr, scale, metrics=METRICS):
     dict of str to float or None
         One entry a metric. "ifc" is None when the region is too small for its pyramid, and "note" then says so.
     """
-    hr, sr = compared(hr, scale), compared(sr, scale)
+    hr, sr = matlab.shave(hr, scale), matlab.shave(sr, scale)
     scores = {}
     if "psnr" in metrics:
         scores["psnr"] = float(matlab.psnr(hr, sr))
     if "ssim" in metrics:
         scores["ssim"] = float(matlab.ssim(hr, sr))
     if "ifc" in metrics:
-        try:
-            scores["ifc"] = float(matlab.ifc(hr.astype(np.float64), sr.astype(np.float64)))
-        except ValueError as error:
-            # SSIM has accepted the pair, so what IFC refuses is its size
-            scores["ifc"], scores["note"] = None, str(error)
+        scores.update(ifc(hr.astype(np.float64), sr.astype(np.float64)))
     return scores
 
 
+def ifc(reference, result):
+    """IFC of two images (H, W), float64, that PSNR or SSIM takes, where they are large enough.
+
+    Returns
+    -------
+    dict
+        "ifc", None when the images are too small for IFC's pyramid; "note" then says so.
+    """
+    try:
+        return {"ifc": float(matlab.ifc(reference, result))}
+    except ValueError as error:
+        # as the pair is comparable, what IFC refuses is its size
+        return {"ifc": None, "note": str(error)}
+
+
 def evaluate_image(net, img, scale, *, edge="replicate", metrics=METRICS):
-    """The whole protocol for one image and IDN: prepare, super-resolve, quantise, score.
+    """The whole protocol for one image and IDN: prepare, super-resolve, round to 8 bits, score.
 
     Parameters are those of `prepare` and `score`; returns what `score` returns.
     """
     sample = prepare(img, scale, edge=edge)
-    return score(sample.hr, quantise(super_resolve(net, sample)), scale, metrics)
+    return score(sample.hr, matlab.im2uint8(super_resolve(net, sample)), scale, metrics)
 
 
 def validation_psnr(net, samples):
@@ -239,7 +235,7 @@ def validation_psnr(net, samples):
         result = super_resolve(net, sample)
         if not np.isfinite(result).all():
             return float("nan")
-        values.append(score(sample.hr, quantise(result), sample.scale, ("psnr",))["psnr"])
+        values.append(score(sample.hr, matlab.im2uint8(result), sample.scale, ("psnr",))["psnr"])
     return float(np.mean(values))
 
 
@@ -262,9 +258,9 @@ def colour(img, sr, scale, *, edge="replicate"):
     -----
     Source: the authors' released test script; Cb and Cr are shrunk and enlarged as 8-bit images.
     """
-    luma_part = compared(sr, scale)
+    luma_part = matlab.shave(sr, scale)
     if img.ndim == 2:
         return luma_part
     chroma = matlab.modcrop(matlab.rgb2ycbcr(img)[..., 1:], scale)
     chroma = matlab.imresize(matlab.imresize(chroma, 1 / scale, edge=edge), scale, edge=edge)
-    return matlab.ycbcr2rgb(np.dstack([luma_part, compared(chroma, scale)]))
+    return matlab.ycbcr2rgb(np.dstack([luma_part, matlab.shave(chroma, scale)]))

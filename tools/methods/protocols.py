@@ -47,7 +47,7 @@ def _prepare_idn(img, scale, edge, name):
 
 
 def _pair_8_bit(img, sample, result, edge):
-    return sample.hr, evaluation.quantise(result)
+    return sample.hr, matlab.im2uint8(result)
 
 
 def _prepare_clamp(img, scale, edge, name):
@@ -57,7 +57,7 @@ def _prepare_clamp(img, scale, edge, name):
 
 def _prepare_lr8(img, scale, edge, name):
     sample = evaluation.prepare(img, scale, edge=edge, name=name)
-    lr = matlab.im2single(evaluation.quantise(sample.lr))
+    lr = matlab.im2single(matlab.im2uint8(sample.lr))
     return replace(sample, lr=lr, base=matlab.imresize(lr, scale, edge=edge))
 
 
@@ -80,7 +80,7 @@ def _prepare_rgb(img, scale, edge, name):
 def _pair_rgb(img, sample, result, edge):
     reference = matlab.im2double(matlab.modcrop(img, sample.scale))
     if img.ndim == 2:
-        return reference, matlab.im2double(evaluation.quantise(result))
+        return reference, matlab.im2double(matlab.im2uint8(result))
     enlarged = matlab.imresize(_small(img, sample.scale, edge), sample.scale, edge=edge)
     enlarged[..., 0] = result
     rgb = matlab.im2double(matlab.im2uint8(matlab.ycbcr2rgb(enlarged)))
@@ -88,18 +88,14 @@ def _pair_rgb(img, sample, result, edge):
 
 
 def _score_rgb(reference, result, scale, metrics):
-    reference, result = evaluation.compared(reference, scale), evaluation.compared(result, scale)
+    reference, result = matlab.shave(reference, scale), matlab.shave(result, scale)
     scores = {}
     if "psnr" in metrics:
         scores["psnr"] = float(matlab.psnr(reference, result, data_range=1))
     if "ssim" in metrics:
         scores["ssim"] = ssim_toolbox(reference, result)
     if "ifc" in metrics:
-        try:
-            scores["ifc"] = float(matlab.ifc(reference, result))
-        except ValueError as error:
-            # the pair has been scored otherwise, so what IFC refuses is its size
-            scores["ifc"], scores["note"] = None, str(error)
+        scores.update(evaluation.ifc(reference, result))
     return scores
 
 

@@ -5,68 +5,127 @@ weights come from is in data_prep/weights.json.
 """
 
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Optional
 
 import matlab_compat as matlab
-from tools.common.errors import UserError
+from prototxt.registry import NETWORKS
 from tools.methods import evaluation
+from tools.nets import engines, matconvnet, runtime, weight_files
+
+INPUTS = ("lr", "bicubic")
+OUTPUTS = ("image", "residual", "late image")
 
 
 @dataclass(frozen=True)
 class Method:
-    """One way to enlarge an image.
+    """One way to enlarge an image by m.
 
     Attributes
     ----------
     name : str
         As the paper's tables have it; other configurations of a method follow a dash: "DRRN-B1U9".
-    finish : callable (net's output or None, Sample) -> ndarray, (m H, m W), float32
-        The result of about 0..1 from the net's output.
     network, variant : str or None
-        Generator in prototxt/ and its variant; None for a method without a net.
-    take : callable (Sample) -> ndarray, float32
-        What the net is given.
-    output : str
-        The blob that is read.
-    net_scales : dict of int to int
-        Factor of the net where it is not the factor asked for.
+        Generator in prototxt/ and its variant; None for bicubic, the method without a net.
+    input : {"lr", "bicubic"}
+        What the net is given: the small image, or its bicubic enlargement, which is as large as the result.
+    output : {"image", "residual", "late image"}
+        What the net gives: the result; or m (n - 1) + 1 pixels for n, as a transposed convolution does and the
+        databases of `make data` are cut, which lie on the result from pixel m - 1 on: the residual that the bicubic
+        enlargement is added to, or the image itself.
+    blob : str
+        The net's blob that holds it.
+    net_scales : tuple of (int, int)
+        Factor asked for and factor of the net, where they differ: the net's image is then made smaller.
     protocol : str
         How the authors tested it, see tools/methods/protocols.py.
     tile : (int, int) or None
         Side and overlap of the tiles for a net that takes the enlarged image, see tools/nets/tiles.py; None: no tiles.
     stock_side : int or None
-        Side of the tiles where Caffe's own CPU layers compute (CAFFE_CPU_ENGINE=blas): these keep a column buffer a
-        convolution and need several times the memory. None: the same side.
+        Side of the tiles where Caffe's own CPU layers compute (CAFFE_CPU_ENGINE=blas): these keep a column buffer for
+        each convolution and need several times the memory. None: the same side.
     printed : bool
         The paper's tables have it.
+
+    Raises
+    ------
+    ValueError
+        `input` or `output` is none of these.
     """
 
     name: str
-    finish: Callable
     network: Optional[str] = None
     variant: Optional[str] = None
-    take: Optional[Callable] = None
-    output: str = "sum"
+    input: str = "lr"
+    output: str = "image"
+    blob: str = "sum"
     net_scales: tuple = ()
     protocol: str = "idn"
     tile: Optional[tuple] = None
     stock_side: Optional[int] = None
     printed: bool = True
 
+    def __post_init__(self):
+        for name, value, known in (("input", self.input, INPUTS), ("output", self.output, OUTPUTS)):
+            if value not in known:
+                raise ValueError(f"method {self.name}: {name} is {value!r}, expected one of {', '.join(known)}")
+
     @property
     def enlarges_first(self):
         """Whether the net takes the interpolated image, which is as large as the result."""
-        return self.take is _base
+        return self.input == "bicubic"
 
     @property
     def starts_late(self):
         """Whether the net's output begins at pixel m - 1 of the result, as that of a transposed convolution does."""
-        return self.finish in (_placed, evaluation.add_base)
+        return self.output != "image"
 
     @property
     def adds_base(self):
         """Whether the net's output is the residual that the bicubic enlargement is added to."""
-        return self.finish is evaluation.add_base
+        return self.output == "residual"
+
+    def take(self, sample):
+        """What the net is given (ndarray, float32) of an evaluation.Sample."""
+        return sample.base if self.enlarges_first else sample.lr
+
+    def finish(self, output, sample):
+        """The result of a net's output.
+
+        Parameters
+        ----------
+        output : ndarray, float32, or None
+            What the net gave for `take(sample)`; None without a net.
+        sample : evaluation.Sample
+
+        Returns
+        -------
+        ndarray, (m H, m W), float32
+            About 0..1.
+
+        Raises
+        ------
+        UserError
+            The output has another size: the net is made for another scale.
+        """
+        shape = sample.base.shape
+        if self.network is None:
+            return sample.base
+        if self.adds_base:
+            return evaluation.add_base(output, sample)
+        if self.starts_late:
+            skip = sample.scale - 1
+            evaluation.check_output(output, [side - skip for side in shape], sample)
+            result = sample.base.copy()
+            result[skip:, skip:] = output
+            return result
+        if self.net_scale(sample.scale) != sample.scale:
+            return matlab.imresize(output, output_shape=shape)
+        evaluation.check_output(output, shape, sample)
+        return output
+
+    def net_scale(self, scale):
+        """Factor (int) of the net for a factor that is asked for."""
+        return dict(self.net_scales).get(scale, scale)
 
     def tiling(self, side=None, stock=False):
         """How to run the net in tiles.
@@ -90,24 +149,19 @@ class Method:
 
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
-        # here, because the generators import Caffe, which re-rendering tables must not need
-        from prototxt.registry import NETWORKS
 
-        return NETWORKS[self.network].net("deploy", dict(self.net_scales).get(scale, scale), self.variant)
+        return NETWORKS[self.network].net("deploy", self.net_scale(scale), self.variant)
 
     def load(self, scale, path=None, engine="caffe"):
         """The net with the weights of `path`, of any kind in weight_files, or random ones for None.
 
         A caffe.Net, or the same net in another of engines.ENGINES; evaluation.forward takes both.
         """
-        from tools.nets import engines
-
         message = self.build(scale)
-        return engines.convert(self._load(message, path), message, engine)
+        return engines.convert(self.load_net(message, path), message, engine)
 
-    def _load(self, message, path):
-        from tools.nets import matconvnet, runtime, weight_files
-
+    def load_net(self, message, path=None):
+        """As `load`, in Caffe, for a net (NetParameter) that `build` gave."""
         if path is None:
             return _random(runtime.build_net(message), message)
         if weight_files.kind(path) != weight_files.MAT:
@@ -126,67 +180,30 @@ def _random(net, message):
     return net
 
 
-def _base(sample):
-    return sample.base
-
-
-def _lr(sample):
-    return sample.lr
-
-
-def _as_it_is(output, sample):
-    if output.shape != sample.base.shape:
-        raise UserError(
-            f"{sample.name}: the net's output is {output.shape[1]}x{output.shape[0]} pixels, expected "
-            f"{sample.base.shape[1]}x{sample.base.shape[0]} at x{sample.scale}; take the deploy net of this scale"
-        )
-    return output
-
-
-def _resized(output, sample):
-    """LapSRN's way to x3: the x4 result made smaller."""
-    if output.shape == sample.base.shape:
-        return output
-    return matlab.imresize(output, output_shape=sample.base.shape)
-
-
-def _placed(output, sample):
-    """An output of m (n - 1) + 1 pixels from index m - 1 on, as the databases of `make data` are cut."""
-    skip = sample.scale - 1
-    result = sample.base.copy()
-    result[skip:, skip:] = output
-    return result
-
-
 METHODS = {
     method.name: method
     for method in (
-        Method("Bicubic", finish=lambda _, sample: sample.base),
+        Method("Bicubic"),
         # radius 20: the tiles change nothing but time and memory
-        Method("VDSR", _as_it_is, "vdsr", take=_base, protocol="clamp", tile=(500, 20), stock_side=256),
-        Method("DRCN", _as_it_is, "drcn", None, _base, "ensemble", protocol="clamp", tile=(256, 20), stock_side=96),
+        Method("VDSR", "vdsr", input="bicubic", protocol="clamp", tile=(500, 20), stock_side=256),
         Method(
-            "LapSRN",
-            _resized,
-            "lapsrn",
-            take=_lr,
-            output="level1_output",
-            net_scales=((3, 4),),
-            protocol="rgb",
+            "DRCN", "drcn", input="bicubic", blob="ensemble", protocol="clamp", tile=(256, 20), stock_side=96
         ),
+        # x3 as its authors came to it: through the x4 net
+        Method("LapSRN", "lapsrn", blob="level1_output", net_scales=((3, 4),), protocol="rgb"),
         # tile and overlap of the released test scripts
-        Method("DRRN", _as_it_is, "drrn", "b1u25", _base, "HR_recovery", tile=(150, 16)),
-        Method("MemNet", _as_it_is, "memnet", "m6r6_released", _base, "HR_recovery", tile=(150, 16)),
-        Method("IDN", evaluation.add_base, "idn", take=_lr, output="upsample"),
+        Method("DRRN", "drrn", "b1u25", "bicubic", blob="HR_recovery", tile=(150, 16)),
+        Method("MemNet", "memnet", "m6r6_released", "bicubic", blob="HR_recovery", tile=(150, 16)),
+        Method("IDN", "idn", output="residual", blob="upsample"),
         # the other published configurations; DRRN above is B1U25, MemNet M6R6 as released
-        Method("DRRN-B1U9", _as_it_is, "drrn", "b1u9", _base, "HR_recovery", tile=(150, 16), printed=False),
-        Method("MemNet-M6R6", _as_it_is, "memnet", "m6r6", _base, "HR_recovery", tile=(150, 16), printed=False),
-        Method("MemNet-M10R10", _as_it_is, "memnet", "m10r10", _base, "HR_recovery", tile=(150, 16), printed=False),
-        Method("SRCNN", _as_it_is, "srcnn", "955", _base, "conv3", printed=False),
-        Method("SRCNN-9-1-5", _as_it_is, "srcnn", "915", _base, "conv3", printed=False),
-        Method("FSRCNN", _placed, "fsrcnn", take=_lr, output="conv8", printed=False),
-        Method("ESPCN", _as_it_is, "espcn", take=_lr, output="shuffle", printed=False),
+        Method("DRRN-B1U9", "drrn", "b1u9", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
+        Method("MemNet-M6R6", "memnet", "m6r6", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
+        Method("MemNet-M10R10", "memnet", "m10r10", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
+        Method("SRCNN", "srcnn", "955", "bicubic", blob="conv3", printed=False),
+        Method("SRCNN-9-1-5", "srcnn", "915", "bicubic", blob="conv3", printed=False),
+        Method("FSRCNN", "fsrcnn", output="late image", blob="conv8", printed=False),
+        Method("ESPCN", "espcn", blob="shuffle", printed=False),
         # radius 30: as with VDSR
-        Method("RED30", _as_it_is, "red30", take=_base, tile=(256, 30), stock_side=128, printed=False),
+        Method("RED30", "red30", input="bicubic", tile=(256, 30), stock_side=128, printed=False),
     )
 }

@@ -4,15 +4,31 @@ from tools.common.errors import UserError
 from tools.nets import runtime, weight_files
 
 
-def check_weights(method, scale, path):
-    """Raise UserError unless `path` holds weights of `method` (Method) that were made for `scale`."""
-    method.load(scale, path)
+def checked_net(method, scale, path, message=None):
+    """The net (caffe.Net) of a method with weights that were made for it and for the factor.
+
+    Parameters
+    ----------
+    method : Method
+    scale : int
+    path : Path
+        The weights.
+    message : NetParameter, optional
+        `method.build(scale)`, where the caller has it.
+
+    Raises
+    ------
+    UserError
+        The weights are another network's, or another factor's.
+    """
+    message = message or method.build(scale)
     if weight_files.kind(path) == weight_files.MAT:
-        return
-    model, net = runtime.read_caffemodel(path), method.build(scale)
-    _check_spare(method, scale, path, model, net)
+        return method.load_net(message, path)
+    model, net = runtime.read_caffemodel(path), runtime.build_net(message)
+    runtime.copy_weights(net, model, path)
+    _check_spare(method, scale, path, model, message)
     strides = {layer.name: list(layer.convolution_param.stride) for layer in model.layer}
-    for layer in net.layer:
+    for layer in message.layer:
         # IDN's weights have the same shapes at every scale; only this stride tells them apart
         expected = list(layer.convolution_param.stride)
         found = strides.get(layer.name)
@@ -21,11 +37,12 @@ def check_weights(method, scale, path):
                 f"{path}: weights for x{found[0]} (stride of layer {layer.name!r}), expected x{expected[0]}; "
                 f"give those of {method.name} at x{scale}"
             )
+    return net
 
 
-def _check_spare(method, scale, path, model, net):
+def _check_spare(method, scale, path, model, message):
     """Refuse weights that the net has no place for: a LapSRN of x4 holds all that one of x2 needs, and is none."""
-    names = {layer.name for layer in net.layer}
+    names = {layer.name for layer in message.layer}
     spare = [name for name, _ in runtime.weight_layers(model) if name not in names]
     if spare:
         raise UserError(

@@ -8,11 +8,13 @@ first, so that the same mistakes end with the same words.
 import importlib
 import os
 
+import cv2
 import numpy as np
 
 from tools.common import build
-from tools.common.errors import UserError
-from tools.nets import net_bytes
+from tools.common.errors import UserError, typed
+from tools.gpu.device import CPU
+from tools.nets import net_bytes, onnx_graph, runtime
 
 
 def convert(net, message, engine):
@@ -42,9 +44,9 @@ def convert(net, message, engine):
     return net if make is None else make(net, message)
 
 
-def cpu_engine(engine, gpu=None):
-    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU (`gpu`) and in other engines."""
-    if gpu or engine != "caffe":
+def cpu_engine(engine, device=CPU):
+    """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
+    if device.on_gpu or engine != "caffe":
         return None
     return build.cpu_engine()
 
@@ -53,25 +55,23 @@ def cpu_engine(engine, gpu=None):
 ON_GPU = ("caffe", "cudagraph")
 
 
-def check(engine, gpu=None):
-    """Raise UserError unless `engine` is installed and runs on what `gpu` (--gpu; empty: the CPU) asks for.
+def check_engine(engine, device=CPU):
+    """Raise UserError unless `engine` (str) is installed and runs on `device` (tools.gpu.device.Device).
 
     Before a long job, rather than in the middle of it.
     """
-    if gpu and engine not in ON_GPU:
+    if device.on_gpu and engine not in ON_GPU:
         raise UserError(f"--engine {engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
-    if engine == "cudagraph" and not gpu:
+    if engine == "cudagraph" and not device.on_gpu:
         raise UserError("--engine cudagraph: runs on a GPU only; give its number with --gpu, or use --engine caffe")
     if engine == "onnxruntime":
         _onnxruntime()
 
 
 def _onnxruntime():
-    from tools.nets import onnx_graph
-
     onnx_graph.onnx_module()
     try:
-        import onnxruntime
+        import onnxruntime  # optional
     except ImportError:
         raise UserError(
             "engine onnxruntime: not installed; run: .venv/bin/pip install onnx onnxruntime, or use --engine caffe"
@@ -96,8 +96,6 @@ class OpenCV:
     """A net in OpenCV's dnn module, which reads Caffe's own files."""
 
     def __init__(self, net, message):
-        import cv2
-
         cv2.setNumThreads(threads())
         self.name = message.name
         # OpenCV asks for layers, not for blobs: the last layer that writes a blob
@@ -110,8 +108,6 @@ class OpenCV:
         return self._try(self.net.forward, self.writers[output])[0, 0].copy()
 
     def _try(self, function, *args):
-        import cv2
-
         logging = cv2.utils.logging
         level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would print a page before it raises
         try:
@@ -131,8 +127,6 @@ class OnnxRuntime:
 
     def session(self, output):
         """The session that gives blob `output`, made at first use."""
-        from tools.nets import onnx_graph
-
         if output not in self.sessions:
             options = self.runtime.SessionOptions()
             # level 4: it raises its errors, and would print them as well
@@ -146,20 +140,21 @@ class OnnxRuntime:
     def run(self, values, output):
         """Blob `output` (ndarray) for an input (ndarray of four axes, float32)."""
         session = self.session(output)
-        return self._try(session.run, None, {session.get_inputs()[0].name: values})[0]
+        inputs = {session.get_inputs()[0].name: values}
+        return self._try(session.run, None, inputs, advice="smaller images need less memory; or use --engine caffe")[0]
 
     def __call__(self, image, output):
         return self.run(np.ascontiguousarray(image, np.float32)[None, None], output)[0, 0]
 
-    def _try(self, function, *args):
+    def _try(self, function, *args, advice="--engine caffe runs it"):
         try:
             return function(*args)
-        except Exception as error:  # its own classes of errors have no base of theirs
+        except MemoryError:
+            raise
+        except Exception as error:  # its own classes have no base of theirs, and none is for a lack of memory
             said = " ".join(str(error).split())[:240] or type(error).__name__
-            if isinstance(error, MemoryError) or "allocate memory" in str(error) or "bad_alloc" in str(error):
-                raise UserError(f"engine onnxruntime: not enough memory ({said}); give smaller images") from None
             name = self.message.name or "this net"
-            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); --engine caffe runs it") from None
+            raise UserError(f"engine onnxruntime: cannot run {name} ({said}); {advice}") from None
 
 
 class CudaGraph:
@@ -170,21 +165,22 @@ class CudaGraph:
 
     def __init__(self, net, message):
         _graphs()
-        from caffe_build import _graph
+        from caffe_build import _graph  # of the CUDA build alone; loads Caffe
 
         self.net, self.graph = net, _graph.GraphNet(net)
 
     def __call__(self, image, output):
         blob = self.net.blobs["data"]
-        blob.reshape(1, 1, *image.shape)
-        blob.data[0, 0] = image
-        self.graph.forward()
-        return self.net.blobs[output].data[0, 0].copy()
+        try:
+            blob.reshape(1, 1, *image.shape)
+            blob.data[0, 0] = image
+            self.graph.forward()
+            return self.net.blobs[output].data[0, 0].copy()
+        except RuntimeError as error:
+            raise typed(error) from None
 
 
 def _graphs():
-    from tools.nets import runtime
-
     if not (runtime.have_graphs() and runtime.on_gpu()):
         raise UserError("engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu; run `make setup GPU=0`, or use "
                         "--engine caffe")  # fmt: skip

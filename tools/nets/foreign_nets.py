@@ -18,11 +18,11 @@ from google.protobuf.message import EncodeError
 from prototxt.engine import caffe
 from tools.common import parent
 from tools.common.errors import UserError
+from tools.nets import last_words
 
 PROBE = "tools.nets.net_probe"
 LARGEST = 64 << 20  # bytes of a prototxt; deploy nets have some kB
 SECONDS = 120
-NO_MEMORY = ("host allocation of size", "MemoryError", "bad_alloc", "out_of_memory", "could not create a memory object")
 EXPECTED = "expected a deploy net, such as those in prototxt/generated"
 # in the three spellings that Caffe has had: `layer`, `layers`, and `layers { layer { ... } }`
 READING = frozenset(
@@ -246,13 +246,13 @@ def reason(status, log):
     if own:
         return f"{own[-1].removeprefix('probe: ')}; give each a name of its own"
     place = _place(lines)
-    fatal = [line.split("] ", 1)[-1] for line in lines if re.match(r"F\d{4,8} ", line)]
+    fatal = last_words.fatal(log)
     memory = f"Caffe runs out of memory at {place}; expected a net and sizes that fit into what is free here"
-    if status == -signal.SIGKILL or any(sign in log for sign in NO_MEMORY):
+    if last_words.lacked_memory(status, log):
         return memory
     advice = "give sizes that this net takes, or correct the file" if "input " in place else "correct the file"
     if fatal:
-        said = short(fatal[0].removeprefix("Check failed: "))
+        said = short(fatal.removeprefix("Check failed: "))
         said = "an array without values: some size is 0" if said == "data_" else said
         return f"Caffe refuses {place} ({said}); {advice}"
     if status < 0:

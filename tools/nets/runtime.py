@@ -13,9 +13,10 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
-from tools.common.build import info as build_info
-from tools.common.errors import UserError
+from tools.common import build
+from tools.common.errors import UserError, typed
 from tools.gpu import driver
+from tools.gpu.device import CPU
 from tools.nets import caffe_files, weight_files
 
 # run in a process of its own, because upstream aborts when there is no GPU or no CUDA in the build
@@ -28,66 +29,53 @@ caffe.set_mode_gpu()
 """
 
 
-def use_device(gpu=None):
-    """Make Caffe run on the CPU (`gpu` None or "") or on GPU number `gpu` (int or str).
+def use_device(device=CPU):
+    """Make Caffe run on the CPU or on one GPU.
 
-    Returns
-    -------
-    str
-        "cpu" or "gpu N", for logs and results.
+    Parameters
+    ----------
+    device : tools.gpu.device.Device
 
     Raises
     ------
     UserError
-        The number is not one, this Caffe was built without CUDA, or the GPU cannot be used. Never a silent CPU run.
+        Several GPUs.
+    GpuError
+        This Caffe was built without CUDA, or the GPU cannot be used. Never a silent CPU run.
     """
     global _device
-    if gpu is None or gpu == "":
+    if len(device.gpus) > 1:
+        raise UserError(f"{device}: only training runs on several GPUs; give the number of one")
+    if device.on_gpu:
+        check_gpu(device.number)
+        caffe.set_device(device.number)
+        caffe.set_mode_gpu()
+    else:
         caffe.set_mode_cpu()
-        _device = "cpu"
-        return _device
-    asked = gpu_numbers(gpu)
-    if len(asked) > 1:
-        raise UserError(f"gpu: got {gpu}, but only training runs on several GPUs; give one number")
-    check_gpu(asked[0])
-    caffe.set_device(asked[0])
-    caffe.set_mode_gpu()
-    _device = f"gpu {asked[0]}"
-    return _device
+    _device = device
 
 
-_device = "cpu"
+_device = CPU
 
 
 def on_gpu():
     """Whether `use_device` has chosen a GPU."""
-    return _device != "cpu"
-
-
-def gpu_numbers(asked):
-    """Numbers (list of int) of a --gpu option such as "0" or "0,1"; raises UserError."""
-    try:
-        return driver.numbers(asked)
-    except driver.GpuError as error:
-        raise UserError(str(error)) from None
+    return _device.on_gpu
 
 
 def check_gpu(number):
-    """Raise UserError unless GPU `number` (int) can be used by this Caffe.
+    """Raise GpuError unless GPU `number` (int) can be used by this Caffe.
 
     A build of this project is checked with the driver; then, and for a Caffe of the user's own, it is tried in a
     process of its own, since upstream ends the process when something is wrong.
     """
-    build = build_info()
-    if build is not None:
-        try:
-            driver.check(number, build)
-        except driver.GpuError as error:
-            raise UserError(str(error)) from None
+    facts = build.info()
+    if facts is not None:
+        driver.check_gpu(number, facts)
     environment = {**os.environ, "GLOG_minloglevel": "0"}
     probe = subprocess.run([sys.executable, "-c", _PROBE, str(number)], capture_output=True, text=True, env=environment)
     if probe.returncode != 0:
-        raise UserError(_why_no_gpu(number, probe.stderr))
+        raise driver.GpuError(_why_no_gpu(number, probe.stderr))
 
 
 def _why_no_gpu(number, stderr):
@@ -146,7 +134,11 @@ def load_weights(net, path):
         width or method) or with values that are not finite; the text names the layer, the shape found and the one
         expected.
     """
-    model = read_caffemodel(path)
+    copy_weights(net, read_caffemodel(path), path)
+
+
+def copy_weights(net, model, path):
+    """As `load_weights`, of a file that has been read: `model` is what `read_caffemodel(path)` gave."""
     check_weights(model, param_shapes(net), path, _shared(net))
     fitting = [(name, blobs) for name, blobs in weight_layers(model) if name in net.params]
     for name, blobs in fitting:
@@ -362,17 +354,25 @@ def forward(net, image, output="upsample"):
     -------
     ndarray, (H', W'), float32
         A copy, so that the next forward cannot change it.
+
+    Raises
+    ------
+    MemoryError
+        The GPU's memory does not suffice. (Where the CPU's does not, Caffe ends the process.)
     """
     if callable(net):
         return net(image, output)
     blob = net.blobs["data"]
-    blob.reshape(1, 1, *image.shape)
-    blob.data[0, 0] = image
-    net.forward()
-    return net.blobs[output].data[0, 0].copy()
+    try:
+        blob.reshape(1, 1, *image.shape)
+        blob.data[0, 0] = image
+        net.forward()
+        return net.blobs[output].data[0, 0].copy()
+    except RuntimeError as error:
+        raise typed(error) from None
 
 
 def have_graphs():
     """Whether this Caffe can record its passes: this project's CUDA build."""
-    build = build_info()
-    return build is not None and build["variant"] == "cuda"
+    facts = build.info()
+    return facts is not None and facts["variant"] == "cuda"

@@ -132,8 +132,8 @@ def arrays(path, layout):
     except subprocess.TimeoutExpired:
         raise UserError(f"{path}: could not be read within {SECONDS} s; {EXPECTED}") from None
     if done.returncode:
-        log = done.stderr.decode("utf-8", "replace").split("\n")
-        why = "no memory" if "MemoryError" in " ".join(log) else f"its reader ended with status {done.returncode}"
+        short = done.returncode == parent.NO_MEMORY
+        why = "no memory" if short else f"its reader ended with status {done.returncode}"
         raise UserError(f"{path}: cannot be read, damaged or not what it claims to be ({why}); get it again")
     line, _, content = done.stdout.partition(b"\n")
     said = json.loads(line)

@@ -53,7 +53,7 @@ def _memory(rows):
     return table(head, [[row["name"], f"{row['double_images']:.1f}"] for row in rows], text_columns=1)
 
 
-def check(page):
+def check_page(page):
     """Raise UserError unless the page has the markers; before the long measurement rather than after it."""
     renewed(page, "")
 

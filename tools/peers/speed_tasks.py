@@ -31,7 +31,7 @@ def forward_task(folder, method, size, args):
     path = weights.find(args.weights_dir, method.name, scale)
     net = method.load(scale, path)
     data = np.random.default_rng(0).random((1, 1, size, size), dtype=np.float32)
-    _write(folder, method.build(scale), net, {"data": data}, "forward", method.output, args.threads)
+    _write(folder, method.build(scale), net, {"data": data}, "forward", method.blob, args.threads)
     return {"kind": "forward", "method": method.name, "scale": scale, "size": size, "random_weights": path is None}
 
 

@@ -69,8 +69,8 @@ class Enlarger:
             # for a GPU and for other engines, which take less, the figure of stock Caffe
             onednn = False if engine != "caffe" or gpu else None
             self.bytes_per_pixel, self.constant = forward_memory.forward_bytes(net, message, onednn)
-            fields = receptive_field(message, method.output)
-            self.tiled = windows.Tiled(net, method.output, fields, windows.fewest(net, message))
+            fields = receptive_field(message, method.blob)
+            self.tiled = windows.Tiled(net, method.blob, fields, windows.fewest(net, message))
             self.tiled.net = engines.convert(net, message, engine)
 
     @property

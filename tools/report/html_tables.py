@@ -64,7 +64,7 @@ def _row(rows, dataset, scale, method):
         if (row["dataset"], row["scale"], row["method"]) == (dataset, scale, method):
             return row
     empty = {"dataset": dataset, "scale": scale, "method": method}
-    return paper.compare({**empty, **dict.fromkeys(paper.FIGURES)})
+    return paper.compare({**empty, **dict.fromkeys(paper.METRICS)})
 
 
 def _value(row, figure, side):

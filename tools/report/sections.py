@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+import matlab_compat as matlab
 from data_prep import images
 from data_prep.weights import gap, idn_weights
 from tools.benchmarking import tradeoff
@@ -93,7 +94,7 @@ def _slider(path, scale, net):
     sample = evaluation.prepare(img, scale, name=path.name)
     drawn, psnr = {}, {}
     for name, result in (("bicubic", sample.base), ("IDN", evaluation.super_resolve(net, sample))):
-        sr = evaluation.quantise(result)
+        sr = matlab.im2uint8(result)
         psnr[name] = evaluation.score(sample.hr, sr, scale, ("psnr",))["psnr"]
         drawn[name] = _png(evaluation.colour(img, sr, scale))
     tags = [f"{name}, {psnr[name]:.2f} dB" for name in drawn]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.common.paths import ROOT
 from tools.gpu import driver
+from tools.gpu.device import Device
 from tools.setup import venv, wheelhouse
 from tools.setup.project import packages_folder
 from tools.setup.shell import SetupError, last_line, run, step
@@ -59,8 +60,8 @@ def need_gpu():
     if not asked:
         return
     try:
-        there = len(driver.driver().devices)
-        missing = [str(number) for number in driver.numbers(asked) if number >= there]
+        there = len(driver.driver().gpus)
+        missing = [str(number) for number in Device.parse(asked).gpus if number >= there]
     except driver.GpuError as error:
         raise SetupError(f"GPU={asked}: {error}") from None
     if missing:

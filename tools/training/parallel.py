@@ -23,18 +23,19 @@ from tools.training import snapshots
 WORKER = "tools.training.worker"
 
 
-def check(gpus, batch):
-    """Raise UserError unless `gpus` (list of int) can share `batch` (int) pairs.
+def check(device, batch):
+    """Raise UserError unless the GPUs of `device` (tools.gpu.device.Device) can share `batch` (int) pairs.
 
     Also when this Caffe was built without NCCL.
     """
     if not caffe.has_nccl():
         raise UserError(
-            f"gpu {','.join(map(str, gpus))}: this Caffe was built without NCCL, which several GPUs need; give one "
+            f"{device}: this Caffe was built without NCCL, which several GPUs need; give one "
             "GPU, or build with NCCL (pycaffe/README.md)"
         )
-    if batch % len(gpus):
-        raise UserError(f"batch: got {batch} for {len(gpus)} GPUs, expected a multiple of {len(gpus)}")
+    gpus = len(device.gpus)
+    if batch % gpus:
+        raise UserError(f"batch: got {batch} for {gpus} GPUs, expected a multiple of {gpus}")
 
 
 def join(rank, size):

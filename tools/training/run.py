@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 
+import matlab_compat as matlab
 from data_prep import hdf5
 from data_prep.files import write_json
 from data_prep.images import image_set_hash, list_images, read_image
@@ -13,11 +14,12 @@ from prototxt import solver
 from tools.common import memory, provenance
 from tools.common.errors import UserError
 from tools.figures import curves
+from tools.gpu.device import Device
 from tools.methods import evaluation
 from tools.nets import runtime
 from tools.training import needed_memory, parallel, run_folder
 from tools.training.log import Log
-from tools.training.stage import LARGEST, Device, Interrupted, Settings, Source, Stage, default_rhythm
+from tools.training.stage import LARGEST, Interrupted, Settings, Source, Stage, default_rhythm
 
 STAGES = tuple(solver.ITERATIONS)
 CURVE = "learning_curve.png"
@@ -91,7 +93,7 @@ def check_memory(args, stages, databases, samples, device):
     """Raise UserError when one of `stages` would not fit into memory, or its batch not into Caffe's blobs."""
     for stage in stages:
         source = databases[solver.PHASE_OF_STAGE[stage]]
-        needed_memory.check(args.scale, stage, args.batch, source, databases["val"], samples, bool(device.gpus))
+        needed_memory.check(args.scale, stage, args.batch, source, databases["val"], samples, device.on_gpu)
 
 
 def validation_samples(folder, scale):
@@ -100,7 +102,7 @@ def validation_samples(folder, scale):
     The PSNR is infinite where bicubic makes no error, as in a flat image.
     """
     samples = [evaluation.prepare(read_image(path), scale, name=path.name) for path in list_images(folder)]
-    scores = [evaluation.score(s.hr, evaluation.quantise(s.base), scale, ("psnr",))["psnr"] for s in samples]
+    scores = [evaluation.score(s.hr, matlab.im2uint8(s.base), scale, ("psnr",))["psnr"] for s in samples]
     return samples, sum(scores) / len(scores)
 
 
@@ -149,7 +151,7 @@ def summary(args, argv, device, bicubic, databases, rows, ran):
     return {
         "command": provenance.command("tools/train.py", argv),
         "date": provenance.now(),
-        "device": provenance.processor() if device.name == "cpu" else provenance.gpu_name(device.gpus[0]),
+        "device": provenance.device_name(device),
         "gpu": gpu_options(args, device),
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
         "scale": args.scale,
@@ -177,31 +179,28 @@ def notes(psnrs):
 
 
 def device_of(args):
-    """Take the CPU or the GPUs of --gpu; gives a training.Device.
+    """Take the CPU or the GPUs of --gpu; gives them (tools.gpu.device.Device).
 
     Raises
     ------
-    UserError
+    GpuError, UserError
         A GPU cannot be used, or several cannot share the batch.
     """
     for name, asked in (("TF32", args.tf32), ("DETERMINISTIC", args.deterministic), ("BENCHMARK", args.autotune)):
         # read by the CUDA build when it makes its first convolution
         os.environ[f"CAFFE_CUDNN_{name}"] = "1" if asked else "0"
-    if not args.gpu:
-        return Device(runtime.use_device(None))
-    gpus = runtime.gpu_numbers(args.gpu)
-    for number in gpus[1:]:
+    device = Device.parse(args.gpu)
+    for number in device.gpus[1:]:
         runtime.check_gpu(number)
-    name = runtime.use_device(gpus[0])
-    if len(gpus) > 1:
-        parallel.check(gpus, args.batch)
-        name = f"gpu {','.join(map(str, gpus))}"
-    return Device(name, tuple(gpus), args.graphs)
+    runtime.use_device(Device(device.gpus[:1]))
+    if len(device.gpus) > 1:
+        parallel.check(device, args.batch)
+    return device
 
 
 def gpu_options(args, device):
     """How the GPU computed (dict), for the summary; empty on the CPU."""
-    if device.name == "cpu":
+    if not device.on_gpu:
         return {}
     return {"tf32": args.tf32, "deterministic": args.deterministic, "autotune": args.autotune, "graphs": args.graphs,
             "gpus": len(device.gpus)}  # fmt: skip
@@ -254,7 +253,7 @@ def stage_of(args, stage, iterations, databases, samples, log, device):
         settings_of(args, stage, iterations),
         default_rhythm(iterations, args.snapshot, args.test_interval),
         args.out / stage,
-        databases[solver.PHASE_OF_STAGE[stage]], databases["val"], samples, log, device,
+        databases[solver.PHASE_OF_STAGE[stage]], databases["val"], samples, log, device, args.graphs,
     )  # fmt: skip
 
 

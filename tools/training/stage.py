@@ -21,6 +21,7 @@ from data_prep.held import Held
 from prototxt import builders, emit, idn, solver
 from prototxt.engine import caffe
 from tools.common.errors import UserError
+from tools.gpu.device import CPU
 from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
 from tools.training import parallel, snapshots, stepping
@@ -78,25 +79,6 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class Device:
-    """Where a stage runs.
-
-    Attributes
-    ----------
-    name : str
-        "cpu" or "gpu 0", as `caffe_runtime.use_device` gives it.
-    gpus : list of int
-        All GPUs; empty on the CPU.
-    graphs : bool
-        Use CUDA graphs where they can be used, see tools/training/stepping.py.
-    """
-
-    name: str = "cpu"
-    gpus: tuple = ()
-    graphs: bool = True
-
-
-@dataclass(frozen=True)
 class Source:
     """A checked HDF5 database.
 
@@ -144,13 +126,16 @@ class Stage:
     samples : list of evaluation.Sample
         Validation images.
     log : learning_log.Log
-    device : Device
+    device : tools.gpu.device.Device
+        The CPU, one GPU or several.
+    graphs : bool
+        Use CUDA graphs where they can be used, see tools/training/stepping.py.
     """
 
-    def __init__(self, settings, rhythm, folder, train, val, samples, log, device=None):
+    def __init__(self, settings, rhythm, folder, train, val, samples, log, device=CPU, graphs=True):
         self.settings, self.rhythm, self.folder = settings, rhythm, Path(folder)
         self.train, self.val, self.samples, self.log = train, val, samples, log
-        self.device = device or Device()
+        self.device, self.graphs = device, graphs
 
     @property
     def final(self):
@@ -269,7 +254,7 @@ class Stage:
 
     def _loop(self, stop, say):
         s, rhythm = self.settings, self.rhythm
-        crank = stepping.stepper(self.solver, self.device.name, self.device.graphs and len(self.device.gpus) < 2)
+        crank = stepping.stepper(self.solver, self.device, self.graphs)
         clock = _Clock()
         losses, rate = [], self.solver.lr
         saved = None
@@ -344,13 +329,11 @@ class Stage:
     def _steps(self, crank, count):
         try:
             return crank.step(count)
-        except RuntimeError as error:
-            if "out of memory" not in str(error):
-                raise
-            s = self.settings
+        except MemoryError as error:
+            s, said = self.settings, str(error) or "not enough memory"
             raise UserError(
-                f"{s.stage}: {error}; batch {s.batch} of {s.stage} at x{s.scale} does not fit: give a smaller --batch, "
-                "or see with nvidia-smi what else uses the GPU"
+                f"{s.stage}: {said}; batch {s.batch} of {s.stage} at x{s.scale} does not fit: give a smaller --batch, "
+                "or see what else takes memory (on a GPU, nvidia-smi says it)"
             ) from None
 
     def _row(self, iteration, losses, rate, clock, validated):

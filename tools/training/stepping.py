@@ -4,6 +4,8 @@ A graph holds the very kernels that Caffe launches, recorded once and issued as 
 their time in the launches. It is part of this project's CUDA build (caffe_build._graph).
 """
 
+from tools.common.errors import typed
+from tools.gpu.device import CPU
 from tools.nets.runtime import have_graphs
 
 # iterations between two looks at Ctrl-C
@@ -19,11 +21,14 @@ class Plain:
         self.solver = solver
 
     def step(self, iterations):
-        """Run `iterations` (int) of training; gives their losses (list of float)."""
+        """Run `iterations` (int) of training; gives their losses (list of float); raises MemoryError."""
         losses = []
-        for _ in range(iterations):
-            self.solver.step(1)
-            losses.append(float(self.solver.net.blobs["loss"].data))
+        try:
+            for _ in range(iterations):
+                self.solver.step(1)
+                losses.append(float(self.solver.net.blobs["loss"].data))
+        except RuntimeError as error:
+            raise typed(error) from None
         return losses
 
 
@@ -33,15 +38,18 @@ class Graphs:
     chunk = GRAPH_CHUNK
 
     def __init__(self, solver):
-        from caffe_build import _graph
+        from caffe_build import _graph  # of the CUDA build alone; loads Caffe
 
         self.graphs = _graph.GraphSolver(solver)
 
     def step(self, iterations):
-        """Run `iterations` (int) of training; gives their losses (list of float)."""
-        return self.graphs.step(iterations)
+        """Run `iterations` (int) of training; gives their losses (list of float); raises MemoryError."""
+        try:
+            return self.graphs.step(iterations)
+        except RuntimeError as error:
+            raise typed(error) from None
 
 
-def stepper(solver, device, graphs=True):
-    """What turns `solver` (caffe solver) on `device` ("cpu" or "gpu 0"): Graphs where it can, else Plain."""
-    return Graphs(solver) if graphs and device.startswith("gpu") and have_graphs() else Plain(solver)
+def stepper(solver, device=CPU, graphs=True):
+    """What turns `solver` (caffe solver) on `device` (tools.gpu.device.Device): Graphs where it can, else Plain."""
+    return Graphs(solver) if graphs and len(device.gpus) == 1 and have_graphs() else Plain(solver)

@@ -16,7 +16,7 @@ import pytest
 
 from data_prep import files
 from tools import benchmark
-from tools.benchmarking import plan, reports, row_by_row
+from tools.benchmarking import material, plan, reports, row_by_row
 from tools.common import cli
 from tools.methods.registry import METHODS
 from tools.nets import runtime
@@ -97,8 +97,8 @@ def test_gaps_are_marked_and_do_not_take_the_place_of_rows(place):
 
 def test_cheapest_first(place):
     args = benchmark.parser().parse_args(timed(place, "MemNet", "FSRCNN", "VDSR", "Bicubic"))
-    args.tables = [4]
-    order = [job.method.name for job in sorted(plan.plan(args), key=row_by_row._cost)]
+    jobs = plan.inspected(plan.plan(args), material.Material())
+    order = [job.method.name for job in sorted(jobs, key=row_by_row._cost)]
     assert order == ["Bicubic", "FSRCNN", "VDSR", "MemNet"]
 
 
@@ -211,7 +211,7 @@ def test_what_has_no_finite_value_is_not_measured_for_ever(place, capsys):
         ),
         (-9, "", "it was killed, most often because memory ran out"),
         (-11, "", "it was ended by SIGSEGV"),
-        (2, "benchmark.py: /home/me/w/x.caffemodel: not a .caffemodel\n", "x.caffemodel: not a .caffemodel"),
+        (2, "row_worker.py: /home/me/w/x.caffemodel: not a .caffemodel\n", "x.caffemodel: not a .caffemodel"),
         (1, "Traceback (most recent call last):\n  File ...\nMemoryError: no 3/4 of it", "MemoryError: no 3/4 of it"),
         (1, "", "exit status 1"),
     ],

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tools.benchmarking import measure
+from tools.benchmarking import material, measure, plan
 from tools.common import memory, provenance
 from tools.gpu import smi as gpu_smi
+from tools.gpu.device import Device
 from tools.methods.registry import METHODS
 
 
@@ -72,7 +73,7 @@ def test_nothing_can_be_told(smi, used):
 def test_without_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu_smi.used_mb(0) is None and gpu_smi.name(0) is None
-    assert provenance.gpu_name(3) == "GPU 3"
+    assert provenance.device_name(Device((3,))) == "GPU 3"
 
 
 def test_a_row_is_read_at_its_end(smi, tmp_path):
@@ -83,16 +84,18 @@ def test_a_row_is_read_at_its_end(smi, tmp_path):
         cv2.imwrite(str(tmp_path / name), rng.integers(0, 255, (48, 48), np.uint8))
     gpu = memory.GpuMemory(0)
     options = measure.Options(metrics=("psnr",), repeats=1, gpu=gpu)
+    held = material.Material()
     job = measure.Job("Mine", 3, METHODS["ESPCN"], sorted(tmp_path.glob("*.png")))
-    results = measure.infer(job, options)
+    (job,) = plan.inspected([job], held)
+    results = measure.infer(job, options, held)
     assert [one.seconds_median > 0 for one in results] == [True, True] and gpu.held_mb == 700
-    measure.infer(job, options)
+    measure.infer(job, options, held)
     assert gpu.held_mb == 800
 
 
 def test_names_and_numbers(smi, monkeypatch):
     asked = smi(name="NVIDIA H100 80GB HBM3", driver_version="550.90.07")
-    assert (provenance.gpu_name(0), gpu_smi.driver(0)) == ("NVIDIA H100 80GB HBM3", "550.90.07")
+    assert (provenance.device_name(Device((0, 1))), gpu_smi.driver(0)) == ("NVIDIA H100 80GB HBM3", "550.90.07")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-5a")
     for number in (0, "1", 2, "x"):
         gpu_smi.name(number)

@@ -140,7 +140,7 @@ def test_psnr_equals_a_plain_computation(picture, scale):
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_bicubic_equals_a_plain_computation(picture, scale):
     sample = evaluation.prepare(picture, scale)
-    ours = evaluation.score(sample.hr, evaluation.quantise(sample.base), scale, ("psnr",))["psnr"]
+    ours = evaluation.score(sample.hr, matlab.im2uint8(sample.base), scale, ("psnr",))["psnr"]
     assert ours == pytest.approx(plain_psnr(picture, scale), abs=2e-3)
 
 
@@ -196,9 +196,9 @@ def test_forward_gives_a_copy(picture):
     assert np.array_equal(output, kept)
 
 
-def test_quantise_rounds_half_away_and_saturates():
+def test_rounding_is_half_away_and_saturates():
     values = np.array([[-0.2, 0, 0.5 / 255, 1.5 / 255, 2.5 / 255, 1.2]])
-    assert evaluation.quantise(values).tolist() == [[0, 0, 1, 2, 3, 255]]
+    assert matlab.im2uint8(values).tolist() == [[0, 0, 1, 2, 3, 255]]
 
 
 def test_validation_psnr_is_the_mean_of_the_benchmark_path(picture):
@@ -285,7 +285,7 @@ def test_set5_x3_equals_the_measured_figures(shared):
     for path in paths:
         sample = evaluation.prepare(read_image(path), 3, name=path.name)
         for name, result in (("Bicubic", sample.base), ("IDN", evaluation.super_resolve(net, sample))):
-            rows[name].append(evaluation.score(sample.hr, evaluation.quantise(result), 3))
+            rows[name].append(evaluation.score(sample.hr, matlab.im2uint8(result), 3))
     for name, (psnr, ssim, ifc) in SET5_X3.items():
         mean = {metric: np.mean([row[metric] for row in rows[name]]) for metric in evaluation.METRICS}
         # IDN's reference has three digits of PSNR, bicubic's is the paper's two

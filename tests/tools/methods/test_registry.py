@@ -2,7 +2,9 @@
 
 import json
 import mmap
+import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +17,10 @@ from prototxt import drrn, vdsr
 from tools import benchmark
 from tools.benchmarking import paper, plan, reports, tables
 from tools.common import cli, memory
+from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS
-from tools.methods.registry import METHODS
+from tools.methods.registry import METHODS, Method
 from tools.nets import engines, runtime, tiles
 
 # scales at which a program independent of this one reached LapSRN's printed figures (37.519/.9591/9.010 and
@@ -154,10 +157,28 @@ def test_every_method_runs_at_every_scale(name, scale):
     method = METHODS[name]
     sample = PROTOCOLS[method.protocol].prepare(picture(36, 24), scale, "replicate", "a")
     net = method.load(scale)
-    output = tiles.forward(net, method.take(sample), method.output, method.tile)
+    output = tiles.forward(net, method.take(sample), method.blob, method.tile)
     result = method.finish(output, sample)
     assert result.shape == sample.base.shape == (36, 24)
     assert np.isfinite(result).all()
+
+
+def test_a_method_is_data():
+    """Equal when its fields are, so that it can go to another process; what it may say is checked."""
+    for method in METHODS.values():
+        assert pickle.loads(pickle.dumps(method)) == method == replace(method)
+    with pytest.raises(ValueError, match=r"method X: input is 'hr', expected one of lr, bicubic"):
+        Method("X", input="hr")
+    with pytest.raises(ValueError, match=r"method X: output is 'late', expected one of image, residual, late image"):
+        Method("X", output="late")
+
+
+@pytest.mark.parametrize("name", ["IDN", "FSRCNN", "ESPCN", "VDSR"])
+def test_a_net_of_another_scale_is_refused(name):
+    method = METHODS[name]
+    sample = PROTOCOLS["idn"].prepare(picture(36, 24), 3, "replicate", "a.png")
+    with pytest.raises(UserError, match=r"a\.png: the net's output is 5x7 pixels, expected .* at x3; take the deploy"):
+        method.finish(np.zeros((7, 5), np.float32), sample)
 
 
 def test_printed_methods_are_the_papers():
@@ -328,7 +349,7 @@ def test_one_image_with_the_released_weights(shared, name, scale):
     protocol = PROTOCOLS[method.protocol]
     sample = protocol.prepare(img, scale, "replicate", "butterfly")
     net = method.load(scale, data_prep_weights.find(shared / "weights", name, scale))
-    result = method.finish(tiles.forward(net, method.take(sample), method.output, method.tile), sample)
+    result = method.finish(tiles.forward(net, method.take(sample), method.blob, method.tile), sample)
     scores = [
         protocol.score(*protocol.pair(img, sample, y, "replicate"), scale, ("psnr",))["psnr"]
         for y in (result, sample.base)

@@ -66,8 +66,8 @@ def test_engines_take_tiles(tmp_path):
     message = method.build(2)
     net = random_net(message)
     image = np.random.default_rng(0).random((50, 70), dtype=np.float32)
-    expected = tiles.forward(net, image, method.output, (32, 20))
-    found = tiles.forward(engines.convert(net, message, "opencv"), image, method.output, (32, 20))
+    expected = tiles.forward(net, image, method.blob, (32, 20))
+    found = tiles.forward(engines.convert(net, message, "opencv"), image, method.blob, (32, 20))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -89,7 +89,7 @@ def test_caffe_stays_caffe_and_others_are_refused():
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(UserError, match="onnx is not installed.*pip install"):
-        engines.check("onnxruntime")
+        engines.check_engine("onnxruntime")
 
 
 def test_benchmark_refuses_a_gpu_for_other_engines():

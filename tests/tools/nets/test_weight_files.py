@@ -310,7 +310,7 @@ def test_names_count_for_nothing(name, shared, tmp_path):
     expected.save(str(tmp_path / "w.caffemodel"))
     for source in (shared / "weights/vdsr/VDSR_Official.mat", tmp_path / "w.caffemodel"):
         shutil.copy(source, tmp_path / name)
-        weight_check.check_weights(method, 2, tmp_path / name)
+        weight_check.checked_net(method, 2, tmp_path / name)
         assert same(method.load(2, tmp_path / name), expected)
 
 

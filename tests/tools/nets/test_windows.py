@@ -19,12 +19,12 @@ NETS = {"IDN": 3, "LapSRN": 2, "VDSR": 2, "FSRCNN": 2, "ESPCN": 3, "SRCNN": 2}
 
 @pytest.fixture(scope="module", params=NETS)
 def tiled(request):
-    runtime.use_device(None)
+    runtime.use_device()
     method = METHODS[request.param]
     message = method.build(NETS[request.param])
     net = method.load(NETS[request.param])
-    fields = receptive_field(message, method.output)
-    return windows.Tiled(net, method.output, fields, windows.fewest(net, message))
+    fields = receptive_field(message, method.blob)
+    return windows.Tiled(net, method.blob, fields, windows.fewest(net, message))
 
 
 @pytest.mark.parametrize("shape", [(80, 100), (5, 1500), (1, 1)])
@@ -120,7 +120,7 @@ pixel, constant = net_memory.forward_bytes(net, message)
 side = int((400e6 / pixel) ** 0.5)
 able = memory.reset_peak()
 before = memory.peak_mb()
-evaluation.forward(net, np.zeros((side, side), np.float32), method.output)
+evaluation.forward(net, np.zeros((side, side), np.float32), method.blob)
 print(able, memory.peak_mb() - before, (pixel * side**2 + constant) / 2**20)
 """
 

@@ -58,8 +58,8 @@ def test_the_build_for_gpus_is_chosen_and_kept(place, monkeypatch):
 
 
 def test_a_gpu_that_is_needed_and_not_there(monkeypatch):
-    devices = [driver.Device("one", 1, (9, 0))]
-    monkeypatch.setattr(driver, "driver", lambda: driver.Driver((13, 0), devices))
+    gpus = [driver.Gpu("one", 1, (9, 0))]
+    monkeypatch.setattr(driver, "driver", lambda: driver.Driver((13, 0), gpus))
     for asked in ("", "0"):
         monkeypatch.setenv("GPU", asked)
         caffe.need_gpu()
