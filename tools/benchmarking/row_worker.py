@@ -23,7 +23,7 @@ def measured(job, options, device):
     if device.on_gpu:
         options = replace(options, gpu=memory.GpuMemory(device.number))  # before Caffe takes the GPU
     runtime.use_device(device)
-    return run.run_job(job, options, material.Material())
+    return run.run_job(job, options, material.Material(pictures=0))
 
 
 def main():
