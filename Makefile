@@ -84,7 +84,7 @@ benchmark: setup images weights
 	@tools/benchmark.py --tables 2 3 --scales $(scales) --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(gpu) \
 		--out "$${arg_OUT:-runs/benchmark}"
 
-## demo: the whole job in some minutes on photographs that scikit-image ships
+## demo: the whole job in a few minutes on photographs that scikit-image ships
 demo: setup
 	@tools/demo.py $(gpu) $(out)
 

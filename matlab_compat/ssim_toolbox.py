@@ -1,7 +1,6 @@
 """Structural similarity as MATLAB's own ssim of the Image Processing Toolbox (R2014a and newer)."""
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 from ._checks import check_pair, check_plane, check_range
 
@@ -53,4 +52,6 @@ def ssim_toolbox(ref, out, *, data_range=1):
 
 def _smooth(img):
     """Gaussian mean around every pixel; MATLAB's "replicate" is scipy's "nearest"."""
+    from scipy.ndimage import correlate1d  # here: it takes longer to import than all else
+
     return correlate1d(correlate1d(img, _GAUSSIAN, 0, mode="nearest"), _GAUSSIAN, 1, mode="nearest")

@@ -56,7 +56,7 @@ def _put_foreign_packages_last():
 def _check_variables():
     if any(name.startswith("OPENCV_") for name in os.environ):
         try:
-            import matlab_compat  # noqa: F401 - it asks OpenCV
+            import matlab_compat  # noqa: F401 - it asks OpenCV; only the environment has it
         except RuntimeError as error:
             _stop(error)
 
@@ -73,9 +73,9 @@ _put_foreign_packages_last()
 _check_variables()
 
 if __name__ == "__main__":
-    import runpy
+    import runpy  # only for processes that a tool starts for itself
 
-    from tools.common import parent
+    from tools.common import parent  # not above: sys.path is right only now
 
     parent.follow()  # before the module's imports, which take their time
     sys.argv.pop(0)

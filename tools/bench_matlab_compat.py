@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Mismatch and time of matlab_compat and of its peers, and the tables of docs/matlab.md.
+"""Compare matlab_compat with other ports: mismatch against MATLAB and time; renews the tables of docs/matlab.md.
 
-    tools/bench_matlab_compat.py --shared ../shared                       # what is installed
-    tools/bench_matlab_compat.py --shared ../shared --peers /tmp/peers    # and the packages of that environment
+    tools/bench_matlab_compat.py --shared ../shared                       # with what is installed
+    tools/bench_matlab_compat.py --shared ../shared --peers /tmp/peers    # and another environment's packages
 
-The folder --shared holds oracles/ (MATLAB's output, the authors' metrics) and data/Set14. The peers' environment is
-made with `python3 -m venv /tmp/peers` and
+The folder --shared holds oracles/ (MATLAB's output, the authors' metrics) and data/Set14. Make the peers' environment
+with `python3 -m venv /tmp/peers` and
 `/tmp/peers/bin/pip install pillow scikit-image torch resize-right bicubic-pytorch pyiqa basicsr-fixed`.
 
-Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Times are the shortest of --rounds,
-all candidates in turn within each round, so that ratios hold on a machine that does other work too; very slow ones
-take part in fewer rounds.
+Writes OUT/benchmark.json and OUT/benchmark.md and renews the tables of the page. Each time is the shortest of --rounds.
+The candidates take turns within each round, so that ratios are valid on a busy machine, too; very slow candidates take
+part in fewer rounds.
 """
 
 if __name__ == "__main__":
@@ -25,33 +25,34 @@ import numpy as np
 
 import matlab_compat
 from data_prep.files import write_text
-from tools.common import cli, provenance
+from tools.common import cli, memory, provenance
 from tools.common.errors import UserError
-from tools.common.memory import peak
 from tools.common.paths import ROOT
 from tools.peers import environment, imresize, imresize_page
 
 OURS = "matlab_compat imresize"
 DOWN, UP = (1 / 2, 1 / 3, 1 / 4), (2, 3, 4)
-BUDGET = 0.5  # seconds that a candidate may spend on one image and scale before it is called no more
-FRAME = 4  # pixels left out to judge a candidate without its border
+BUDGET = 0.5  # seconds that a candidate may take for one image and scale; then it is not called again
+FRAME = 4  # border pixels that the second mismatch leaves out
 
 
-def parse(argv):
-    """Read the command line."""
-    parser = cli.Parser(__doc__)
-    add = parser.add_argument
-    add("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="holds oracles/ and data/Set14")
-    add("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
-    add("--out", type=Path, default=ROOT / "results" / "matlab_compat", metavar="DIR", help="results/matlab_compat")
-    add("--page", type=Path, default=ROOT / "docs" / "matlab.md", metavar="FILE", help="docs/matlab.md")
-    add("--rounds", type=int, default=7, metavar="N", help="7")
-    return parser.parse_args(argv)
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--shared", type=Path, metavar="DIR", default=ROOT.parent / "shared",
+                   help="holds oracles/ and data/Set14 (default: shared, beside the checkout)")  # fmt: skip
+    p.add_argument("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
+    p.add_argument("--out", type=Path, metavar="DIR", default=ROOT / "results" / "matlab_compat",
+                   help="default: results/matlab_compat")  # fmt: skip
+    p.add_argument("--page", type=Path, metavar="FILE", default=ROOT / "docs" / "matlab.md",
+                   help="page whose tables are renewed (default: docs/matlab.md)")  # fmt: skip
+    p.add_argument("--rounds", type=int, metavar="N", default=7, help="default: 7")
+    return p
 
 
 def main(argv=None):
     """Measure, write the results, renew the page; gives the exit status."""
-    args = parse(argv)
+    args = parser().parse_args(argv)
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: expected at least 1")
     imresize_page.check_page(args.page)
@@ -59,7 +60,7 @@ def main(argv=None):
         environment.add_packages(args.peers)
     candidates = {OURS: matlab_compat.imresize, **imresize.peers()}
     report = {"meta": meta(args, argv), "resize": resizing(candidates, args), "metrics": metrics(args)}
-    report["memory"] = memory()
+    report["memory"] = peaks()
     text = imresize_page.markdown(report)
     args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "benchmark.json", json.dumps(report, indent=1) + "\n")
@@ -159,7 +160,7 @@ def _metric_pair(folder, key):
     return [read_image(folder / f"{key}_{part}.png", cv2.IMREAD_GRAYSCALE) for part in ("reference", "bicubic")]
 
 
-def memory():
+def peaks():
     """Peak memory above that before the call, in sizes of the larger image as double; Linux only."""
     rng = np.random.default_rng(0)
     color = rng.integers(0, 256, (2400, 3000, 3), np.uint8)
@@ -175,9 +176,10 @@ def memory():
         "ssim double": (lambda: matlab_compat.ssim(gray, gray), gray.size),
         "ifc double": (lambda: matlab_compat.ifc(gray, gray), gray.size),
     }
-    if not Path("/proc/self/clear_refs").exists():
-        return []
-    return [{"name": name, "double_images": peak(call) / (8 * size)} for name, (call, size) in cases.items()]
+    found = {name: (memory.peak(call), size) for name, (call, size) in cases.items()}
+    return [
+        {"name": name, "double_images": held / (8 * size)} for name, (held, size) in found.items() if held is not None
+    ]
 
 
 def shortest(calls, rounds):

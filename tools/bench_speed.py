@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Caffe on the CPU beside other engines: seconds of a forward pass and of a training iteration, and memory.
+"""Compare Caffe on the CPU with other engines: seconds per forward pass and training iteration, and memory.
 
-    tools/bench_speed.py                                   # every engine that is installed; results/speed/cpu.*
-    tools/bench_speed.py --peers /tmp/peers                # packages of another virtual environment as well
+    tools/bench_speed.py                                   # all installed engines; writes results/speed/cpu.*
+    tools/bench_speed.py --peers /tmp/peers                # with the packages of another virtual environment
     tools/bench_speed.py --methods IDN --sizes 170 --scales 3 --rounds 5 --out runs/speed
 
-Peers: pip install '.[speed]' gives ONNX Runtime, OpenVINO and PyTorch; OpenCV is here anyway. Every engine runs the
-same net with the same weights in a process of its own, and the results must agree before anything is timed. Then
-they take turns, one run each a round, so that whatever else the machine does meets all alike; the figure is the
-median of the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas) is always among them. Without --out the tables go
-into docs/speed.md as well.
+`pip install '.[speed]'` installs ONNX Runtime, OpenVINO and PyTorch; OpenCV is a dependency of the project. Each engine
+runs the same net with the same weights in its own process, and the results must agree before anything is timed. Then
+the engines take turns, one run each per round, so that other work on the machine affects all of them alike; the figure
+is the median over the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas) is always measured. Without --out the tables
+are also written into docs/speed.md.
 """
 
 if __name__ == "__main__":
@@ -39,17 +39,16 @@ def parser():
     p = cli.Parser(__doc__)
     nets = [name for name, method in METHODS.items() if method.network]
     p.add_argument("--methods", nargs="+", choices=nets, default=["IDN", "VDSR", "LapSRN"], metavar="NAME",
-                   help=f"nets to run forward, of {', '.join(nets)} (default: IDN VDSR LapSRN)")  # fmt: skip
+                   help=f"nets of the forward pass, from {', '.join(nets)} (default: IDN VDSR LapSRN)")  # fmt: skip
     p.add_argument("--sizes", nargs="*", type=int, default=[64, 170, 256], metavar="N",
-                   help="sides of the forward's input in pixels (default: 64 170 256)")  # fmt: skip
+                   help="side lengths of the forward pass's input in pixels (default: 64 170 256)")  # fmt: skip
     p.add_argument("--scales", nargs="*", type=int, choices=cli.SCALES, default=list(cli.SCALES),
-                   help="IDN's scales to train (default: 2 3 4)")  # fmt: skip
+                   help="scales at which IDN is trained (default: 2 3 4)")  # fmt: skip
     p.add_argument("--engines", nargs="+", choices=list(speed_worker.ENGINES), metavar="NAME",
-                   help=f"of {', '.join(speed_worker.ENGINES)} (default: what is installed)")  # fmt: skip
+                   help=f"from {'; '.join(speed_worker.ENGINES)} (default: all that are installed)")  # fmt: skip
     p.add_argument("--rounds", type=int, default=9, metavar="N", help="default: 9")
     p.add_argument("--threads", type=int, default=engines.threads(), metavar="N", help="default: all cores")
-    p.add_argument("--weights-dir", type=Path, default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
-                   metavar="DIR", help="default: weights; random weights where it has none")  # fmt: skip
+    cli.add_folder(p, "WEIGHTS", "its weights, random ones where there are none")
     p.add_argument("--peers", type=Path, metavar="DIR", help="virtual environment with packages to compare with")
     p.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="default: results/speed")
     return p

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What waiting threads cost: forward and training with several ways to wait, on the idle machine and beside other work.
+"""Measure what waiting threads cost: several ways to wait, on an idle machine and beside other work.
 
-    tools/bench_waiting.py --out results/speed          # waiting.json and waiting.md; three minutes on two cores
+    tools/bench_waiting.py --out results/speed          # writes waiting.json, waiting.md; 3 minutes on 2 cores
 
-OpenMP's threads wait for each other at the end of every parallel loop. While they look whether the others are done they
-hold their cores; when another program has one of these cores, the others wait for the very thread that cannot run. Here
-IDN x3 runs under `nice` with as many threads as there are cores, first alone, then beside one process that takes all
-it gets. All ways are measured in turn in one run; seconds are medians. How much other programs took around the idle
-rounds is measured as well: with more than a tenth of a core the rounds called idle were not.
+OpenMP's threads wait for each other at the end of every parallel loop. A thread that polls keeps its core busy while it
+waits; if another program needs a core, the thread that all others wait for may not get one. Here the forward pass and
+the training of IDN x3 run under `nice` with as many threads as there are cores, first alone, then beside a process that
+never sleeps. All ways to wait are measured in turn within one run; times are medians. The load from other programs is
+measured as well: above a tenth of a core, the rounds called idle were not idle.
 """
 
 if __name__ == "__main__":
@@ -46,8 +46,10 @@ QUIET = 0.1  # cores that others may take on a machine that is called idle
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument("--rounds", type=ranges.whole(1, 1000), default=7, help="timed rounds (default: 7)")
-    p.add_argument("--threads", type=ranges.whole(1, 1024), default=os.cpu_count(), help="default: all cores")
+    p.add_argument("--rounds", type=ranges.whole(1, 1000), metavar="N", default=7,
+                   help="timed rounds (default: 7)")  # fmt: skip
+    p.add_argument("--threads", type=ranges.whole(1, 1024), metavar="N", default=os.cpu_count(),
+                   help="default: all cores")  # fmt: skip
     p.add_argument("--out", type=Path, metavar="DIR", help="write waiting.json and waiting.md there")
     return p
 
@@ -140,7 +142,7 @@ def page(report):
             for way, times in ways.items()
         ]  # fmt: skip
         head = [f"{name}: looks", "idle", "busy", "idle, of ours", "busy, of ours"]
-        lines += [markdown.markdown(head, body, text_columns=1), ""]
+        lines += [markdown.table(head, body, text_columns=1), ""]
     return "\n".join(lines)
 
 

@@ -6,32 +6,31 @@
     tools/benchmark.py --datasets Set5 --scales 3 --weights runs/x3/idn.caffemodel --save-images
     tools/benchmark.py --gpu 0 --tables 4 --repeats 20             # time only, on the first GPU
     tools/benchmark.py --tables 4 --random-weights --methods DRRN MemNet   # time without weights
-    tools/benchmark.py --resume --tables 4 --random-weights --methods all --datasets Set5   # long: goes on after a stop
-    tools/benchmark.py --methods VDSR LapSRN --protocol idn        # all by one protocol, not each by its authors'
-    tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print again, run nothing
+    tools/benchmark.py --resume --tables 4 --random-weights --methods all --datasets Set5   # resumes after a stop
+    tools/benchmark.py --methods VDSR LapSRN --protocol idn        # one protocol for all
+    tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print only
 
-Needs DATA/<set>/ and WEIGHTS/<method>/ (`make fetch`). What is missing becomes a gap in the tables; what was asked
-for by name and is missing is an error before anything is measured. Writes benchmark.json, .csv and .md.
+Needs DATA/<set>/ and WEIGHTS/<method>/ (`make fetch`). Missing sets and weights are gaps in the tables; if they were
+asked for by name, the tool stops before it measures anything. Writes benchmark.json, .csv and .md.
 """
 
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import argparse
-import os
 import re
 import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from matlab_compat.contributions import EDGES
 from tools.benchmarking import material, measure, paper, plan, reports, row_by_row, tables
 from tools.benchmarking.run import metrics, run_jobs, settings, surroundings
 from tools.common import cli, memory, outputs, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.gpu.device import CPU, Device
-from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
 from tools.nets import engines
@@ -55,78 +54,69 @@ def parser():
         nargs="+",
         choices=[*METHODS, "all"],
         metavar="METHOD",
-        help=f"of {', '.join(METHODS)}; or all (default: {' '.join(plan.printed())})",
+        help=f"from {', '.join(METHODS)}; or all (default: {' '.join(plan.printed())})",
     )
-    p.add_argument("--data-dir", type=Path, metavar="DATA", default=_folder("DATA", "data"), help="default: data")
-    p.add_argument(
-        "--weights-dir",
-        type=Path,
-        metavar="WEIGHTS",
-        default=_folder("WEIGHTS", "weights"),
-        help="default: weights",
-    )
+    cli.add_folder(p, "DATA")
+    cli.add_folder(p, "WEIGHTS")
     p.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help="a .caffemodel of your own, for the one net and the one scale asked for",
+        help="your own .caffemodel, for one method and one scale",
     )
     p.add_argument("--gpu", type=Device.parse, default=CPU, metavar="N", help="number of the GPU (default: the CPU)")
     p.add_argument(
         "--engine",
         choices=list(engines.ENGINES),
         default="caffe",
-        help="what runs the nets: caffe (default), or on the CPU opencv, onnxruntime (pip install onnx onnxruntime)",
+        help="what runs the nets: caffe (default), cudagraph (Caffe on a GPU, each net recorded as a CUDA graph), or "
+        "on the CPU opencv, onnxruntime (pip install onnx onnxruntime)",
     )
     p.add_argument("--out", type=Path, metavar="DIR", help="default: runs/benchmark; with --from-json: nowhere")
     p.add_argument(
         "--edge",
-        choices=evaluation.EDGES,
+        choices=EDGES,
         default="replicate",
-        help="borders of imresize: older or newer MATLAB",
+        help="what imresize sees beyond the image: replicate as older MATLAB (default), or symmetric as newer",
     )
     p.add_argument(
         "--protocol",
         choices=["own", *PROTOCOLS],
         default="own",
-        help="own: as each method's authors tested it (default); or one for all, see tools/methods/protocols.py",
+        help="own: each method as its authors tested it (default); or one for all, see tools/methods/protocols.py",
     )
     p.add_argument(
         "--tile",
         type=_side,
         metavar="N",
-        help="side of the tiles of the nets that take the enlarged image (default: each method's)",
+        help="side of the tiles, in pixels, of nets that take the enlarged image (default: each method's own)",
     )
     p.add_argument(
         "--random-weights",
         action="store_true",
-        help="with --tables 4: time nets that have no weights here with random ones",
+        help="with --tables 4: time nets without weights here, too, with random ones",
     )
     p.add_argument(
         "--repeats",
         type=_repeats,
         metavar="N",
-        help=f"forwards behind the median of Table 4 (default: {REPEATS}; 0: none)",
+        help=f"forward passes for the median time of Table 4 (default: {REPEATS}; 0: none)",
     )
-    p.add_argument("--save-images", action="store_true", help="write colour pictures to DIR/images")
+    p.add_argument("--save-images", action="store_true", help="write colour pictures to OUT/images")
     p.add_argument(
         "--update",
         type=Path,
         metavar="FILE",
-        help="take the rows that are not measured now from an earlier benchmark.json",
+        help="keep the rows of an earlier benchmark.json that are not measured now",
     )
     p.add_argument(
         "--resume",
         action="store_true",
-        help="each row in a process of its own, cheapest first, OUT written after each; rows that OUT has are kept, "
-        "one that dies is a gap",
+        help="measure each row in its own process, fastest first, and write OUT after each; rows already in OUT are "
+        "kept, a row that fails is a gap",
     )
-    p.add_argument("--from-json", type=Path, metavar="FILE", help="render the tables of an earlier benchmark.json")
+    p.add_argument("--from-json", type=Path, metavar="FILE", help="only print the tables of an earlier benchmark.json")
     return p
-
-
-def _folder(variable, name):
-    return Path(os.environ.get(variable) or ROOT / name)
 
 
 def _repeats(text):
@@ -204,7 +194,7 @@ def main(argv=None):
         return show(reports.updated(report, earlier) if earlier else report, args.out)
 
 
-# what says how and what to measure: of no use where nothing is measured
+# options that say what to measure and how
 MEASURING = ("datasets", "scales", "methods", "weights", "gpu", "tile", "repeats", "random_weights", "save_images",
              "update", "resume")  # fmt: skip
 
@@ -214,7 +204,7 @@ def _rendered(args):
     given = [name for name in MEASURING if getattr(args, name) not in (None, False, CPU)]
     if given:
         option = given[0].replace("_", "-")
-        raise UserError(f"--from-json: measures nothing, so that --{option} says nothing; give one of them alone")
+        raise UserError(f"--from-json: measures nothing, so that --{option} has no effect; give one of them alone")
     report = reports.read_report(args.from_json)
     if args.out is not None:
         outputs.folder(args.out)

@@ -4,12 +4,12 @@
     tools/complexity.py                                    # all methods, for a 1280x720 result
     tools/complexity.py --methods IDN VDSR --scales 3 --size 512 512
     tools/complexity.py --out results/complexity           # complexity.json and complexity.md
-    tools/complexity.py prototxt/generated/vdsr_deploy.prototxt   # one deploy net: counts and cost of an input pixel
+    tools/complexity.py prototxt/generated/vdsr_deploy.prototxt   # one deploy net, per input pixel
     tools/complexity.py all_in_one.prototxt --stages deploy       # of a net with include { stage: "deploy" }
 
 A convolution costs kernel^2 x maps in x maps out / groups for each output pixel, a transposed one for each input
-pixel. Biases, activations, BatchNorm, Scale and sums are not counted as multiply-accumulates. Arrays that layers
-share count once as parameters, their work each time. Nets in Caffe's older forms are upgraded as Caffe does.
+pixel. Biases, activations, BatchNorm, Scale and sums do not count as multiply-accumulates. Arrays that several layers
+share count once as parameters, their work each time. Nets in older formats are upgraded as Caffe does.
 """
 
 if __name__ == "__main__":
@@ -34,9 +34,11 @@ def parser():
     p = cli.Parser(__doc__)
     nets = [name for name, method in METHODS.items() if method.network]
     p.add_argument("prototxt", nargs="*", type=Path, metavar="DEPLOY.prototxt", help="nets instead of methods")
-    p.add_argument("--methods", nargs="+", choices=nets, default=nets, metavar="NAME", help=f"of {', '.join(nets)}")
-    p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, default=list(cli.SCALES))
-    p.add_argument("--size", nargs=2, type=_side, default=[1280, 720], metavar=("W", "H"), help="default: 1280 720")
+    p.add_argument("--methods", nargs="+", choices=nets, default=nets, metavar="NAME",
+                   help=f"from {', '.join(nets)}; default: all")  # fmt: skip
+    p.add_argument("--scales", nargs="+", type=int, choices=cli.SCALES, default=list(cli.SCALES), help="default: all")
+    p.add_argument("--size", nargs=2, type=_side, default=[1280, 720], metavar=("W", "H"),
+                   help="pixels of the result (default: 1280 720)")  # fmt: skip
     p.add_argument("--out", type=Path, metavar="DIR", help="write complexity.json and complexity.md there")
     foreign_nets.add_arguments(p)
     return p
@@ -59,7 +61,7 @@ def table(made):
          f"{r['gmac']:,.2f}"]
         for r in made
     ]  # fmt: skip
-    return markdown.markdown(head, body, text_columns=2)
+    return markdown.table(head, body, text_columns=2)
 
 
 def _count_files(args):
@@ -69,7 +71,7 @@ def _count_files(args):
         others = ", ".join(f"{number:,} of {kind}" for kind, number in c.get("other_parameters", {}).items())
         print(
             f"{path}: {c['layers']} layers, {c['parameters']:,} parameters, {c['scale_parameters']:,} of Scale "
-            f"layers, {c['macs']:,.0f} multiply-accumulates an input pixel"
+            f"layers, {c['macs']:,.0f} multiply-accumulates per input pixel"
             + (f"; besides parameters {others} layers, whose work is not counted" if others else "")
         )
 
@@ -79,7 +81,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     if args.prototxt:
         if args.out:
-            raise UserError("--out: is for the table of methods; leave it away with prototxt files")
+            raise UserError("--out: is for the table of methods; omit it with prototxt files")
         _count_files(args)
         return 0
     made = rows(dict.fromkeys(args.methods), dict.fromkeys(args.scales), args.size)

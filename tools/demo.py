@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The whole job in some minutes, on photographs that come with scikit-image: data, training, table, picture.
+"""The whole job in a few minutes, on photographs that come with scikit-image: data, training, table, picture.
 
     tools/demo.py                      # x3, on the CPU, into demo/
     tools/demo.py --gpu 0 --iters 2000
 
-Every step is the command a user would run for the paper's job (it is printed); only the images are few and the
-training is short.
+Every step is the command that one would run to reproduce the paper (it is printed); there are only fewer images and
+fewer iterations.
 """
 
 if __name__ == "__main__":
@@ -17,14 +17,12 @@ import shutil
 import time
 from pathlib import Path
 
-import skimage
-
 import matlab_compat as matlab
 from data_prep import images
 from data_prep.files import atomic_path
 from prototxt.idn import idn
 from tools import benchmark, prepare_data, train
-from tools.common import cli, outputs
+from tools.common import cli, outputs, photographs
 from tools.common.errors import UserError
 from tools.figures import panel
 from tools.methods import evaluation
@@ -56,15 +54,10 @@ def copy_photos(data_dir):
     UserError
         This scikit-image does not carry one of them.
     """
-    origin = Path(skimage.__file__).parent / "data"
     for folder, names in PHOTOS.items():
         for name in names:
-            if not (origin / name).is_file():
-                raise UserError(
-                    f"{origin / name}: scikit-image {skimage.__version__} does not carry it; run `make setup` again"
-                )
             with atomic_path(data_dir / folder / name) as temporary:
-                shutil.copyfile(origin / name, temporary)
+                shutil.copyfile(photographs.path(name), temporary)
 
 
 def step(tool, *argv):
@@ -106,13 +99,18 @@ def _shift(span, by):
     return slice(span.start + by, span.stop + by)
 
 
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--gpu", metavar="N", default="", help="number of the GPU (default: the CPU)")
+    p.add_argument("--iters", type=int, metavar="N", default=ITERATIONS, help=f"default: {ITERATIONS}")
+    p.add_argument("--out", type=Path, metavar="DIR", default=Path("demo"), help="default: demo")
+    return p
+
+
 def main(argv=None):
     """Run the demo; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("--gpu", default="", help="number of the GPU (default: CPU)")
-    parser.add_argument("--iters", type=int, default=ITERATIONS, help=f"default: {ITERATIONS}")
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="default: demo")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     if args.iters < 1:
         raise UserError(f"--iters: got {args.iters}, expected at least 1")
     outputs.folder(args.out)

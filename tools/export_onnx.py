@@ -2,7 +2,7 @@
 """Write a deploy net and its weights as an ONNX model, checked against Caffe.
 
     tools/export_onnx.py prototxt/generated/idn_x3_deploy.prototxt weights/idn/IDN_x3.caffemodel idn_x3.onnx
-    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the net's last
+    tools/export_onnx.py net.prototxt net.caffemodel net.onnx --output sum   # another blob than the last one
     tools/export_onnx.py net.prototxt net.caffemodel net.onnx --sizes 24 31 64 50   # sizes to check: H W H W
 
 The model takes the net's input, `data` (batch, 1, height, width) in the nets of this project, any sizes, float32 in
@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.files import atomic_path
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.nets import engines, foreign_nets, weight_files
+from tools.nets import engines, foreign_nets, onnx_graph, runtime, weight_files
 
 TOLERANCE = 1e-5
 LARGEST = 2**31 - 1  # bytes of a protobuf message
@@ -80,8 +80,6 @@ def check_arguments(args):
 
 def main(argv=None):
     """Translate, check, write; gives the exit status."""
-    from tools.nets import onnx_graph, runtime
-
     args = parser().parse_args(argv)
     sizes = check_arguments(args)
     engines.check_engine("onnxruntime")

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Try the tools with damaged files, kills, full disks and nonsense, as users meet them, and count what fails.
+"""Try the tools with damaged files, kills, full disks and nonsense, and count what fails.
 
-    tools/fault_check.py                                   # short: four to five minutes on two cores
-    tools/fault_check.py --long --out results              # an hour; writes results/faults.json and faults.md
+    tools/fault_check.py                                   # short: 4 to 5 minutes on two cores
+    tools/fault_check.py --long --out results              # an hour; writes faults.json and faults.md
     tools/fault_check.py --list                            # the kinds of fault that are tried
     tools/fault_check.py --only damaged-tiff netpbm --seed 7 --cases 200 --verbose
     tools/fault_check.py --checkout ../older --out before  # the same cases on the tools of another checkout
     tools/fault_check.py --baseline before/faults.json --out results
 
-Each case runs a tool as a user does and judges what can be seen: the right pixels or bits, or one line that names the
-thing with status 2 (1 where some of many inputs were skipped). A traceback, an abort, a library's own lines, files or
-processes left behind, a file outside its folder, more memory than allowed are faults. All is drawn from --seed; all
-lies in a temporary folder; disks that fill up are small ones made for it (root only, else left out). Exit status 1:
+Each case runs a tool as a user would and looks at the outcome: it must be the right pixels or bits, or a one-line error
+with exit status 2 (1 when some of several inputs were skipped). Faults are tracebacks, aborts, messages of libraries,
+files or processes left behind, files outside their folder, and more memory than allowed. Random choices depend on
+--seed; files are kept in a temporary folder; full disks are small ones mounted for the case (root only). Exit status 1:
 something failed.
 """
 
@@ -32,17 +32,18 @@ from tools.fault_checks import catalogue, report, session
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument("--only", nargs="+", metavar="KIND", help="these kinds (see --list); a name may end in *")
-    p.add_argument("--seed", type=_count(0), default=1, metavar="N", help="of all that is drawn (default: 1)")
+    p.add_argument("--only", nargs="+", metavar="KIND", help="only these kinds (see --list); a name may end in *")
+    p.add_argument("--seed", type=_count(0), default=1, metavar="N", help="of the random choices (default: 1)")
     p.add_argument("--cases", type=_count(1), metavar="N", help="random cases of each kind (default: a few)")
-    p.add_argument("--long", action="store_true", help="more cases, and kinds that take long")
-    p.add_argument("--list", action="store_true", help="print the kinds and end")
+    p.add_argument("--long", action="store_true", help="more cases, and the slow kinds")
+    p.add_argument("--list", action="store_true", help="list the kinds")
     p.add_argument("--verbose", action="store_true", help="print every case, not only those that failed")
-    p.add_argument("--jobs", type=_count(1), metavar="N", default=min(2, os.cpu_count() or 1), help="trials at once")
+    p.add_argument("--jobs", type=_count(1), metavar="N", default=min(2, os.cpu_count() or 1),
+                   help="kinds tried at the same time (default: at most 2)")  # fmt: skip
     p.add_argument("--checkout", type=Path, metavar="DIR", default=ROOT,
                    help="whose tools are tried (default: this one)")
     p.add_argument("--baseline", type=Path, metavar="FILE", help="faults.json of an earlier run, for `failed before`")
-    p.add_argument("--update", type=Path, metavar="FILE", help="take the kinds not tried now from a faults.json")
+    p.add_argument("--update", type=Path, metavar="FILE", help="keep the kinds of this faults.json not tried now")
     p.add_argument("--out", type=Path, metavar="DIR", help="write faults.json and faults.md there")
     p.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of what failed there")
     return p

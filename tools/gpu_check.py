@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Prove that this machine's GPU computes what Caffe's CPU code does, and measure it; some minutes on one GPU.
+"""Check this machine's GPU against the CPU, and measure it; takes a few minutes.
 
     tools/gpu_check.py --gpu 0                                # report in results/gpu/<device>/report.json and .md
     tools/gpu_check.py --gpu 0 --weights-dir weights --data-dir data --out runs/gpu_check
     tools/gpu_check.py --gpu 0 --skip upstream torch
 
-Every part runs in a process of its own, since Caffe ends the process when CUDA fails; a part that fails is a line in
-the report, and the exit status is 1. Without a usable GPU: one line, exit status 2.
+Forward pass, gradients and training must give on the GPU what they give on the CPU, within rounding. Every part runs in
+a process of its own, since Caffe ends the process when CUDA fails; a part that fails is a line in the report, and the
+exit status is 1. Without a usable GPU: one line, exit status 2.
 """
 
 if __name__ == "__main__":
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools.common import cli, parent, provenance
+from tools.common import build, cli, parent, provenance
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.gpu import driver as gpu_driver
@@ -41,8 +42,8 @@ ENVIRONMENT = {
 def machine(number):
     """What was checked on what: versions, device, driver, packages (dict); raises GpuError without a usable GPU."""
     runtime.check_gpu(number)
-    build = runtime.build_info()
-    if build is None:
+    facts = build.info()
+    if facts is None:
         raise UserError("CAFFE_PYTHONPATH points to another Caffe; unset it to check this project's build")
     driver = gpu_driver.driver()
     gpu = driver.gpus[number]
@@ -54,7 +55,7 @@ def machine(number):
         "driver_cuda": ".".join(map(str, driver.cuda)),
         "processor": provenance.processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "build": build,
+        "build": facts,
         "packages": gpu_driver.nvidia_packages(),
         "versions": provenance.versions(),
     }
@@ -68,7 +69,8 @@ def run_part(name, args):
         command += ["--seconds", str(args.tests_seconds)]
         command += ["--program", str(args.tests_program)] if args.tests_program else []
     else:
-        command = parent.command("tools.gpu_checks.parts", name, args.gpu, *args.folders)
+        folders = args.weights_dir.resolve(), args.data_dir.resolve()
+        command = parent.command("tools.gpu_checks.parts", name, args.gpu, *folders)
     environment = parent.environment(**ENVIRONMENT.get(name, {}))
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return {**_result_of(done), "seconds": round(time.monotonic() - began, 1)}
@@ -83,30 +85,34 @@ def _result_of(done):
     return {"ok": False, "error": said[-1] if said else f"ended with status {done.returncode}"}
 
 
-def parse(argv):
-    parser = cli.Parser(__doc__)
-    parser.add_argument("--gpu", default=os.environ.get("GPU") or "0", help="number of the GPU (default: 0)")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"),
-                        help="Table 4 takes its Set5, or scikit-image's photographs when it is not there")  # fmt: skip
-    parser.add_argument("--weights-dir", type=Path, default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
-                        help="IDN's weights, or random ones when they are not there")  # fmt: skip
-    parser.add_argument("--skip", nargs="+", choices=tuple(TITLES), default=[], metavar="PART",
-                        help=f"parts to leave out: {', '.join(TITLES)}")  # fmt: skip
-    parser.add_argument("--tests-program", type=Path, help="upstream's tests, built before (default: build them)")
-    parser.add_argument("--tests-seconds", type=int, default=240, help="stop upstream's tests then (default: 240)")
-    parser.add_argument("--out", type=Path, help="folder for the report (default: results/gpu/<device>)")
-    args = parser.parse_args(argv)
-    device = Device.parse(args.gpu)
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--gpu", metavar="N", default=os.environ.get("GPU") or "0", help="number of the GPU (default: 0)")
+    cli.add_folder(p, "DATA", "Table 4 takes its Set5, or scikit-image's photographs when it is not there")
+    cli.add_folder(p, "WEIGHTS", "IDN's weights; without them those trained here, or random ones")
+    p.add_argument("--skip", nargs="+", choices=tuple(TITLES), default=[], metavar="PART",
+                   help=f"parts to leave out: {', '.join(TITLES)}")  # fmt: skip
+    p.add_argument("--tests-program", type=Path, metavar="FILE",
+                   help="upstream's tests, built before (default: build them)")  # fmt: skip
+    p.add_argument("--tests-seconds", type=int, metavar="S", default=240,
+                   help="stop upstream's tests after this many seconds (default: 240)")  # fmt: skip
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the report (default: results/gpu/<device>)")
+    return p
+
+
+def one_gpu(asked):
+    """The number (int) of a --gpu option that takes one; raises GpuError, UserError."""
+    device = Device.parse(asked)
     if len(device.gpus) != 1:
-        parser.error(f"--gpu: got {args.gpu}, expected one GPU")
-    args.gpu = device.number
-    args.folders = [str(args.weights_dir.resolve()), str(args.data_dir.resolve())]
-    return args
+        raise UserError(f"--gpu: got {asked}, expected one GPU")
+    return device.number
 
 
 def main(argv=None):
     """Check the GPU and write the report; gives the exit status."""
-    args = parse(argv)
+    args = parser().parse_args(argv)
+    args.gpu = one_gpu(args.gpu)
     facts = machine(args.gpu)
     folder = args.out or ROOT / "results" / "gpu" / re.sub(r"[^a-z0-9]+", "-", facts["device"].lower()).strip("-")
     began = time.monotonic()

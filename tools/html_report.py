@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""One HTML file with everything: tables, figures, learning curves, comparisons with a slider, how it was measured.
+"""Write one HTML file with tables, figures, learning curves, comparisons with a slider, and how it was measured.
 
     tools/html_report.py                                 # from results/, into runs/report/report.html
     tools/html_report.py --out mine.html
     tools/html_report.py --out runs/mine --benchmark runs/benchmark/benchmark.json --runs runs/x3
-    tools/html_report.py --images photo.png --scale 2    # compare bicubic and IDN on pictures of your own
+    tools/html_report.py --images photo.png --scale 2    # compare bicubic and IDN on your own pictures
 
-The file needs no network and nothing beside it. Figures are taken from --figures (tools/plot_*.py write them there).
+The file needs no network and no other file. The figures come from --figures, where tools/plot_*.py write them.
 """
 
 if __name__ == "__main__":
@@ -18,7 +18,7 @@ from pathlib import Path
 from data_prep import images
 from data_prep.files import write_text
 from tools.benchmarking import reports
-from tools.common import cli, outputs, provenance, scratch
+from tools.common import cli, outputs, photographs, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import evaluation
@@ -33,13 +33,14 @@ TEST_IMAGES = (("Set5", "butterfly"), ("Set14", "barbara"))  # shown where the u
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument(
-        "--benchmark", type=Path, metavar="FILE", default=RESULTS / "benchmark" / "benchmark.json", help="Tables 2, 3"
-    )
-    p.add_argument("--time", type=Path, metavar="FILE", default=RESULTS / "time" / "benchmark.json", help="Table 4")
+    p.add_argument("--benchmark", type=Path, metavar="FILE", default=RESULTS / "benchmark" / "benchmark.json",
+                   help="Tables 2 and 3 (default: results/benchmark/benchmark.json)")  # fmt: skip
+    p.add_argument("--time", type=Path, metavar="FILE", default=RESULTS / "time" / "benchmark.json",
+                   help="Table 4 (default: results/time/benchmark.json)")  # fmt: skip
     p.add_argument("--runs", nargs="+", type=Path, metavar="RUN", help="training runs (default: results/training/*)")
     p.add_argument("--figures", type=Path, metavar="DIR", default=RESULTS / "figures", help="default: results/figures")
-    p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE", help="pictures for the slider")
+    p.add_argument("--images", nargs="+", type=Path, metavar="IMAGE",
+                   help="pictures to compare with a slider (default: photographs)")  # fmt: skip
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="of the slider's pictures (default: 3)")
     cli.add_folders(p)
     p.set_defaults(out=ROOT / "runs" / "report")  # a folder, or the file's name
@@ -50,12 +51,10 @@ def pictures(args):
     """Images for the slider: those asked for, else photographs of scikit-image and what is there of the paper's."""
     if args.images:
         return args.images
-    import skimage
 
-    free = [Path(skimage.__file__).parent / "data" / name for name in PHOTOGRAPHS]
-    found = [path for path in free if path.is_file()]
+    free = [photographs.path(name) for name in PHOTOGRAPHS]
     paths = (images.find_in_set(args.data_dir, *image) for image in TEST_IMAGES)
-    return found + [path for path in paths if path is not None]
+    return free + [path for path in paths if path is not None]
 
 
 def main(argv=None):

@@ -5,8 +5,8 @@
     tools/import_weights.py LapSRN_x4.mat --network lapsrn --scale 4 -o weights/lapsrn/LapSRN_x4.caffemodel
     tools/import_weights.py x3.mat --network srcnn --variant 955
 
-Every array is checked: none may be missing, left over, of another shape or not finite. The report names each
-array, its layer and both shapes. tools/benchmark.py reads .mat files as they are; this is for other programs.
+No array may be missing, left over, of another shape or not finite. The tool prints each array with its layer and both
+shapes. tools/benchmark.py reads .mat files directly; this conversion is for other programs.
 """
 
 if __name__ == "__main__":
@@ -14,9 +14,10 @@ if __name__ == "__main__":
 
 from pathlib import Path
 
+from prototxt.registry import NETWORKS
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.nets import matconvnet
+from tools.nets import matconvnet, net_bytes, runtime
 
 
 def parser():
@@ -43,8 +44,6 @@ def target(mat, output=None):
 def main(argv=None):
     """Import one file, print what was mapped; gives the exit status."""
     args = parser().parse_args(argv)
-    from prototxt.registry import NETWORKS  # here: --help must not need Caffe
-    from tools.nets import net_bytes, runtime
 
     output = target(args.mat, args.output)
     message = NETWORKS[args.network].net("deploy", args.scale, args.variant)

@@ -5,10 +5,10 @@
     tools/plot_comparison.py photo.png --scale 3 --box 165 60 126 126 --out runs/figures
     tools/plot_comparison.py photo.png --scale 2 --methods Bicubic IDN --strip --out runs/figures
 
-The box is column, row, width and height in pixels of the image; without it the middle quarter. Scores are those of
-the whole image by each method's own protocol. Methods whose weights are neither in WEIGHTS/ nor in results/models/ are
-left out and named. Writes comparison_NAME_xM.png and .svg, and the scores as .json. --strip draws one row, from the
-small image to the ground truth, and writes strip_NAME_xM.
+The box is column, row, width and height in pixels of the image; by default the middle quarter. Scores are of the whole
+image by each method's own protocol. Methods without weights in WEIGHTS/ and results/models/ are left out and named.
+Writes comparison_NAME_xM.png and .svg, and the scores as .json. --strip draws one row, from the small image to the
+ground truth, and writes strip_NAME_xM.
 """
 
 if __name__ == "__main__":
@@ -23,13 +23,12 @@ from data_prep import images
 from data_prep import weights as data_prep_weights
 from data_prep.files import together, write_json
 from tools.benchmarking import material, measure, paper
-from tools.common import cli, outputs, provenance
+from tools.common import build, cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import panel, style
 from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
-from tools.nets import forward_memory
 
 # image set, image, box of the paper's figures; the boxes were chosen by eye, the paper prints none
 FIGURES = {
@@ -45,7 +44,7 @@ COLUMNS = 4  # of the grid of crops
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument("image", nargs="?", type=Path, help="an image of your own, instead of --figure")
+    p.add_argument("image", nargs="?", type=Path, help="your own image, instead of --figure")
     p.add_argument("--figure", type=int, choices=FIGURES, help="the paper's image")
     p.add_argument("--scale", type=int, choices=cli.SCALES, help="default: 4 for a figure of the paper, else 3")
     p.add_argument("--box", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="default: in the middle")
@@ -104,7 +103,7 @@ def results(info, held, scale, methods, weights_dir):
             gaps.append(data_prep_weights.gap(name, scale))
             continue
         protocol = PROTOCOLS[method.protocol]
-        tile = method.tiling(stock=not forward_memory.runs_onednn())
+        tile = method.tiling(stock=build.cpu_engine() == "blas")
         job = measure.Job(info.path.parent.name, scale, method, [info.path], weights, None, protocol, tile, (info,))
         options = measure.Options()
         result = measure.infer(job, options, held)
@@ -179,7 +178,7 @@ def strip(whole, box, scale, found, title, folder, stem):
 
 
 def _rectangle(x, y, w, h, colour, line):
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Rectangle  # here: --help must not wait for it
 
     return Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=colour, linewidth=line)
 

@@ -5,9 +5,9 @@
     tools/plot_features.py photo.png --scale 2 --out runs/figures
     tools/plot_features.py photo.png --weights runs/x3/idn/IDN_x3.caffemodel --out runs/figures
 
-T_mean, equations 13 and 14: the mean over the channels. Enhancement unit k is the blob sum<k> (equation 11),
-compression unit k the blob down<k> (equation 12), activation included. Each map has its own bar of values, because the
-fourth surpasses the others by far. Writes features_NAME_xM.png and .svg, and the range of each map as .json.
+T_mean, equations 13 and 14, is the mean over the channels. Enhancement unit k is the blob sum<k> (equation 11),
+compression unit k the blob down<k> (equation 12), activation included. Each map has its own colour bar, because the
+values of the fourth are much larger. Writes features_NAME_xM.png and .svg, and the range of each map as .json.
 """
 
 if __name__ == "__main__":
@@ -25,6 +25,7 @@ from tools.common import cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import style
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 from tools.nets import runtime
 
 UNITS = {"enhancement": "sum{}", "compression": "down{}"}
@@ -36,7 +37,7 @@ def parser():
     p = cli.Parser(__doc__)
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
-    p.add_argument("--weights", type=Path, metavar="FILE", help="IDN's weights; default: released, else trained here")
+    p.add_argument("--weights", type=Path, metavar="FILE", help="IDN's weights (default: released, else trained here)")
     cli.add_folders(p)
     return p
 
@@ -73,8 +74,6 @@ def mean_maps(img, scale, weights):
     dict of str to list of ndarray, (h, w), float64
         "enhancement" and "compression", unit 1 to 4.
     """
-    from tools.methods.registry import METHODS  # here: --help must not need Caffe
-
     net = METHODS["IDN"].load(scale, weights)
     runtime.forward(net, evaluation.prepare(img, scale).lr)
     return {
@@ -84,7 +83,7 @@ def mean_maps(img, scale, weights):
 
 def plot(maps, title, folder, stem):
     """Draw `mean_maps` into `folder`/`stem`.png and .svg; gives their paths."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator  # here: --help must not wait for it
 
     height, width = maps["enhancement"][0].shape
     with style.figure(2.1 * BLOCKS, 2 * (2.1 * height / width + 0.6) + 0.4) as figure:

@@ -3,11 +3,11 @@
 
     tools/plot_residual.py                                       # butterfly of DATA/Set5 at x3, into results/figures
     tools/plot_residual.py photo.png --scale 2 --out runs/figures
-    tools/plot_residual.py --graph-only                          # the distribution alone, without the picture
+    tools/plot_residual.py --graph-only                          # only the distribution, no picture
 
 The residual is Y of the ground truth less the bicubic enlargement of its small version, both 0..1, where the paper's
-scores are computed (the scale's border is left out). Where IDN's weights are at hand, what IDN gives is drawn over it.
-Writes residual_NAME_xM.png and .svg, and its figures as .json.
+scores are computed (the scale's border is left out). Where IDN's weights are there, the residual that IDN predicts is
+drawn as well. Writes residual_NAME_xM.png and .svg, and its figures as .json.
 """
 
 if __name__ == "__main__":
@@ -25,6 +25,7 @@ from data_prep.weights import idn_weights
 from tools.common import cli, outputs, provenance
 from tools.figures import style
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 
 BINS = 121
 SHOWN = 99.5  # per cent of the values lie inside the colours of the picture, or edges alone would be seen
@@ -36,7 +37,7 @@ def parser():
     p = cli.Parser(__doc__)
     p.add_argument("image", nargs="?", type=Path, help="default: DATA/Set5/butterfly_GT.bmp")
     p.add_argument("--scale", type=int, choices=cli.SCALES, default=3, help="default: 3")
-    p.add_argument("--graph-only", action="store_true", help="draw no picture: it would show the image")
+    p.add_argument("--graph-only", action="store_true", help="draw no picture, which would show the image")
     cli.add_folders(p)
     return p
 
@@ -60,8 +61,6 @@ def residuals(img, scale, weights=None):
     base = sample.base.astype(np.float64)
     found = {"ground truth": sample.hr / 255 - base}
     if weights is not None:
-        from tools.methods.registry import METHODS  # here: the graph of the ground truth needs no Caffe
-
         net = METHODS["IDN"].load(scale, weights)
         found["IDN"] = evaluation.super_resolve(net, sample).astype(np.float64) - base
         cli.check_finite(found["IDN"], weights)

@@ -5,8 +5,9 @@
     tools/plot_tradeoff.py --psnr runs/benchmark/benchmark.json --seconds runs/benchmark/benchmark.json --out runs
     tools/plot_tradeoff.py --dataset Set14 --scale 2
 
-Filled: PSNR and time measured here. Hollow: time measured here with random weights, PSNR the paper's. Crosses: both
-the paper's. Times are the median of warmed-up forwards where there is one. Writes tradeoff.png and tradeoff.svg.
+Filled points: PSNR and time measured here. Hollow: time measured here with random weights, PSNR from the paper.
+Crosses: both from the paper. Times are medians of warmed-up forward passes where there are some. Writes tradeoff.png
+and tradeoff.svg.
 """
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
     tools/prepare_data.py --scale 3 --stage val
     tools/prepare_data.py --scale 3 --stage train --dry-run          # count only
 
-Reads DATA/291 (train, finetune: 40 variants an image) or DATA/Set5 (val: the images as they are) and writes
+Reads DATA/291 (train, finetune: 40 variants per image) or DATA/Set5 (val: the images as they are) and writes
 OUT/x3/train/00000.h5, ... and the list OUT/x3/train.txt that an HDF5Data layer's `source` names. Does
 nothing when that database is there already. The stage pretrain uses the patches of train.
 """
@@ -16,50 +16,48 @@ if __name__ == "__main__":
 
 import os
 import sys
-from pathlib import Path
 
-from data_prep import build, shard_list
-from data_prep.counts import add_row
-from data_prep.geometry import IMAGE_SETS, geometry
-from data_prep.plan import gather, make_plan
+from data_prep.geometry import IMAGE_SETS, STAGES, geometry
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.common.paths import ROOT
 
 
-def parse(argv):
-    """Read the command line."""
-    parser = cli.Parser(__doc__)
-    data = os.environ.get("DATA") or str(ROOT / "data")
-    add = parser.add_argument
-    add("--scale", type=int, choices=cli.SCALES, required=True, help="2, 3 or 4")
-    add("--stage", choices=("pretrain", "train", "finetune", "val"), required=True)
-    add("--data-dir", default=data, metavar="DIR", help="folder with 291/ and Set5/ (DATA, else data)")
-    add("--out", metavar="DIR", help="output folder (default: hdf5 inside --data-dir)")
-    add("--set", metavar="NAME", help="another sub-folder of --data-dir than 291 (Set5 for val)")
-    add("--workers", type=int, metavar="N", help="processes (default: one a core, at most 8)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
-    add("--stride", type=int, metavar="N", help="step between LR patches (default: their size)")
-    add("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
-    add("--skip-bad", action="store_true", help="leave out images that cannot be read")
-    add("--force", action="store_true", help="build again even if the database is there")
-    add("--dry-run", action="store_true", help="count images, variants and pairs; write nothing")
-    add("--report", metavar="FILE", help="add the counts and costs to this JSON file and to FILE with .md")
-    return parser.parse_args(argv)
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--scale", type=int, choices=cli.SCALES, required=True, help="2, 3 or 4")
+    p.add_argument("--stage", choices=("pretrain", *STAGES), required=True)
+    cli.add_folder(p, "DATA", "folder with 291/ and Set5/")
+    p.add_argument("--out", metavar="DIR", help="output folder (default: hdf5 inside --data-dir)")
+    p.add_argument("--set", metavar="NAME", help="another sub-folder of --data-dir than 291 (Set5 for val)")
+    p.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, at most 8)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
+    p.add_argument("--stride", type=int, metavar="N", help="step between LR patches (default: their size)")
+    p.add_argument("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
+    p.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read")
+    p.add_argument("--force", action="store_true", help="build again even if the database is there")
+    p.add_argument("--dry-run", action="store_true", help="count images, variants and pairs; write nothing")
+    p.add_argument("--report", metavar="FILE", help="add the counts and costs to this JSON file and to FILE with .md")
+    return p
 
 
 def main(argv=None):
-    """Run the tool; return the exit status."""
-    args = parse(argv)
+    """Make the database; gives the exit status."""
+    args = parser().parse_args(argv)
+
+    from data_prep import build, shard_list  # here: --help must not wait for h5py
+    from data_prep.counts import add_row
+    from data_prep.plan import gather, make_plan
+
     shape = geometry(args.scale, args.stage, args.stride)
-    sources = gather(Path(args.data_dir) / (args.set or IMAGE_SETS[shape.stage]), args.skip_bad)
+    sources = gather(args.data_dir / (args.set or IMAGE_SETS[shape.stage]), args.skip_bad)
     plan = make_plan(sources, shape, args.seed, shard_mb(args))
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     describe(plan)
     if args.dry_run:
         return 0
-    out = args.out or Path(args.data_dir) / "hdf5"
+    out = args.out or args.data_dir / "hdf5"
     report = build.build(plan, out, processes=args.workers, force=args.force)
     if not report.built:
         print(f"{report.folder}: made from these images in this way already; --force builds it again")

@@ -26,11 +26,11 @@ def summary(folder):
             cells = [(row[f], row["paper"][f], paper.decimals(f)) for f in ("psnr", "ssim", "ifc")]
             numbers = [markdown.number(value, digits) for *pair, digits in cells for value in pair]
             body.append([f"{row['dataset']} x{row['scale']}", *numbers])
-    return markdown.markdown(head, body, text_columns=1)
+    return markdown.table(head, body, text_columns=1)
 
 
 def results(folder):
-    """Tables 2 and 3 from results/benchmark: a line a row, each cell ours / the paper's / difference."""
+    """Tables 2 and 3 from results/benchmark, each cell ours / the paper's / difference."""
     return tables.results_block(reports.read_report(folder / "benchmark" / "benchmark.json"))
 
 
@@ -55,7 +55,7 @@ def data(folder):
         "work as well; pairs before truncation to whole batches, seeds and hashes are in "
         "[results/data/counts.md](results/data/counts.md)."
     )
-    return f"{markdown.markdown(head, body, text_columns=3)}\n\n{note}"
+    return f"{markdown.table(head, body, text_columns=3)}\n\n{note}"
 
 
 def training(folder):
@@ -76,14 +76,14 @@ def training(folder):
             f"{name}: `{run['command']}`, {run['device']}, {run['date'][:10]}.\n\n"
             f"![learning curve](results/training/{name}/learning_curve.png)"
         )
-    return "\n\n".join([markdown.markdown(head, body, text_columns=1), *notes])
+    return "\n\n".join([markdown.table(head, body, text_columns=1), *notes])
 
 
 BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "training": training}
 
 
 def renewed(text, folder):
-    """The README's text with every generated block made anew from `folder`, the results folder."""
+    """The README's text with every generated block renewed from `folder`, the results folder."""
     for name, make in BLOCKS.items():
         try:
             block = make(folder)
@@ -94,11 +94,16 @@ def renewed(text, folder):
     return text
 
 
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("--check", action="store_true", help="compare instead of writing")
+    return p
+
+
 def main(argv=None):
     """Renew or check the README; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     readme = ROOT / "README.md"
     old = readme.read_text(encoding="utf-8")
     new = renewed(old, ROOT / "results")

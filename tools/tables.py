@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of benchmark results beside the paper's figures: Markdown, CSV, and the README's table.
+"""Print the tables of a benchmark.json beside the paper's figures, as Markdown.
 
     tools/tables.py results/benchmark/benchmark.json                    # print the tables
 
@@ -18,12 +18,17 @@ from tools.benchmarking.tables import tables_text
 from tools.common import cli
 
 
+def parser():
+    """Command line of this tool (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("report", metavar="benchmark.json", help="what tools/benchmark.py wrote")
+    p.add_argument("--tables", nargs="+", type=int, choices=sorted(paper.TABLES), help="default: those measured")
+    return p
+
+
 def main(argv=None):
     """Print the tables of a benchmark.json; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("report", metavar="benchmark.json", help="what tools/benchmark.py wrote")
-    parser.add_argument("--tables", nargs="+", type=int, choices=sorted(paper.TABLES), help="default: those measured")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     report = read_report(args.report)
     sys.stdout.write(tables_text(report, args.tables or report["meta"]["tables"]))
     return 0

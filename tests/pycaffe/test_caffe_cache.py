@@ -10,8 +10,7 @@ import caffe_cache
 import caffe_wheel
 import pytest
 
-from tools import setup_environment as setup
-from tools.setup import caffe, project, wheelhouse
+from tools.setup import project, venv, wheelhouse
 
 
 @pytest.fixture(autouse=True)
@@ -88,9 +87,9 @@ def test_a_package_that_others_may_have_put_there(kept, how, what, monkeypatch):
         wheelhouse.options(package.parent)
     # ... and the set-up ends there, before pip is asked
     monkeypatch.setattr(project, "packages_folder", lambda: package.parent)
-    monkeypatch.setattr(caffe, "pip_install", lambda *_: pytest.fail("installed"))
+    monkeypatch.setattr(venv, "pip_install", lambda *_: pytest.fail("installed"))
     with pytest.raises(OSError, match=REASONS[how]):
-        setup.install_project({})
+        project.install_project({})
 
 
 def test_packages_are_not_kept_where_others_may_write(kept):

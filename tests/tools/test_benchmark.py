@@ -19,7 +19,7 @@ from tools import benchmark
 from tools.benchmarking import paper, reports, tables
 from tools.common import cli, provenance
 from tools.common.errors import UserError
-from tools.common.markdown import markdown, number
+from tools.common.markdown import number, table
 from tools.gpu.device import Device
 from tools.gpu.driver import GpuError
 from tools.methods import evaluation
@@ -347,7 +347,7 @@ def test_number(value, digits, signed, text):
 
 
 def test_markdown_lines_up():
-    text = markdown(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
+    text = table(["Set", "PSNR"], [["Set14", "9.1"], ["a", "33.30"]], text_columns=1)
     assert text.splitlines() == ["| Set   |  PSNR |", "| ----- | ----: |", "| Set14 |   9.1 |", "| a     | 33.30 |"]
 
 
@@ -543,7 +543,7 @@ def test_from_json_of_something_else(capsys, tmp_path, content):
 def test_from_json_measures_nothing(capsys, root, option):
     report = root / "results" / "benchmark" / "benchmark.json"
     line = refused(capsys, "--from-json", report, *option.split())
-    assert f"--from-json: measures nothing, so that {option.split()[0]} says nothing" in line
+    assert f"--from-json: measures nothing, so that {option.split()[0]} has no effect" in line
 
 
 @pytest.mark.parametrize("value", ["0", "15", "-5", "x", "", "1e3", "\u00b2", "\u0663\u0663", "9" * 30, "nan"])

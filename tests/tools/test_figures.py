@@ -1,4 +1,4 @@
-"""Figures 4 to 8, learning curves, style: the numbers behind them, and files that are pictures and stay the same."""
+"""Figures 4 to 8 and learning curves: the numbers behind them, and files that are pictures and stay the same."""
 
 import json
 import os
@@ -190,23 +190,6 @@ def test_learning_curves_over_each_other(tmp_path):
         learning_log.main([str(one), str(log(tmp_path / "deep" / "one", 3)), "-o", str(tmp_path / "c.png")])
     with pytest.raises(UserError, match="log.csv: no such file, expected the log.csv of tools/train.py"):
         learning_log.main([str(tmp_path / "deep"), "-o", str(tmp_path / "c.png")])
-
-
-def lightness(colour):
-    """CIE lightness of a #rrggbb colour, 0 to 100."""
-    linear = [(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
-              for c in (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))]  # fmt: skip
-    y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
-
-
-def test_curves_differ_without_colour():
-    """Neighbours differ in lightness, and any two of the first 28 in more than colour or lie far apart in lightness."""
-    looks = [style.curve(number) for number in range(28)]
-    assert len({tuple(sorted(look.items())) for look in looks}) == 28
-    assert len({(look["linestyle"], look["marker"]) for look in looks}) == 28
-    assert abs(lightness(style.OURS) - lightness(style.PAPERS)) > 5
-    assert len(set(style.COLOURS)) == 7
 
 
 def test_any_name(photo, tmp_path, capfd):

@@ -154,10 +154,9 @@ def test_tools_without_a_gpu(root, tmp_path, tool):
     assert done.stderr.count("\n") == 1 and f"{name}: gpu 0: " in done.stderr, done.stderr
 
 
-def test_one_gpu_is_checked(capsys):
-    with pytest.raises(SystemExit) as end:
-        gpu_check.parse(["--gpu", "0,1"])
-    assert end.value.code == 2 and "expected one GPU" in capsys.readouterr().err
+def test_one_gpu_is_checked():
+    with pytest.raises(UserError, match="--gpu: got 0,1, expected one GPU"):
+        gpu_check.main(["--gpu", "0,1"])
 
 
 REPORT = {

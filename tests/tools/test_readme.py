@@ -1,10 +1,7 @@
 """The README's generated tables: fresh, idempotent, and nothing else is touched."""
 
-import pytest
-
 from tools import readme
 from tools.common import markdown
-from tools.common.errors import UserError
 
 
 def test_the_committed_readme_is_what_results_say():
@@ -22,12 +19,3 @@ def test_blocks_are_renewed_and_the_rest_is_left(root):
     assert "Not measured: BSD100, Urban100, DRCN, DRRN, MemNet;" in once
     assert "(1.0) / 0.011 (1.0) |" in once  # Table 4: IDN, Set5, x3
     assert "412,352" in once  # the x3 training pairs of results/data/counts.json
-
-
-BEGIN, END = markdown.markers("table")
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", 2 * f"{BEGIN}{END}"])
-def test_a_page_without_its_markers_is_refused(text):
-    with pytest.raises(UserError, match="README.md: expected one line <!-- table:begin -->"):
-        markdown.with_block(text, "table", "| a |")

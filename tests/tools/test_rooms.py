@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"
-# from the ground up; rooms on one floor do not know each other. The set-up runs before there is an environment.
+# from the ground up; rooms on one floor do not know each other
 FLOORS = (
-    {"gpu"}, {"common", "setup"}, {"nets", "figures"}, {"methods"}, {"peers", "photos"}, {"training", "benchmarking"},
+    {"gpu"}, {"common"}, {"setup"}, {"nets", "figures"}, {"methods"}, {"peers", "photos"}, {"training", "benchmarking"},
     {"report", "gpu_checks", "fault_checks"},
 )  # fmt: skip
 PROGRAMS = len(FLOORS)

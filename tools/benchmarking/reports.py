@@ -47,7 +47,7 @@ NOTES = (("Timed", "timed"), ("Peak MB", "memory"), ("Caffe's layers on the CPU 
 
 
 def read_report(path, needs=None):
-    """A benchmark.json as a dict with "meta" and "rows", compared anew with the paper's figures.
+    """A benchmark.json as a dict with "meta" and "rows", compared again with the paper's figures.
 
     Parameters
     ----------

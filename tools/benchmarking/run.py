@@ -10,7 +10,7 @@ from tools.benchmarking import measure, paper
 from tools.common import memory, provenance
 from tools.gpu import smi
 from tools.methods import evaluation
-from tools.nets import engines
+from tools.nets import engines, runtime
 
 
 def run_jobs(jobs, options, material):
@@ -55,8 +55,6 @@ def _scores(job, options, material):
 
 def surroundings(args, argv):
     """What the measurement runs on and in (dict); chooses the device, raises GpuError when it is not there."""
-    from tools.nets import runtime  # here: Caffe is needed only where a net is run
-
     runtime.use_device(args.gpu)
     device = provenance.device_name(args.gpu) + ("" if args.gpu.on_gpu else f", {measure.cores()} cores")
     versions = {**provenance.versions(), "caffe": provenance.caffe_version(), **_engine_version(args.engine)}

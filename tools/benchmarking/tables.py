@@ -1,10 +1,10 @@
-"""Tables 2 to 4 as text: ours, the paper's, the difference; the README's blocks."""
+"""Tables 2 to 4 as text: ours, the paper's, the difference; the blocks of the pages."""
 
 import math
 
 from tools.benchmarking import paper
-from tools.common import texts
-from tools.common.markdown import MISSING, markdown, number
+from tools.common import markdown, texts
+from tools.common.markdown import MISSING, number
 
 NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
 TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
@@ -37,7 +37,7 @@ def paper_table(rows, table):
         head += ["median", "runs", "times IDN's", "paper", "peak MB", "tile+overlap"]
         rows = [row for row in rows if _timed(row)]
     body = [_cells(row, figures) + (_time_cells(row, rows) if table == 4 else []) for row in rows]
-    return markdown(head, body, text_columns=3)
+    return markdown.table(head, body, text_columns=3)
 
 
 def _timed(row):
@@ -114,7 +114,7 @@ def _remarks_block(rows):
 
 
 def results_block(report):
-    """The README's table of results: one line a measured row, each cell `ours / paper's / difference`.
+    """The table of results for a page: a line for each measured row, each cell `ours / paper's / difference`.
 
     Sets and methods that were not measured at all are named in one line; benchmark.md says why.
 
@@ -132,7 +132,7 @@ def results_block(report):
     commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
     parts = [
         "Each cell: ours / the paper's / difference.",
-        markdown(head, body, text_columns=3),
+        markdown.table(head, body, text_columns=3),
         f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
     ]
     missing = _never_measured(report["rows"], "dataset") + _never_measured(report["rows"], "method")
@@ -143,7 +143,7 @@ def results_block(report):
 
 
 def time_block(report, dataset="Set5"):
-    """The README's Table 4 of one image set: a line a method that the paper times, a column a scale.
+    """Table 4 of one image set for a page: a line for each method that the paper times, a column for each scale.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def time_block(report, dataset="Set5"):
     Returns
     -------
     str
-        In each cell seconds an image here and in the paper, in brackets the multiple of IDN's.
+        In each cell seconds per image here and in the paper, in brackets the multiple of IDN's.
     """
     rows = [row for row in report["rows"] if row["dataset"] == dataset and row["paper"]["seconds"] is not None]
     scales = sorted({row["scale"] for row in rows})
@@ -165,8 +165,8 @@ def time_block(report, dataset="Set5"):
     meta = report["meta"]
     return "\n\n".join(
         [
-            f"Seconds an image of {dataset}: here / the paper's; in brackets the multiple of IDN's.",
-            markdown(["Method", *(f"x{scale}" for scale in scales)], body, text_columns=1),
+            f"Seconds per image of {dataset}: here / the paper's; in brackets the multiple of IDN's.",
+            markdown.table(["Method", *(f"x{scale}" for scale in scales)], body, text_columns=1),
             f"Here: {meta['device']}, {meta['date'][:10]}, the median of warmed-up forwards where there is one, in "
             f"Caffe alone. The paper: {paper.load()['seconds_device']}, in two frameworks. This table by "
             "`tools/readme.py`; with Set14, memory, tiles and how it was measured in "

@@ -19,7 +19,7 @@ def points(psnr_report, seconds_reports, dataset, scale):
     Returns
     -------
     dict of str to list of (str, float, float)
-        "measured", "timed", "paper": method, seconds an image, PSNR in dB.
+        "measured", "timed", "paper": method, seconds per image, PSNR in dB.
     """
     psnr, seconds = _by_method(psnr_report, dataset, scale), {}
     for report in seconds_reports:
@@ -68,7 +68,7 @@ def plot(found, title, device, folder):
                     name, (time, psnr), places[kind], textcoords="offset points", fontsize=8, color=look["color"]
                 )
         axes.set_xscale("log")
-        axes.set(xlabel=f"seconds an image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
+        axes.set(xlabel=f"seconds per image (here: {device}; paper: TITAN X)", ylabel="PSNR (dB)", title=title)
         axes.margins(0.12)  # room for the names
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3)
         return style.save_both(figure, folder, "tradeoff")

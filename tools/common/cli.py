@@ -12,19 +12,20 @@ import numpy as np
 
 from data_prep.errors import DataError
 from data_prep.files import shown
+from data_prep.geometry import SCALES  # noqa: F401 - for --scale of every tool
 from prototxt.errors import NetError
+from tools.common import build, version
 from tools.common.errors import UserError, typed
-from tools.common.paths import ROOT
+from tools.common.paths import FOLDERS, ROOT, folder
 from tools.gpu.driver import GpuError
-
-SCALES = (2, 3, 4)
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, and which shows defaults and the docstring as written."""
+    """An ArgumentParser whose errors are one line, which shows the docstring as written and knows --version."""
 
     def __init__(self, description):
         super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.add_argument("--version", action=_Version, nargs=0, help="print the versions of this project and Caffe")
 
     def parse_known_args(self, args=None, namespace=None):
         """As argparse's, which takes `--option=--` for a list of no values where it wants one."""
@@ -36,6 +37,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Print what `make setup` has installed, asked only now: no other start of a tool needs it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(f"{version.PROJECT} {version.project()}, {build.described()}")
+        parser.exit(0)
 
 
 def run(main):
@@ -115,11 +124,25 @@ def _fail(name, message, status=2):
     return status
 
 
+def add_folder(p, variable, about=""):
+    """Give a parser the option --data-dir, --weights-dir or --hdf5-dir.
+
+    Parameters
+    ----------
+    p : argparse.ArgumentParser
+    variable : {"DATA", "WEIGHTS", "HDF5"}
+        The variable of the environment that names another default.
+    about : str, optional
+        What the tool takes from there, for --help.
+    """
+    text = f"{about} (default: {FOLDERS[variable]})" if about else f"default: {FOLDERS[variable]}"
+    p.add_argument(f"--{variable.lower()}-dir", type=Path, metavar=variable, default=folder(variable), help=text)
+
+
 def add_folders(p):
     """Options that the tools for Figures 4 to 8 share: folders of data, weights and results."""
-    for name, folder in (("data", "DATA"), ("weights", "WEIGHTS")):
-        default = Path(os.environ.get(folder) or ROOT / name)
-        p.add_argument(f"--{name}-dir", type=Path, metavar=folder, default=default, help=f"default: {name}")
+    add_folder(p, "DATA")
+    add_folder(p, "WEIGHTS")
     p.add_argument(
         "--out", type=Path, metavar="DIR", default=ROOT / "results" / "figures", help="default: results/figures"
     )

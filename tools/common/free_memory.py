@@ -2,11 +2,10 @@
 
 import os
 import resource
-from pathlib import Path
 
 from matlab_compat.pictures import memory
+from tools.common.memory import MIB, status
 
-MIB = 1 << 20
 # what threads and their allocators reserve of address space without using it (measured, with OpenBLAS as well)
 _RESERVED, _RESERVED_A_THREAD = 128 * MIB, 72 * MIB
 
@@ -25,16 +24,6 @@ def free():
     return min((max(0, size), name) for size, name in bounds if size is not None)
 
 
-def _table(path):
-    """Lines "Name: N kB" of a file in /proc as {name: bytes}."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    words = [line.split() for line in lines if line.endswith(" kB")]
-    return {word[0].rstrip(":"): int(word[1]) * 1024 for word in words}
-
-
 _LIMITS = ((resource.RLIMIT_AS, "VmSize", "-v"), (resource.RLIMIT_DATA, "VmData", "-d"))
 
 
@@ -43,4 +32,4 @@ def _of_limit(kind, held, _):
     if soft == resource.RLIM_INFINITY:
         return None
     threads = len(os.sched_getaffinity(0))
-    return soft - _table("/proc/self/status").get(held, 0) - _RESERVED - _RESERVED_A_THREAD * (threads - 1)
+    return soft - status().get(held, 0) - _RESERVED - _RESERVED_A_THREAD * (threads - 1)

@@ -1,4 +1,4 @@
-"""Generated parts of a Markdown page: what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+"""Markdown tables, and the generated parts of a page, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
 
 from tools.common.errors import UserError
 
@@ -34,8 +34,17 @@ def number(figure, digits, signed=False):
     return text.lstrip("+-") if signed and float(text) == 0 else text
 
 
-def markdown(head, body, text_columns):
-    """A Markdown table with aligned columns; all but the first `text_columns` are flushed right."""
+def table(head, body, text_columns):
+    """A Markdown table (str) with aligned columns.
+
+    Parameters
+    ----------
+    head : list of str
+    body : list of list of str
+        The lines, each with a cell for every column.
+    text_columns : int
+        So many columns from the left are flushed left, the numbers after them right.
+    """
     widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
 
     def line(cells):

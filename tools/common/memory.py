@@ -1,26 +1,11 @@
-"""Peak memory of a part of this process's life, on Linux, and what it holds on a GPU."""
+"""Memory that this process holds, now and at most, on Linux, and what it holds on a GPU."""
 
 import os
 from pathlib import Path
 
 from tools.gpu import smi
 
-
-def peak(call):
-    """Bytes by which the resident memory rises at most during call()."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
-    before = _status("VmRSS")
-    result = call()
-    after = _status("VmHWM")
-    del result
-    return after - before
-
-
-def _status(field):
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
+MIB = 1 << 20
 # what the figures in a table are
 MEANING = {
     "cpu": "largest resident memory of the process while the row was measured",
@@ -29,23 +14,49 @@ MEANING = {
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
+def status():
+    """What Linux says of this process's memory: {"VmRSS": bytes, ...}, see proc(5); empty on other systems."""
+    try:
+        lines = STATUS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    words = [line.split() for line in lines if line.endswith(" kB")]
+    return {name.rstrip(":"): int(number) * 1024 for name, number, _ in words}
+
+
 def reset_peak():
     """Forget the peak so far; gives whether the system can."""
     try:
-        CLEAR.write_text("5")  # see proc(5): resets VmHWM to what is resident now
+        CLEAR.write_text("5", encoding="ascii")  # see proc(5): resets VmHWM to what is resident now
     except OSError:
         return False
     return True
 
 
+def resident_mb():
+    """Resident size of this process (int, MB of 2^20 bytes), None where it cannot be told."""
+    return _mb("VmRSS")
+
+
 def peak_mb():
     """Largest resident size (int, MB of 2^20 bytes) since the last `reset_peak`, None where it cannot be told."""
-    try:
-        lines = STATUS.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    return _mb("VmHWM")
+
+
+def _mb(field):
+    held = status().get(field)
+    return None if held is None else held // MIB
+
+
+def peak(call):
+    """Bytes (int) by which the resident memory rises at most during call(); None where the system cannot tell."""
+    if not reset_peak():
         return None
-    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(found[0]) // 1024 if found else None
+    before = status()["VmRSS"]
+    result = call()
+    after = status()["VmHWM"]
+    del result  # not before: it is part of the peak
+    return after - before
 
 
 class GpuMemory:

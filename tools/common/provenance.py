@@ -8,10 +8,12 @@ from importlib import metadata
 from pathlib import Path
 
 from data_prep.files import shown
+from prototxt.engine import caffe
+from tools.common import version
 from tools.common.paths import ROOT
 from tools.gpu import smi
 
-PACKAGES = {"numpy": "numpy", "scipy": "scipy", "opencv": "opencv-python-headless", "project": "idn-caffe"}
+PACKAGES = {"numpy": "numpy", "scipy": "scipy", "opencv": "opencv-python-headless"}
 
 
 def command(program, argv):
@@ -38,16 +40,14 @@ def _last_name(argument):
 
 
 def versions():
-    """Versions (dict of str) of Python, the numeric packages, this project, its commit and, when loaded, Caffe."""
+    """Versions (dict of str) of Python, the numeric packages, this project, and its commit (None outside git)."""
     found = {"python": platform.python_version()}
     found.update({name: _version(package) for name, package in PACKAGES.items()})
-    return {**found, "commit": _commit()}
+    return {**found, "project": version.project(), "commit": _commit()}
 
 
 def caffe_version():
     """Version (str) of the installed Caffe wheel, or what an own Caffe says of itself."""
-    from prototxt.engine import caffe
-
     return _version("caffe") or caffe.__version__
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tools.fault_checks import drawing, judge
 from tools.fault_checks.case import trial
+from tools.fault_checks.material import FILL
 
 NONSENSE = ("abc", "-1", "0", "nan", "inf", "-inf", "1e400", "99999999999999999999", "1.5", "", " ", "0x10", "1,2", ",",
             "\u00fc", "a" * 5000, "--", "*", "None", "2 3", "/dev/null/x", "\n")
@@ -160,7 +161,7 @@ def busy_machine(lab):
         busy.wait()
     faults = judge.done(run)
     if two > 3 * one:
-        faults.append(f"{1000 * two:.0f} ms a forward with two threads, {1000 * one:.0f} ms with one")
+        faults.append(f"{1000 * two:.0f} ms per forward pass with two threads, {1000 * one:.0f} ms with one")
     case = f"benchmark under nice: {1000 * two:.0f} ms with two threads, {1000 * one:.0f} with one"
     yield lab.result(case, faults, run)
 
@@ -185,8 +186,6 @@ CLASSES = (
 @trial("pycaffe")
 def pycaffe(lab):
     """pycaffe as its users call it with today's numpy"""
-    from tools.fault_checks.material import FILL
-
     deploy = lab.checkout / "prototxt/generated/espcn_x2_deploy.prototxt"
     net, weights = lab.write("small.prototxt", CLASSES), lab.folder / "small.caffemodel"
     lab.python("-c", FILL, net, weights, 1)

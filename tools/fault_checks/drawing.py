@@ -13,7 +13,7 @@ from typing import Optional
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, features
 
 ORIENTATION = 0x0112  # EXIF's and TIFF's tag
 
@@ -354,8 +354,6 @@ def newer(s):
 
 def has_avif():
     """Whether this Pillow writes AVIF (bool)."""
-    from PIL import features
-
     return bool(features.check("avif"))
 
 

@@ -85,7 +85,7 @@ class Material:
     @_once
     def vdsr_mat(self):
         """A .mat (Path) of VDSR in the authors' layout, with random numbers."""
-        import scipy.io
+        import scipy.io  # here: it takes long to import, for this file alone
 
         rng = np.random.default_rng(1)
         depths = [(1, 64), *[(64, 64)] * 18, (64, 1)]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import threading
 
 import numpy as np
@@ -213,8 +214,6 @@ def outputs_that_cannot_be(lab):
 
 
 def _is_device(path):
-    import stat
-
     return path.exists() and stat.S_ISCHR(path.stat().st_mode)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from tools.fault_checks import drawing, judge
 from tools.fault_checks.case import Skipped, trial
+from tools.fault_checks.damage import damaged
+from tools.fault_checks.material import FILL
 
 HEAD = (
     'name: "odd"\nlayer { name: "data" type: "Input" top: "data" '
@@ -133,7 +135,6 @@ def onnx(lab):
     found = lab.python("-c", "import onnx, onnxruntime")
     if found.status:
         raise Skipped("onnx and onnxruntime are not installed; .venv/bin/pip install onnx onnxruntime")
-    from tools.fault_checks.material import FILL
 
     net = lab.write("scalars.prototxt", SCALARS)
     vdsr = (lab.checkout / "prototxt/generated/vdsr_deploy.prototxt").read_text()
@@ -181,8 +182,6 @@ def weights_hdf5(lab):
 @trial("weights-damaged")
 def weights_damaged(lab):
     """Damaged .caffemodel, .h5 and .mat files: one line, or numbers that are still a net's"""
-    from tools.fault_checks.damage import damaged
-
     path = lab.write("in.png", drawing.plain_png(drawing.Scene(lab.rng).rgb))
     sources = {
         "ESPCN": [lab.material.weights("espcn_x2_deploy"), lab.material.weights("espcn_x2_deploy", ".caffemodel.h5")],

@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import h5py
 import numpy as np
 from PIL import Image, ImageCms
 from scipy.ndimage import maximum_filter, minimum_filter
@@ -325,8 +326,6 @@ def _same_scores(lab, picture, odd, plain_folder):
 
 
 def _same_patches(lab, picture, odd, plain_folder):
-    import h5py
-
     labels = []
     for folder in (odd, plain_folder):
         out = lab.folder / f"patches_{folder.parent.name}_{folder.name}"

@@ -1,6 +1,7 @@
 """What was found, as JSON for programs and as a table for people."""
 
 import json
+import subprocess
 from pathlib import Path
 
 from data_prep.files import write_text
@@ -61,8 +62,6 @@ def again(kind, args):
 
 def commit(checkout):
     """Commit (str) of a checkout, or "unknown"."""
-    import subprocess
-
     try:
         done = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True)
     except OSError:
@@ -96,14 +95,14 @@ def table(report, baseline=None):
             for row in report["kinds"]]
     total = [sum(row[name] for row in report["kinds"]) for name in ("cases", "failed")]
     same = [earlier[row["kind"]]["failed"] for row in report["kinds"] if row["kind"] in earlier]
-    body.append(["all", "", f"{total[0]:,}", f"{sum(same):,}" if baseline else "-", f"{total[1]:,}"])
-    return markdown.markdown(head, body, text_columns=2)
+    body.append(["all", "", f"{total[0]:,}", f"{sum(same):,}" if baseline else markdown.MISSING, f"{total[1]:,}"])
+    return markdown.table(head, body, text_columns=2)
 
 
 def _before(row, earlier):
     found = earlier.get(row["kind"])
     if found is None:
-        return "-"
+        return markdown.MISSING
     # fewer cases may be judged where a tool broke early: the figure then says of how many
     return f"{found['failed']:,}" + (f" of {found['cases']:,}" if found["cases"] != row["cases"] else "")
 

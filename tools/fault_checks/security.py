@@ -2,11 +2,13 @@
 
 import contextlib
 import http.server
+import json
 import os
 import re
 import struct
 import tarfile
 import threading
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -159,8 +161,6 @@ def mat_bombs(lab):
         inside = flags + shape + label + struct.pack("<II", kind, body) + bytes(64)
         return struct.pack("<II", 14, len(inside)) + inside
 
-    import zlib
-
     zeros = zlib.compress(bytes(200_000_000), 9)
     bombs = {
         "a matrix of terabytes": head + matrix((2**31 - 1, 2**31 - 1), 2**31 - 8),
@@ -199,8 +199,6 @@ def foreign_text(lab):
 
 def _report(lab):
     """Every text of a benchmark.json and of a log replaced by markup."""
-    import json
-
     mark = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
     def marked(value, key=""):

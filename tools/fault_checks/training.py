@@ -10,6 +10,7 @@ import numpy as np
 
 from tools.fault_checks import drawing, judge
 from tools.fault_checks.case import trial
+from tools.fault_checks.damage import damaged
 from tools.fault_checks.lab import copied
 from tools.fault_checks.process import temporary_files
 
@@ -211,8 +212,6 @@ def _own_databases(lab, folder):
 @trial("databases")
 def databases(lab):
     """Locked, damaged, missing and foreign HDF5 shards: one line that tells them apart"""
-    from tools.fault_checks.damage import damaged
-
     def train(folder, **more):
         arguments = lab.material.training(lab.folder / f"run_{folder.name}", "--stage", "pretrain", "--iters", 2)
         arguments[arguments.index("--hdf5-dir") + 1] = folder

@@ -60,7 +60,7 @@ def figure(width, height):
 
     What shows a very long or narrow picture stays within SIDES.
     """
-    import matplotlib
+    import matplotlib  # here and below: it takes longer to import than all else, and `--help` needs none of it
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(RC):
@@ -96,7 +96,7 @@ def save(drawn, path):
 
 def _plain(drawn):
     """Make all texts of a figure but the numbers on its axes, which matplotlib sets as formulas, plain text."""
-    from matplotlib.axis import Axis
+    from matplotlib.axis import Axis  # see `figure`
     from matplotlib.text import Text
 
     ticks = {

@@ -1,1 +1,1 @@
-"""A machine's GPU compared with its CPU, part by part."""
+"""This machine's GPU checked against its CPU, part by part."""

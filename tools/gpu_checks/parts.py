@@ -16,24 +16,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from data_prep.geometry import SCALES, geometry
+from data_prep.images import list_images, read_image
+from data_prep.weights import idn_weights
 from prototxt import emit, idn, solver
 from prototxt.engine import caffe
-from tools.common import cli, memory, scratch
+from tools.common import cli, memory, photographs, scratch
+from tools.common.markdown import table
 from tools.gpu.device import CPU, Device
 from tools.methods import evaluation
-from tools.nets import runtime
+from tools.nets import engines, runtime
 from tools.training import parallel, stepping
 
-SCALES = (2, 3, 4)
 # float sums of some hundred terms in another order; the forward's difference was 2e-6 on an H100 (results/gpu)
 FORWARD_LIMIT, GRADIENT_LIMIT = 1e-4, 1e-3
 SHORT, LONG = 100, 500
-
-
-def idn_weights(folder, scale):
-    """IDN's .caffemodel (Path) below the weights folder, None when it is not there."""
-    path = Path(folder) / "idn" / f"IDN_x{scale}.caffemodel"
-    return path if path.is_file() else None
 
 
 def forward(number, weights_dir, _):
@@ -54,13 +51,13 @@ def forward(number, weights_dir, _):
         found[scale] = {
             "difference": float(np.abs(runtime.forward(other, image) - on_cpu).max()),
             "largest_output": float(np.abs(on_cpu).max()),
-            "weights": "released" if path else "random",
+            "weights": path.name if path else "random",
         }
-    lines = ["| scale | largest difference | largest output | weights |", "|---|---|---|---|"]
-    lines += [
-        f"| x{scale} | {f['difference']:.1e} | {f['largest_output']:.2f} | {f['weights']} |"
+    body = [
+        [f"x{scale}", f["weights"], f"{f['difference']:.1e}", f"{f['largest_output']:.2f}"]
         for scale, f in found.items()
     ]
+    lines = [table(["scale", "weights", "largest difference", "largest output"], body, text_columns=2)]
     ok = all(f["difference"] <= FORWARD_LIMIT * max(1, f["largest_output"]) for f in found.values())
     return {"ok": ok, "limit": FORWARD_LIMIT, "scales": found, "lines": lines}
 
@@ -71,9 +68,9 @@ def training_solver(scale=3, batch=idn.BATCH, loss="l1"):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rng = np.random.default_rng(0)
-        lr, hr = {2: (29, 57), 3: (15, 43), 4: (11, 41)}[scale]
+        sizes = geometry(scale, "train")
         with h5py.File(folder / "pairs.h5", "w") as file:
-            for key, side in zip(idn.PAIRS, (lr, hr, hr)):
+            for key, side in zip(idn.PAIRS, (sizes.lr_size, sizes.hr_size, sizes.hr_size)):
                 file[key] = rng.random((20 * batch, 1, side, side), dtype=np.float32)
         (folder / "pairs.txt").write_text(f"{folder / 'pairs.h5'}\n")
         source = str(folder / "pairs.txt")
@@ -151,7 +148,7 @@ def _rate(step, iterations):
 
 
 def training(number, *_):
-    """Iterations a second at x3, by CUDA graphs and one by one."""
+    """Iterations per second at x3, by CUDA graphs and one by one."""
     used = memory.GpuMemory(number)
     runtime.use_device(Device((number,)))
     with training_solver() as made:
@@ -164,10 +161,12 @@ def training(number, *_):
         crank.step(20)
         by_graphs = _rate(crank.step, LONG)
         losses = crank.step(20)
+    body = [
+        ["CUDA graphs", f"{by_graphs:.0f}", str(LONG)],
+        ["every kernel launched on its own", f"{one_by_one:.0f}", str(SHORT)],
+    ]
     lines = [
-        "| | iterations/s | iterations measured |", "|---|---|---|",
-        f"| CUDA graphs | {by_graphs:.0f} | {LONG} |",
-        f"| every kernel launched on its own | {one_by_one:.0f} | {SHORT} |",
+        table(["", "iterations/s", "iterations measured"], body, text_columns=1),
         "", f"Random pairs, cuDNN's algorithms chosen by timing; GPU memory of the process {used.held_mb} MB.",
     ]  # fmt: skip
     return {"ok": bool(np.isfinite(losses).all()), "graphs": by_graphs, "plain": one_by_one,
@@ -177,21 +176,21 @@ def training(number, *_):
 def pytorch(number, *_):
     """The same training iteration and forward in PyTorch eager, float without TF32."""
     try:
-        import torch
+        import torch  # optional, and slow to import
 
-        from tools.peers.torch_net import TorchNet
+        from tools.peers.torch_net import TorchNet  # needs it
     except ImportError:
         return {"ok": True, "skipped": "PyTorch is not installed"}
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     runtime.use_device(CPU)
-    message = idn.idn(3, "deploy")
+    message, sizes = idn.idn(3, "deploy"), geometry(3, "train")
     net = TorchNet(message, runtime.build_net(message)).to(f"cuda:{number}")
     rates, forwards = {}, {}
     for tuned in (False, True):
         torch.backends.cudnn.benchmark = tuned
         optimizer = torch.optim.Adam(net.parameters(), 1e-4, betas=(0.9, 0.999), weight_decay=1e-4)
-        data = torch.rand(idn.BATCH, 1, 15, 15, device=f"cuda:{number}")
-        label = torch.rand(idn.BATCH, 1, 43, 43, device=f"cuda:{number}")
+        data = torch.rand(idn.BATCH, 1, sizes.lr_size, sizes.lr_size, device=f"cuda:{number}")
+        label = torch.rand(idn.BATCH, 1, sizes.hr_size, sizes.hr_size, device=f"cuda:{number}")
 
         def step(iterations, optimizer=optimizer, data=data, label=label):
             for _ in range(iterations):
@@ -206,9 +205,9 @@ def pytorch(number, *_):
         image = torch.rand(1, 1, 85, 85, device=f"cuda:{number}")
         with torch.no_grad():
             forwards[tuned] = _median_ms(lambda image=image: net({"data": image}, "upsample").cpu(), 30)
+    body = [["on" if t else "off", f"{rates[t]:.0f}", f"{forwards[t]:.2f}"] for t in rates]
     lines = [
-        "| cudnn.benchmark | training iterations/s | forward, 85x85, ms |", "|---|---|---|",
-        *(f"| {'on' if t else 'off'} | {rates[t]:.0f} | {forwards[t]:.2f} |" for t in rates),
+        table(["cudnn.benchmark", "training iterations/s", "forward, 85x85, ms"], body, text_columns=1),
         "", f"PyTorch {torch.__version__}, without reading a database.",
     ]  # fmt: skip
     return {"ok": True, "version": torch.__version__, "training": rates[True], "training_untuned": rates[False],
@@ -228,22 +227,15 @@ def _median_ms(work, repeats):
 
 def _test_images(data_dir):
     """Names and Y (uint8) of Set5, or of scikit-image's photographs."""
-    from data_prep.images import list_images, read_image
-
     folder = Path(data_dir) / "Set5"
     if folder.is_dir():
         return "Set5", {path.name: evaluation.luma(read_image(path)) for path in list_images(folder)}
-    import skimage.data
-
-    return "scikit-image's photographs", {
-        name: evaluation.luma(getattr(skimage.data, name)()) for name in ("astronaut", "coffee", "chelsea")
-    }
+    shipped = {name: photographs.path(f"{name}.png") for name in ("astronaut", "coffee", "chelsea")}
+    return "scikit-image's photographs", {name: evaluation.luma(read_image(path)) for name, path in shipped.items()}
 
 
 def table4(number, weights_dir, data_dir):
     """Milliseconds of a forward for each image and scale: copies in and out included, median of 20."""
-    from tools.nets import engines
-
     runtime.use_device(Device((number,)))
     used = memory.GpuMemory(number)
     name, images = _test_images(data_dir)
@@ -262,30 +254,43 @@ def table4(number, weights_dir, data_dir):
             }
             rows.setdefault(scale, {})[image] = {"lr": list(sample.lr.shape), **times}
     used.read()
-    lines = [f"{name}; milliseconds, copies to the GPU and back included, median of 20 after 5. The first forward at a "
-             "new size takes some tens of milliseconds more.", "",
-             "| scale | image | LR | launches one by one | CUDA graph |", "|---|---|---|---|---|"]  # fmt: skip
-    for scale, found in rows.items():
-        lines += [f"| x{scale} | {image} | {r['lr'][1]}x{r['lr'][0]} | {r['caffe']:.2f} | {r['cudagraph']:.2f} |"
-                  for image, r in found.items()]  # fmt: skip
-        mean = {e: statistics.mean(r[e] for r in found.values()) for e in ("caffe", "cudagraph")}
-        lines.append(f"| x{scale} | mean | | {mean['caffe']:.2f} | {mean['cudagraph']:.2f} |")
-    lines += ["", f"GPU memory of the process at the end: {used.held_mb} MB."]
+    lines = [
+        f"{name}; milliseconds, copies to the GPU and back included, median of 20 after 5. The first forward at a new "
+        "size takes some tens of milliseconds more.",
+        "", forward_times(rows), "", f"GPU memory of the process at the end: {used.held_mb} MB.",
+    ]  # fmt: skip
     return {"ok": True, "images": name, "rows": rows, "memory_mb": used.held_mb, "lines": lines}
+
+
+def forward_times(rows):
+    """Milliseconds of every image (dict of scale to dict of image to dict) and their means as a table."""
+    body = []
+    for scale, found in rows.items():
+        sizes = {image: f"{row['lr'][1]}x{row['lr'][0]}" for image, row in found.items()}
+        mean = {kind: statistics.mean(row[kind] for row in found.values()) for kind in ("caffe", "cudagraph")}
+        for image, row in [*found.items(), ("mean", mean)]:
+            times = [f"{row[kind]:.2f}" for kind in ("caffe", "cudagraph")]
+            body.append([f"x{scale}", image, sizes.get(image, ""), *times])
+    return table(["scale", "image", "LR", "launches one by one", "CUDA graph"], body, text_columns=3)
 
 
 PARTS = {"forward": forward, "gradient": gradient, "graphs": graphs, "nccl": nccl, "training": training,
          "torch": pytorch, "time": table4}  # fmt: skip
 
 
+def parser():
+    """Command line of one part (argparse.ArgumentParser)."""
+    p = cli.Parser(__doc__)
+    p.add_argument("part", choices=tuple(PARTS))
+    p.add_argument("gpu", type=int)
+    p.add_argument("weights_dir")
+    p.add_argument("data_dir")
+    return p
+
+
 def main(argv=None):
     """Run one part and print its result; gives the exit status."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("part", choices=tuple(PARTS))
-    parser.add_argument("gpu", type=int)
-    parser.add_argument("weights_dir")
-    parser.add_argument("data_dir")
-    args = parser.parse_args(argv)
+    args = parser().parse_args(argv)
     with scratch.private():
         print(json.dumps(PARTS[args.part](args.gpu, args.weights_dir, args.data_dir)))
     return 0

@@ -20,7 +20,6 @@ import matlab_compat as matlab
 from tools.common.errors import UserError
 from tools.nets.runtime import forward
 
-EDGES = ("replicate", "symmetric")
 METRICS = ("psnr", "ssim", "ifc")
 # SSIM's window: a smaller compared region has no SSIM at all
 SSIM_WINDOW = 11

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 import matlab_compat as matlab
+from prototxt.registry import NETWORKS
 from tools.methods import evaluation
+from tools.nets import engines, matconvnet, runtime, weight_files
 
 INPUTS = ("lr", "bicubic")
 OUTPUTS = ("image", "residual", "late image")
@@ -147,8 +149,6 @@ class Method:
 
     def build(self, scale):
         """The deploy net (NetParameter) for a factor."""
-        # here, because the generators import Caffe, which re-rendering tables must not need
-        from prototxt.registry import NETWORKS
 
         return NETWORKS[self.network].net("deploy", self.net_scale(scale), self.variant)
 
@@ -157,15 +157,11 @@ class Method:
 
         A caffe.Net, or the same net in another of engines.ENGINES; evaluation.forward takes both.
         """
-        from tools.nets import engines
-
         message = self.build(scale)
         return engines.convert(self.load_net(message, path), message, engine)
 
     def load_net(self, message, path=None):
         """As `load`, in Caffe, for a net (NetParameter) that `build` gave."""
-        from tools.nets import matconvnet, runtime, weight_files
-
         if path is None:
             return _random(runtime.build_net(message), message)
         if weight_files.kind(path) != weight_files.MAT:

@@ -1,6 +1,7 @@
 """Count the parameters and multiply-accumulates of a net that Caffe built; read foreign prototxt files."""
 
 from tools.common.errors import UserError
+from tools.nets import runtime
 
 LEARNT = ("Convolution", "Deconvolution", "PReLU", "InnerProduct")
 
@@ -25,8 +26,6 @@ def count(message):
     UserError
         A convolution of other than two axes.
     """
-    from tools.nets import runtime  # here: --help must not need Caffe
-
     net = runtime.build_net(message)
     kinds = {layer.name: layer.type for layer in message.layer}
     seen, sums, others = set(), {"Scale": 0, "learnt": 0}, {}

@@ -8,11 +8,13 @@ first, so that the same mistakes end with the same words.
 import importlib
 import os
 
+import cv2
 import numpy as np
 
+from tools.common import build
 from tools.common.errors import UserError, typed
 from tools.gpu.device import CPU
-from tools.nets import forward_memory, net_bytes
+from tools.nets import net_bytes, onnx_graph, runtime
 
 
 def convert(net, message, engine):
@@ -46,7 +48,7 @@ def cpu_engine(engine, device=CPU):
     """What computes Caffe's layers on the CPU, "onednn" or "blas"; None on a GPU and in other engines."""
     if device.on_gpu or engine != "caffe":
         return None
-    return "onednn" if forward_memory.runs_onednn() else "blas"
+    return build.cpu_engine()
 
 
 # the engines that run on a GPU; asked for one, the others would compute on the CPU without a word
@@ -67,11 +69,9 @@ def check_engine(engine, device=CPU):
 
 
 def _onnxruntime():
-    from tools.nets import onnx_graph
-
     onnx_graph.onnx_module()
     try:
-        import onnxruntime
+        import onnxruntime  # optional
     except ImportError:
         raise UserError(
             "engine onnxruntime: not installed; run: .venv/bin/pip install onnx onnxruntime, or use --engine caffe"
@@ -96,8 +96,6 @@ class OpenCV:
     """A net in OpenCV's dnn module, which reads Caffe's own files."""
 
     def __init__(self, net, message):
-        import cv2
-
         cv2.setNumThreads(threads())
         self.name = message.name
         # OpenCV asks for layers, not for blobs: the last layer that writes a blob
@@ -110,8 +108,6 @@ class OpenCV:
         return self._try(self.net.forward, self.writers[output])[0, 0].copy()
 
     def _try(self, function, *args):
-        import cv2
-
         logging = cv2.utils.logging
         level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # it would print a page before it raises
         try:
@@ -131,8 +127,6 @@ class OnnxRuntime:
 
     def session(self, output):
         """The session that gives blob `output`, made at first use."""
-        from tools.nets import onnx_graph
-
         if output not in self.sessions:
             options = self.runtime.SessionOptions()
             # level 4: it raises its errors, and would print them as well
@@ -171,7 +165,7 @@ class CudaGraph:
 
     def __init__(self, net, message):
         _graphs()
-        from caffe_build import _graph
+        from caffe_build import _graph  # of the CUDA build alone; loads Caffe
 
         self.net, self.graph = net, _graph.GraphNet(net)
 
@@ -187,8 +181,6 @@ class CudaGraph:
 
 
 def _graphs():
-    from tools.nets import runtime
-
     if not (runtime.have_graphs() and runtime.on_gpu()):
         raise UserError("engine cudagraph: needs Caffe built for NVIDIA GPUs and --gpu; run `make setup GPU=0`, or use "
                         "--engine caffe")  # fmt: skip

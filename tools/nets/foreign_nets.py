@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from google.protobuf import text_format
 from google.protobuf.message import EncodeError
 
+from prototxt.engine import caffe
 from tools.common import parent
 from tools.common.errors import UserError
 from tools.nets import last_words
@@ -118,8 +119,6 @@ def parse(path):
 
 
 def _caffe_pb2():
-    from prototxt.engine import caffe  # here: the --help of a tool must not need Caffe
-
     return caffe.proto.caffe_pb2
 
 

@@ -1,6 +1,6 @@
 """Memory that a forward of a Caffe net takes, derived from its blobs before anything is run."""
 
-from tools.common.errors import UserError
+from tools.common import build
 
 FLOAT = 4  # bytes
 SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memory
@@ -37,22 +37,10 @@ def forward_bytes(net, message, onednn=None):
     shared = {top for name, kind in kinds.items() if kind in SHARING for top in net.top_names[name]}
     values = sum(blob.count for name, blob in net.blobs.items() if name not in shared)
     values += sum(KEPT[layer.type] * net.blobs[layer.bottom[0]].count for layer in message.layer if layer.type in KEPT)
-    if runs_onednn() if onednn is None else onednn:
+    if build.cpu_engine() == "onednn" if onednn is None else onednn:
         return ONEDNN_SHARE * FLOAT * values / SIDE**2, ONEDNN_BYTES
     values += sum(_columns(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution"))
     return FLOAT * values / SIDE**2, 0
-
-
-def runs_onednn():
-    """Whether the Caffe of this process computes its layers on the CPU with oneDNN (CAFFE_CPU_ENGINE)."""
-    try:
-        from caffe_build import cpu_engine
-    except ImportError:  # a Caffe of the user's own, or one that was built before there was a choice
-        return False
-    try:
-        return cpu_engine.chosen() == "onednn"
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def _columns(net, layer):

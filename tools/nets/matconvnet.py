@@ -16,7 +16,7 @@ from typing import Callable
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.nets import weight_files
+from tools.nets import runtime, weight_files
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,6 @@ def load_mat(net, path, network):
     UserError
         No such file, another layout, an array that is missing, left over, of another shape or not finite.
     """
-    from tools.nets import runtime  # here: the --help of tools/import_weights.py must not need Caffe
-
     mapped = mapping(runtime.param_shapes(net), path, network)
     for piece, value, _ in mapped:
         net.params[piece.layer][piece.index].data[...] = value

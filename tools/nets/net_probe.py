@@ -37,7 +37,7 @@ def run(net, size):
 
 def structure(net, caffe):
     """The net as Caffe has it (NetParameter), without its weights; names of layers with weights must differ."""
-    from tools.nets import net_bytes
+    from tools.nets import net_bytes  # see main
 
     message = caffe.proto.caffe_pb2.NetParameter.FromString(net_bytes.model_bytes(net))
     with_weights = [layer.name for layer in message.layer if layer.blobs]
@@ -56,7 +56,7 @@ def main(sizes):
     result = os.dup(1)
     os.dup2(2, 1)  # what libraries and Python layers print must not get into the answer
     content = sys.stdin.buffer.read()
-    from matlab_compat.pictures import memory
+    from matlab_compat.pictures import memory  # only now: what these print must not get into the answer
     from prototxt.engine import caffe
     from tools.common import address_space
     from tools.nets import caffe_files

@@ -15,7 +15,7 @@ _LARGEST = np.iinfo(np.int64).max
 def onnx_module():
     """The `onnx` package; UserError says how to get it."""
     try:
-        import onnx
+        import onnx  # optional
     except ImportError:
         raise UserError("onnx is not installed, expected for ONNX models; run: .venv/bin/pip install onnx") from None
     return onnx

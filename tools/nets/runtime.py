@@ -13,6 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
+from tools.common import build
 from tools.common.errors import UserError, typed
 from tools.gpu import driver
 from tools.gpu.device import CPU
@@ -68,24 +69,13 @@ def check_gpu(number):
     A build of this project is checked with the driver; then, and for a Caffe of the user's own, it is tried in a
     process of its own, since upstream ends the process when something is wrong.
     """
-    build = build_info()
-    if build is not None:
-        driver.check_gpu(number, build)
+    facts = build.info()
+    if facts is not None:
+        driver.check_gpu(number, facts)
     environment = {**os.environ, "GLOG_minloglevel": "0"}
     probe = subprocess.run([sys.executable, "-c", _PROBE, str(number)], capture_output=True, text=True, env=environment)
     if probe.returncode != 0:
         raise driver.GpuError(_why_no_gpu(number, probe.stderr))
-
-
-def build_info():
-    """What this project's build says of itself (dict); None for a Caffe of the user's own."""
-    if os.environ.get("CAFFE_PYTHONPATH"):
-        return None
-    try:
-        import caffe_build
-    except ImportError:
-        return None
-    return caffe_build.info()
 
 
 def _why_no_gpu(number, stderr):
@@ -384,5 +374,5 @@ def forward(net, image, output="upsample"):
 
 def have_graphs():
     """Whether this Caffe can record its passes: this project's CUDA build."""
-    build = build_info()
-    return build is not None and build["variant"] == "cuda"
+    facts = build.info()
+    return facts is not None and facts["variant"] == "cuda"

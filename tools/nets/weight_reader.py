@@ -35,7 +35,7 @@ class LayoutError(Exception):
 
 def read_mat(file, layout):
     """{source name: array} of a .mat file (binary file object) in one of LAYOUTS."""
-    import scipy.io
+    import scipy.io  # here, as h5py below: a file needs one of the two, and this process starts for one file
 
     address_space.limit(MAT_BYTES)
     marker, read = LAYOUTS[layout]
@@ -102,7 +102,7 @@ LAYOUTS = {"cells": ("model", cells), "dagnn": ("net", dagnn), "plain": ("weight
 
 def read_hdf5(file):
     """{"LAYER/INDEX": array} of a .caffemodel.h5: group `data`, in it a group a layer with datasets 0, 1, ..."""
-    import h5py
+    import h5py  # see read_mat
 
     address_space.limit(HDF5_BYTES)
     try:
@@ -123,7 +123,7 @@ def read_hdf5(file):
 
 def _member(group, name, kind):
     """A group or dataset that lies in this very file."""
-    import h5py
+    import h5py  # see read_mat
 
     if name not in group:
         raise FileError(f"has no group {name!r}, expected what Caffe's save_hdf5 writes")

@@ -1,7 +1,8 @@
 """Other people's bicubic resizing with one signature, for tools/bench_matlab_compat.py.
 
 Every entry takes a uint8 RGB image (H, W, 3) and a scale and gives uint8 back, set as close to MATLAB's imresize as it
-can be. What is not installed is left out: none of these packages is a dependency of this project.
+can be. What is not installed is left out: none of these packages is a dependency of this project, which is why each is
+imported by its own entry.
 """
 
 import importlib.util
@@ -10,6 +11,7 @@ from importlib import metadata
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from matlab_compat.contributions import contributions
 
@@ -58,8 +60,6 @@ def _to_bytes(values):
 
 
 def _pillow():
-    from PIL import Image
-
     def resize(img, scale):
         height, width = _size(img, scale)
         return np.asarray(Image.fromarray(img).resize((width, height), Image.BICUBIC))
@@ -76,7 +76,7 @@ def _opencv(flag):
 
 
 def _skimage():
-    from skimage.transform import resize as skimage_resize
+    from skimage.transform import resize as skimage_resize  # slow to import
 
     def resize(img, scale):
         out = skimage_resize(img, _size(img, scale), order=3, mode="edge", anti_aliasing=scale < 1, preserve_range=True)
@@ -86,7 +86,7 @@ def _skimage():
 
 
 def _torch():
-    import torch
+    import torch  # optional
 
     def resize(img, scale):
         planes = torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1)[None]
@@ -97,7 +97,7 @@ def _torch():
 
 
 def _torch_float():
-    import torch
+    import torch  # optional
 
     def resize(img, scale):
         planes = torch.from_numpy(img.astype(np.float32)).permute(2, 0, 1)[None]
@@ -109,7 +109,7 @@ def _torch_float():
 
 def _tensor_port(module):
     """bicubic-pytorch and its copy in pyiqa."""
-    import torch
+    import torch  # optional
 
     function = importlib.import_module(module).imresize
 
@@ -121,7 +121,7 @@ def _tensor_port(module):
 
 
 def _basicsr():
-    from basicsr.utils.matlab_functions import imresize
+    from basicsr.utils.matlab_functions import imresize  # optional
 
     def resize(img, scale):
         return _to_bytes(255 * imresize(img.astype(np.float32) / 255, scale))
@@ -130,7 +130,7 @@ def _basicsr():
 
 
 def _resize_right():
-    from resize_right import resize as right
+    from resize_right import resize as right  # optional
 
     def resize(img, scale):
         return _to_bytes(right(img.astype(np.float64), scale_factors=scale, pad_mode="edge"))

@@ -2,44 +2,55 @@
 
 from data_prep.files import write_text
 from tools.common.errors import UserError
-from tools.common.markdown import markers, with_block
+from tools.common.markdown import markers, table, with_block
 
 BLOCK = "tables"  # of the page
 
 
 def markdown(report):
-    """The tables as Markdown."""
+    """The tables as Markdown (str)."""
     about, resize = report["meta"], report["resize"]
-    first = resize[0]
-    lines = [
-        f"`{about['command']}`, {about['device']}, {about['date'][:10]}.",
-        f"Mismatch: share of the {first['values']:,} values of MATLAB's own output (replicate edge; Set5 to 1/2, 1/3, "
-        f"1/4) that differ; inside: without the outermost {about['frame']} pixels. Time: all images of Set14 to 1/2, "
-        "1/3, 1/4 (down) and by 2, 3, 4 (up); x: as multiples of matlab_compat's.",
-        "",
-        "| | mismatch | inside | largest (inside) | down (ms) | x | up (ms) | x |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    values = resize[0]["values"]
+    parts = [
+        f"`{about['command']}`, {about['device']}, {about['date'][:10]}.\n"
+        f"Mismatch: share of the {values:,} values of MATLAB's own output (replicate edge; Set5 to 1/2, 1/3, 1/4) that "
+        f"differ; inside: without the outermost {about['frame']} pixels. Time: all images of Set14 to 1/2, 1/3, 1/4 "
+        "(down) and by 2, 3, 4 (up); x: as multiples of matlab_compat's.",
+        _resizing(resize),
     ]
-    lines += [_resize_line(row, first) for row in resize]
     if about["not_installed"]:
-        lines += ["", f"Not installed, so not measured: {', '.join(about['not_installed'])}."]
-    lines += ["", "| metric | largest difference from the authors' scripts | 512 x 512 (ms) |", "|---|---:|---:|"]
-    for row in report["metrics"]:
-        pairs = f"{row['largest_difference']:.1e} ({row['images']} pairs)"
-        lines.append(f"| {row['name']} | {pairs} | {1000 * row['seconds']:.1f} |")
+        parts.append(f"Not installed, so not measured: {', '.join(about['not_installed'])}.")
+    parts.append(_metrics(report["metrics"]))
     if report["memory"]:
-        lines += ["", "| call, 3000 x 2400 pixels | peak memory / larger image as double |", "|---|---:|"]
-        lines += [f"| {row['name']} | {row['double_images']:.1f} |" for row in report["memory"]]
-    return "\n".join(lines) + "\n"
+        parts.append(_memory(report["memory"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _resizing(rows):
+    head = ["", "mismatch", "inside", "largest (inside)", "down (ms)", "x", "up (ms)", "x"]
+    return table(head, [_resize_line(row, rows[0]) for row in rows], text_columns=1)
 
 
 def _resize_line(row, ours):
-    def times(key):
-        return f"{1000 * row[key]:.0f} | {row[key] / ours[key]:.2f}"
+    shares = [f"{row[key]:.2f} %" for key in ("mismatch_percent", "mismatch_inside_percent")]
+    times = [
+        cell for key in ("down_s", "up_s") for cell in (f"{1000 * row[key]:.0f}", f"{row[key] / ours[key]:.2f}")
+    ]
+    return [row["name"], *shares, f"{row['largest_difference']} ({row['largest_inside']})", *times]
 
-    shares = " | ".join(f"{row[key]:.2f} %" for key in ("mismatch_percent", "mismatch_inside_percent"))
-    largest = f"{row['largest_difference']} ({row['largest_inside']})"
-    return f"| {row['name']} | {shares} | {largest} | {times('down_s')} | {times('up_s')} |"
+
+def _metrics(rows):
+    head = ["metric", "largest difference from the authors' scripts", "512 x 512 (ms)"]
+    body = [
+        [row["name"], f"{row['largest_difference']:.1e} ({row['images']} pairs)", f"{1000 * row['seconds']:.1f}"]
+        for row in rows
+    ]
+    return table(head, body, text_columns=1)
+
+
+def _memory(rows):
+    head = ["call, 3000 x 2400 pixels", "peak memory / larger image as double"]
+    return table(head, [[row["name"], f"{row['double_images']:.1f}"] for row in rows], text_columns=1)
 
 
 def check_page(page):

@@ -1,7 +1,7 @@
 """The tables of tools/bench_speed.py as Markdown, and their place in docs/speed.md."""
 
 from data_prep.files import write_text
-from tools.common.markdown import with_block
+from tools.common.markdown import MISSING, table, with_block
 
 OURS = "Caffe, oneDNN"
 BLOCK = "speed"  # of the page
@@ -41,7 +41,7 @@ def body(report):
 
 
 def tables(report):
-    """The tables alone (list of str): forward and training, milliseconds, then memory."""
+    """The tables alone (list of str, each with an empty line after it): forward and training, milliseconds, memory."""
     lines = []
     for kind, title in (("forward", "Forward pass"), ("train", "Training iteration")):
         rows = [row for row in report["rows"] if row["kind"] == kind]
@@ -49,12 +49,8 @@ def tables(report):
             continue
         names = list(dict.fromkeys(row["engine"] for row in rows))
         for value, cell in (("ms", _milliseconds), ("peak MB", _memory)):
-            lines += [
-                f"| {title}, {value} | {' | '.join(names)} |",
-                "|---|" + "---:|" * len(names),
-                *(_line(task, _of_task(rows, task), names, cell) for task in dict.fromkeys(map(_task, rows))),
-                "",
-            ]
+            body = [_line(task, _of_task(rows, task), names, cell) for task in dict.fromkeys(map(_task, rows))]
+            lines += [table([f"{title}, {value}", *names], body, text_columns=1), ""]
     return lines
 
 
@@ -69,8 +65,7 @@ def _of_task(rows, task):
 
 def _line(task, by_engine, names, cell):
     ours = by_engine.get(OURS)
-    cells = [cell(by_engine[name], ours) if name in by_engine else "-" for name in names]
-    return f"| {task} | {' | '.join(cells)} |"
+    return [task, *(cell(by_engine[name], ours) if name in by_engine else MISSING for name in names)]
 
 
 def _milliseconds(row, ours):

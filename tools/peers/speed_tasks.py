@@ -9,6 +9,9 @@ import numpy as np
 
 from data_prep import weights
 from data_prep.geometry import geometry
+from prototxt.engine import caffe
+from prototxt.idn import idn
+from prototxt.solver import stage_solver
 from tools.common import parent
 from tools.common.errors import UserError
 from tools.nets import net_bytes
@@ -34,10 +37,6 @@ def forward_task(folder, method, size, args):
 
 def train_task(folder, scale, args):
     """Write the training task of IDN at a scale: stage train, whole batches of the paper's sub-images."""
-    from prototxt.engine import caffe
-    from prototxt.idn import idn
-    from prototxt.solver import stage_solver
-
     sizes = geometry(scale, "train")
     batch = sizes.batch
     rng = np.random.default_rng(0)
@@ -62,8 +61,6 @@ def train_task(folder, scale, args):
 
 def _with_inputs(message, inputs):
     """A train net whose databases are replaced by Input layers, without its test phase."""
-    from prototxt.engine import caffe
-
     made = caffe.proto.caffe_pb2.NetParameter(name=message.name)
     for name, values in inputs.items():
         layer = made.layer.add(name=name, type="Input", top=[name])

@@ -14,14 +14,16 @@ solver.prototxt. PEERS is a virtual environment whose packages may be imported a
 
 import importlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from google.protobuf import text_format
 
-from tools.common import memory
+from prototxt.engine import caffe
+from tools.common import memory, provenance
+from tools.nets import engines, onnx_graph, runtime
 from tools.peers.environment import add_packages
 
 # name in the tables: module that must be there
@@ -34,7 +36,6 @@ ENGINES = {
     "OpenVINO": "openvino",
     "OpenCV": "cv2",
 }
-TRAINABLE = ("Caffe, OpenBLAS", "Caffe, oneDNN", "PyTorch", "PyTorch channels_last")
 # iterations behind the loss that is compared
 WARM_UP = 3
 
@@ -46,8 +47,6 @@ def cpu_engine(engine):
 
 def version(engine):
     """Version (str) of an engine's package, None when it cannot be imported."""
-    from tools.common import provenance
-
     if ENGINES[engine] == "caffe":
         return provenance.caffe_version()
     try:
@@ -73,9 +72,6 @@ class Task:
     """
 
     def __init__(self, folder):
-        from google.protobuf import text_format
-
-        from prototxt.engine import caffe
 
         self.folder = Path(folder)
         about = json.loads((self.folder / "task.json").read_text(encoding="utf-8"))
@@ -87,9 +83,6 @@ class Task:
 
     def solver(self):
         """The solver (SolverParameter) of a training task."""
-        from google.protobuf import text_format
-
-        from prototxt.engine import caffe
 
         text = (self.folder / "solver.prototxt").read_text(encoding="utf-8")
         return text_format.Merge(text, caffe.proto.caffe_pb2.SolverParameter())
@@ -101,8 +94,6 @@ class Task:
 
     def net(self):
         """The net (caffe.Net) with its weights."""
-        from prototxt.engine import caffe
-
         phase = caffe.TEST if self.kind == "forward" else caffe.TRAIN
         net = caffe.Net(str(self.folder / "net.prototxt"), phase)
         net.copy_from(str(self.folder / "net.caffemodel"))
@@ -113,15 +104,11 @@ class Task:
 
 
 def caffe_forward(task):
-    from tools.nets import runtime
-
     net = task.net()
     return lambda: runtime.forward(net, task.image, task.output)
 
 
 def caffe_train(task):
-    from prototxt.engine import caffe
-
     solver = caffe.get_solver(str(task.folder / "solver.prototxt"))
     solver.net.copy_from(str(task.folder / "net.caffemodel"))
     for name, values in task.inputs.items():
@@ -136,8 +123,6 @@ def caffe_train(task):
 
 def converted(engine):
     def make(task):
-        from tools.nets import engines
-
         other = engines.convert(task.net(), task.message, engine)
         return lambda: other(task.image, task.output)
 
@@ -145,9 +130,7 @@ def converted(engine):
 
 
 def openvino_forward(task):
-    import openvino
-
-    from tools.nets import onnx_graph
+    import openvino  # optional
 
     core = openvino.Core()
     model = core.read_model(onnx_graph.model(task.message, task.net(), task.output).SerializeToString())
@@ -159,7 +142,7 @@ def openvino_forward(task):
 
 
 def torch_forward(task, channels_last=False):
-    import torch
+    import torch  # optional
 
     net, shape = _torch_net(task, channels_last)
 
@@ -172,7 +155,7 @@ def torch_forward(task, channels_last=False):
 
 
 def torch_train(task, channels_last=False):
-    import torch
+    import torch  # optional
 
     net, shape = _torch_net(task, channels_last)
     param = task.solver()
@@ -193,9 +176,9 @@ def torch_train(task, channels_last=False):
 
 
 def _torch_net(task, channels_last):
-    import torch
+    import torch  # optional
 
-    from tools.peers.torch_net import TorchNet
+    from tools.peers.torch_net import TorchNet  # needs torch
 
     torch.set_num_threads(task.threads)
     net = TorchNet(task.message, task.net())
@@ -221,12 +204,6 @@ MAKERS = {
 }
 
 
-def resident_mb():
-    """Resident memory of this process (int, MB)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
-
-
 def main():
     engine, folder, *peers = sys.argv[1:]
     for environment in peers:
@@ -235,7 +212,7 @@ def main():
     task = Task(folder)
     importlib.import_module(ENGINES[engine])
     memory.reset_peak()
-    before = resident_mb()
+    before = memory.resident_mb() or 0
     run = MAKERS[task.kind][engine](task)
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:

@@ -17,6 +17,7 @@ from tools.common.errors import UserError
 from tools.common.texts import in_html
 from tools.figures import curves
 from tools.methods import evaluation
+from tools.methods.registry import METHODS
 from tools.training import log
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -30,7 +31,7 @@ SUMMARY, FIGURE_JSON = "summary.json of tools/train.py", "figure's .json of tool
 
 
 def data_uri(content, kind):
-    """The bytes of a picture as an address that needs no network."""
+    """The bytes of a picture as a data: address."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
@@ -83,7 +84,6 @@ def sliders_section(paths, scale, weights_dir):
     weights = idn_weights(weights_dir, scale)
     if weights is None:
         return f"<p>{in_html(gap('IDN', scale))}, so that there is nothing to compare.</p>"
-    from tools.methods.registry import METHODS  # here: a page without pictures needs no Caffe
 
     net = METHODS["IDN"].load(scale, weights)
     return f'<div class="pairs">{"".join(_slider(path, scale, net) for path in paths)}</div>'

@@ -1,4 +1,4 @@
-"""Build or take the Caffe wheel, install it, see that it starts."""
+"""Which Caffe is wanted, its wheel built or taken from the cache, and whether it starts."""
 
 import json
 import os
@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.common.paths import ROOT
 from tools.gpu import driver
 from tools.gpu.device import Device
 from tools.setup import venv, wheelhouse
 from tools.setup.project import packages_folder
-from tools.setup.shell import ROOT, SetupError, last_line, run, step
-from tools.setup.venv import pip_install, read_stamp
+from tools.setup.shell import SetupError, last_line, run, step
 
 # run by the environment's own Python: does the chosen caffe start, and what is it?
 PROBE = """
@@ -22,8 +22,16 @@ print(caffe.__version__, os.path.dirname(caffe.__file__))
 """
 
 
+# what is wanted ---------------------------------------------------------------------------------------------
+
+
 def variant(stamp=None):
     """Which build of Caffe is wanted, "cpu" or "cuda": what the user says, else what is installed.
+
+    Parameters
+    ----------
+    stamp : dict, optional
+        What the last set-up installed; read by default.
 
     Raises
     ------
@@ -37,7 +45,7 @@ def variant(stamp=None):
         return chosen
     if os.environ.get("GPU"):
         return "cuda"
-    return (read_stamp() if stamp is None else stamp).get("variant", "cpu")
+    return (venv.read_stamp() if stamp is None else stamp).get("variant", "cpu")
 
 
 def need_gpu():
@@ -61,12 +69,12 @@ def need_gpu():
 
 
 def own_caffe():
-    """The user's CAFFE_PYTHONPATH, or None.
+    """The folder (str) in CAFFE_PYTHONPATH, or None.
 
     Raises
     ------
     SetupError
-        When no caffe package lies there: Python would silently import another one.
+        No caffe package lies there: Python would import another one without a word.
     """
     folder = os.environ.get("CAFFE_PYTHONPATH") or None
     if folder and not (Path(folder) / "caffe" / "__init__.py").is_file():
@@ -77,36 +85,36 @@ def own_caffe():
     return folder
 
 
-# Caffe ------------------------------------------------------------------------------------------------------
-
-
 def caffe_key():
-    """What identifies the Caffe that .venv should have: the folder the user names, or the wheel's cache key."""
+    """What identifies the Caffe that .venv should have (str): the user's own folder, or the wheel's cache key."""
     return own_caffe() or wanted_wheel()["key"]
 
 
-def wanted_wheel():
-    """Cache key of the wanted wheel, and where it is when it is built: {"key": str, "wheel": str or None, ...}."""
-    return json.loads(_wheel_tool("--key", *_variant_option()).stdout)
-
-
-def _variant_option():
-    return ["--cuda"] if variant() == "cuda" else []
+# its source and its wheel -----------------------------------------------------------------------------------
 
 
 def check_source():
     """Verify the user's CAFFE_SOURCE, even when nothing has to be built: a wrong one must not pass unnoticed."""
     source = os.environ.get("CAFFE_SOURCE")
     if source and not own_caffe():
-        _tool(sys.executable, "caffe_source.py", "--check", source)
+        _program(sys.executable, "caffe_source.py", "--check", source)
 
 
-def _wheel_tool(*arguments):
-    """Run pycaffe/caffe_wheel.py by the environment's Python."""
-    return _tool(venv.VENV / "bin" / "python", "caffe_wheel.py", *arguments)
+def wanted_wheel():
+    """Cache key of the wanted wheel, and where it is when it is built: {"key": str, "wheel": str or None, ...}."""
+    return json.loads(wheel_program("--key", *_variant_option()).stdout)
 
 
-def _tool(python, name, *arguments):
+def wheel_program(*arguments):
+    """Run pycaffe/caffe_wheel.py by the environment's Python; gives its CompletedProcess, raises SetupError."""
+    return _program(venv.python(), "caffe_wheel.py", *arguments)
+
+
+def _variant_option():
+    return ["--cuda"] if variant() == "cuda" else []
+
+
+def _program(python, name, *arguments):
     """Run a program of pycaffe/; its progress goes straight to the terminal, and its error, which is one line."""
     command = [str(python), str(ROOT / "pycaffe" / name), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -115,26 +123,36 @@ def _tool(python, name, *arguments):
     return done
 
 
+# in the environment -----------------------------------------------------------------------------------------
+
+
 def install_caffe(stamp):
-    """Install the wheel, built or from the cache, unless the very same is there."""
-    if own_caffe():
-        pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
-        return f"CAFFE_PYTHONPATH={own_caffe()}, nothing to build"
+    """Install the wheel, built or from the cache, unless the very same is there; gives a line (str) about it.
+
+    Parameters
+    ----------
+    stamp : dict
+        What the last set-up installed.
+    """
+    own = own_caffe()
+    if own:
+        venv.pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
+        return f"CAFFE_PYTHONPATH={own}, nothing to build"
     wanted = wanted_wheel()
     if stamp.get("caffe") == wanted["key"]:
         return "unchanged"
     if variant() == "cuda" and not os.environ.get("CUDA_HOME"):
         requirements = "cuda13.txt" if wanted["wheel"] else "cuda13-build.txt"
-        step("NVIDIA's libraries", pip_install, "-r", str(ROOT / "pycaffe" / requirements))
-    wheel = _wheel_tool(*_variant_option()).stdout.strip()
+        step("NVIDIA's libraries", venv.pip_install, "-r", str(ROOT / "pycaffe" / requirements))
+    wheel = wheel_program(*_variant_option()).stdout.strip()
     # another build has the same version: pip would keep the old one
-    pip_install("--force-reinstall", "--no-deps", wheel)
-    pip_install(*wheelhouse.options(packages_folder()), wheel)
+    venv.pip_install("--force-reinstall", "--no-deps", wheel)
+    venv.pip_install(*wheelhouse.options(packages_folder()), wheel)
     return f"installed {Path(wheel).name}"
 
 
 def probe_caffe():
-    """Start Caffe in .venv; returns its version and folder.
+    """Start Caffe in .venv; gives its version and folder (str).
 
     Raises
     ------
@@ -142,7 +160,7 @@ def probe_caffe():
         With the reason, and what to do about it.
     """
     own = own_caffe()
-    done = run([str(venv.VENV / "bin" / "python"), "-c", PROBE])
+    done = run([str(venv.python()), "-c", PROBE])
     if done.returncode:
         remedy = "is the caffe in CAFFE_PYTHONPATH built for this Python?" if own else "remove .venv and run this again"
         raise SetupError(f"caffe cannot be imported in {venv.VENV}: {last_line(done.stderr)}; {remedy}")

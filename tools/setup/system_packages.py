@@ -1,4 +1,4 @@
-"""Packages of Debian and Ubuntu that the build needs."""
+"""The packages of Debian and Ubuntu that Caffe is compiled with and linked to."""
 
 import os
 import shutil
@@ -6,7 +6,6 @@ import subprocess
 
 from tools.setup.shell import SetupError, last_line, run
 
-# Debian's and Ubuntu's names of what Caffe is compiled with and linked to.
 PACKAGES = (
     "cmake",
     "g++",
@@ -28,13 +27,13 @@ PACKAGES = (
 )
 
 
-# system packages --------------------------------------------------------------------------------------------
-
-
 def missing_packages(listing=None):
-    """Which of PACKAGES are not installed, in their order; None on a system without dpkg.
+    """Which of PACKAGES are not installed (list of str, in their order); None on a system without dpkg.
 
-    `listing` is the output of dpkg-query with "package status-abbreviation" lines; asked for by default.
+    Parameters
+    ----------
+    listing : str, optional
+        What dpkg-query prints, "package status-abbreviation" on each line; asked for by default.
     """
     if listing is None:
         if not shutil.which("dpkg-query"):
@@ -47,7 +46,13 @@ def missing_packages(listing=None):
 
 
 def install_packages():
-    """Install the missing system packages, as root or with a sudo that asks nothing."""
+    """Install the missing packages, as root or by a sudo that asks for no password; gives a line (str) about it.
+
+    Raises
+    ------
+    SetupError
+        They are missing and this user may not install them, or apt-get failed.
+    """
     missing = missing_packages()
     if missing is None:
         return "no dpkg here: pycaffe/README.md lists the libraries that Caffe needs"

@@ -4,34 +4,33 @@ The first set-up asks the package index; when it is complete, the very wheels it
 the cache. A later set-up with the same pyproject.toml and Python takes them from there: no index, no network, and
 the same versions. Deleting the cache folder gets today's versions again.
 
-Standard library only, Python 3.8: part of setup_environment.py.
+Standard library only: part of the set-up.
 """
 
 import hashlib
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "pycaffe"))  # its files are programs beside each other
-import caffe_cache  # noqa: E402
-from caffe_cache import cache_folder  # noqa: E402, F401
+from tools.setup import cache
 
 
-def folder_for(cache, pyproject, python):
+def folder_for(place, pyproject, python):
     """Folder (Path) of the packages for one pyproject.toml (Path) and one environment's Python (Path).
 
-    The folder exists when, and only when, it is complete.
+    It lies below the cache folder `place` (Path) and exists when, and only when, it is complete.
     """
     code = "import sysconfig; print(sysconfig.get_platform(), sysconfig.get_config_var('SOABI'))"
     platform = subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout
     key = hashlib.sha256(pyproject.read_bytes() + platform.encode()).hexdigest()[:16]
-    return cache / "packages" / key
+    return place / "packages" / key
 
 
 def options(folder):
-    """pip's options to install from `folder` alone; empty when it does not exist or is damaged, which removes it.
+    """pip's options (list of str) to install from `folder` (Path) alone; empty when there is none.
+
+    A damaged one is removed.
 
     Raises
     ------
@@ -40,8 +39,8 @@ def options(folder):
     """
     if not folder.is_dir():
         return []
-    caffe_cache.check_all(folder, folder.parent.parent)
-    if not caffe_cache.is_whole(folder):
+    cache.check_all(folder, folder.parent.parent)
+    if not cache.is_whole(folder):
         shutil.rmtree(folder)
         return []
     return ["--no-index", "--find-links", str(folder)]
@@ -70,7 +69,7 @@ def fill(folder, python, build_requirements, leave_out):
     freeze = subprocess.run([*pip, "freeze", "--exclude-editable"], capture_output=True, text=True)
     pinned = [line for line in freeze.stdout.split("\n") if "==" in line and line.split("==")[0] not in leave_out]
     try:
-        caffe_cache.make(folder.parent, folder.parent.parent)
+        cache.make(folder.parent, folder.parent.parent)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     except OSError:
         return False  # a cache that may only be read, or that others may write to
@@ -78,7 +77,7 @@ def fill(folder, python, build_requirements, leave_out):
         download = [*pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(temporary)]
         done = subprocess.run([*download, *pinned, *build_requirements], capture_output=True)
         if done.returncode == 0 and pinned:
-            caffe_cache.seal(temporary)
+            cache.seal(temporary)
             temporary.rename(folder)
     except OSError:
         pass  # no space, or another set-up was first

@@ -38,7 +38,7 @@ class Graphs:
     chunk = GRAPH_CHUNK
 
     def __init__(self, solver):
-        from caffe_build import _graph
+        from caffe_build import _graph  # of the CUDA build alone; loads Caffe
 
         self.graphs = _graph.GraphSolver(solver)
 

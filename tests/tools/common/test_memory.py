@@ -1,4 +1,4 @@
-"""Memory on a GPU and nvidia-smi, with a program in its place that answers as real ones do."""
+"""What this process holds, and memory on a GPU: nvidia-smi is a program that answers as real ones do."""
 
 import os
 import sys
@@ -100,3 +100,23 @@ def test_names_and_numbers(smi, monkeypatch):
     for number in (0, "1", 2, "x"):
         gpu_smi.name(number)
     assert [line.split()[0] for line in asked()][2:] == ["--id=3", "--id=GPU-5a", "--id=2", "--id=x"]
+
+
+def test_resident_memory_and_its_peak():
+    before = memory.resident_mb()
+    held = np.ones(100 * memory.MIB, np.uint8)
+    assert 95 <= memory.resident_mb() - before <= 110
+    assert memory.peak_mb() >= before + 95
+    del held
+    assert memory.reset_peak() and memory.peak_mb() < before + 50
+
+
+def test_peak_of_a_call():
+    rise = memory.peak(lambda: np.ones(100 * memory.MIB, np.uint8).sum())
+    assert 95 <= rise / memory.MIB <= 115
+
+
+def test_a_system_without_proc(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
+    monkeypatch.setattr(memory, "CLEAR", tmp_path / "missing" / "clear_refs")
+    assert (memory.status(), memory.resident_mb(), memory.peak_mb(), memory.peak(list)) == ({}, None, None, None)

@@ -5,6 +5,7 @@ import pytest
 
 import matlab_compat as matlab
 from data_prep.images import list_images, read_image
+from matlab_compat.contributions import EDGES
 from prototxt.idn import idn
 from tools.common.errors import UserError
 from tools.methods import evaluation
@@ -164,7 +165,7 @@ def test_gray_image_is_its_own_luma(picture):
 
 
 def test_edges_differ_only_near_the_border(picture):
-    old, new = (evaluation.prepare(picture, 2, edge=edge).lr for edge in evaluation.EDGES)
+    old, new = (evaluation.prepare(picture, 2, edge=edge).lr for edge in EDGES)
     assert not np.array_equal(old, new)
     assert np.array_equal(old[4:-4, 4:-4], new[4:-4, 4:-4])
 

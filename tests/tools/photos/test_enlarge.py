@@ -10,14 +10,14 @@ import pytest
 from tools import upscale
 from tools.common.errors import UserError
 from tools.methods.registry import METHODS
-from tools.nets import forward_memory
+from tools.common import build
 from tools.photos import photo
 from tools.photos.enlarge import Enlarger
 
 BICUBIC = ("--scale", "2", "--method", "Bicubic")
 
 # takes more than one window of IDN for a picture of 90x96 pixels
-SMALL = "375M" if forward_memory.runs_onednn() else "430M"
+SMALL = "375M" if build.cpu_engine() == "onednn" else "430M"
 
 
 def test_tiles_change_nothing(upscaling, tmp_path, same_bits_everywhere):
