@@ -57,7 +57,7 @@ def run(main):
         status = _fail(name, "terminated", 128 + signal.SIGTERM)
     except MemoryError as error:
         status = _fail(name, _no_memory(error))
-    except RuntimeError as error:  # of the CUDA build, pycaffe/cuda/compat.h
+    except RuntimeError as error:  # of the CUDA build, pycaffe/cuda/memory.hpp
         if not str(error).startswith("out of memory on GPU"):
             raise
         what = "give smaller images, --tile or --memory, or see with nvidia-smi what else uses the GPU"
