@@ -1,7 +1,4 @@
 # caffe_build/info.json: what this build was made from, for the tests and for whoever asks a cached wheel.
-file(READ "${CMAKE_CURRENT_SOURCE_DIR}/pin.json" pin)
-string(JSON commit GET "${pin}" commit)
-string(JSON digest GET "${pin}" content_sha256)
 set(CAFFE_BUILD_INFO "${CMAKE_BINARY_DIR}/info.json")
 file(READ "${Boost_INCLUDE_DIR}/boost/version.hpp" boost_version)
 string(REGEX MATCH "BOOST_LIB_VERSION \"([0-9_]+)\"" boost_version "${boost_version}")
@@ -17,8 +14,8 @@ else()
   set(cuda_facts "\"variant\": \"cpu\"")
 endif()
 file(WRITE "${CAFFE_BUILD_INFO}" "{
-  \"commit\": \"${commit}\",
-  \"source_sha256\": \"${digest}\",
+  \"commit\": \"${CAFFE_COMMIT}\",
+  \"source_sha256\": \"${CAFFE_SOURCE_SHA256}\",
   ${cuda_facts},
   \"compiler\": \"${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}\",
   \"build_type\": \"${CMAKE_BUILD_TYPE}\",

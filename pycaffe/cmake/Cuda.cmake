@@ -49,6 +49,9 @@ set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} -L${cuda_root}/lib -Wno-deprecated-gpu
 enable_language(CUDA)
 
 add_library(caffe_cuda INTERFACE)
+# One stream of each thread's own instead of CUDA's legacy stream, which cannot be captured into a graph.
+target_compile_definitions(caffe_cuda INTERFACE $<$<COMPILE_LANGUAGE:CXX>:CUDA_API_PER_THREAD_DEFAULT_STREAM>)
+target_compile_options(caffe_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--default-stream per-thread>")
 target_include_directories(caffe_cuda SYSTEM INTERFACE "${cuda_root}/include")
 if(EXISTS "${cuda_root}/include/cccl")  # since CUDA 13 thrust lives there; nvcc knows it, the host compiler does not
   target_include_directories(caffe_cuda SYSTEM INTERFACE "${cuda_root}/include/cccl")

@@ -1,16 +1,19 @@
-// Adam on all parameters by one kernel. Upstream launches three for each parameter, most of them of 64 values.
+#include "adam.hpp"
+
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
-#include "graph.h"
+#include "caffe/sgd_solvers.hpp"
 
-namespace idn {
+namespace idn::cuda {
 
 namespace {
 
 // iter_ is protected, and an update must count it up
 struct Access : public caffe::AdamSolver<float> {
-  static int Solver::* iteration() { return &Access::iter_; }
+  static int caffe::Solver<float>::* iteration() { return &Access::iter_; }
 };
 
 struct Segment {
@@ -28,13 +31,15 @@ struct Segments {
 
 // the same steps for each value as Regularize, AdamUpdate and Net::Update make
 __global__ void update(const __grid_constant__ Segments segments, float rate, float correction, float decay,
-    float beta1, float beta2, float eps) {
+                       float beta1, float beta2, float eps) {
   const Segment& s = segments.at[blockIdx.y];
   const float local_rate = rate * s.rate * correction;
   for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < s.count; i += blockDim.x * gridDim.x) {
     float w = s.data[i];
     float g = s.diff[i];
-    if (decay * s.decay != 0) g = fmaf(decay * s.decay, w, g);
+    if (decay * s.decay != 0) {
+      g = fmaf(decay * s.decay, w, g);
+    }
     const float m = s.m[i] = s.m[i] * beta1 + g * (1 - beta1);
     const float v = s.v[i] = s.v[i] * beta2 + g * g * (1 - beta2);
     g = local_rate * m / (sqrt(v) + eps);
@@ -45,24 +50,24 @@ __global__ void update(const __grid_constant__ Segments segments, float rate, fl
 
 }  // namespace
 
-bool adam_update(Solver* solver) {
-  caffe::AdamSolver<float>* adam = dynamic_cast<caffe::AdamSolver<float>*>(solver);
+bool adam_update(caffe::Solver<float>* solver) {
+  auto* adam = dynamic_cast<caffe::AdamSolver<float>*>(solver);
   const caffe::SolverParameter& param = solver->param();
   if (!adam || param.iter_size() != 1 || param.clip_gradients() >= 0 || param.regularization_type() != "L2") {
     return false;
   }
-  Net* net = solver->net().get();
+  caffe::Net<float>* net = solver->net().get();
   const std::vector<caffe::Blob<float>*>& params = net->learnable_params();
   const int t = solver->iter() + 1;
   const float beta1 = param.momentum(), beta2 = param.momentum2();
   const float rate = adam->GetLearningRate();
   const float correction = std::sqrt(1.0f - std::pow(beta2, t)) / (1.0f - std::pow(beta1, t));
-  for (size_t begin = 0; begin < params.size(); begin += kSegments) {
+  for (std::size_t begin = 0; begin < params.size(); begin += kSegments) {
     Segments segments;
-    const int n = static_cast<int>(std::min<size_t>(kSegments, params.size() - begin));
+    const int n = static_cast<int>(std::min<std::size_t>(kSegments, params.size() - begin));
     int largest = 0;
     for (int i = 0; i < n; ++i) {
-      const size_t id = begin + i;
+      const std::size_t id = begin + i;
       Segment& s = segments.at[i];
       s.data = params[id]->mutable_gpu_data();
       s.diff = params[id]->mutable_gpu_diff();
@@ -81,4 +86,4 @@ bool adam_update(Solver* solver) {
   return true;
 }
 
-}  // namespace idn
+}  // namespace idn::cuda

@@ -1,9 +1,14 @@
-#include "graph.h"
+#include "graph.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
-namespace idn {
+#include "adam.hpp"
+
+namespace idn::cuda {
 
 using caffe::Blob;
 using caffe::Caffe;
@@ -12,24 +17,32 @@ using caffe::Layer;
 namespace {
 
 void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
+  if (status == cudaSuccess) {
+    return;
+  }
   cudaGetLastError();
   throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
 }
 
 void need_gpu_mode() {
-  if (Caffe::mode() != Caffe::GPU) throw std::runtime_error("CUDA graphs need set_mode_gpu() before");
+  if (Caffe::mode() != Caffe::GPU) {
+    throw std::runtime_error("CUDA graphs need set_mode_gpu() before");
+  }
 }
 
 // Whatever the host has written goes to the GPU; a recorded pass would not notice.
 void upload(const std::vector<Blob<float>*>& blobs) {
-  for (size_t i = 0; i < blobs.size(); ++i) {
-    if (blobs[i]->count()) blobs[i]->gpu_data();
+  for (Blob<float>* blob : blobs) {
+    if (blob->count()) {
+      blob->gpu_data();
+    }
   }
 }
 
 void upload_params(Net* net) {
-  for (size_t i = 0; i < net->params().size(); ++i) net->params()[i]->gpu_data();
+  for (const auto& param : net->params()) {
+    param->gpu_data();
+  }
 }
 
 // Caffe in CPU mode as long as this lives, also when an exception ends it.
@@ -42,30 +55,35 @@ class OnCpu {
 }  // namespace
 
 Layout::Layout(Net* net) {
-  for (size_t i = 0; i < net->blobs().size(); ++i) {
-    Blob<float>* blob = net->blobs()[i].get();
-    if (!blob->count()) continue;
-    values_.push_back(reinterpret_cast<size_t>(blob->gpu_data()));
+  for (const auto& blob : net->blobs()) {
+    if (!blob->count()) {
+      continue;
+    }
+    values_.push_back(reinterpret_cast<std::size_t>(blob->gpu_data()));
     values_.insert(values_.end(), blob->shape().begin(), blob->shape().end());
   }
-  for (size_t i = 0; i < net->params().size(); ++i) {
-    values_.push_back(reinterpret_cast<size_t>(net->params()[i]->gpu_data()));
+  for (const auto& param : net->params()) {
+    values_.push_back(reinterpret_cast<std::size_t>(param->gpu_data()));
   }
 }
 
 void Graph::reset() {
-  if (exec_) cudaGraphExecDestroy(exec_);
-  exec_ = NULL;
+  if (exec_) {
+    cudaGraphExecDestroy(exec_);
+  }
+  exec_ = nullptr;
 }
 
 void Graph::record(const std::function<void()>& work) {
   reset();
-  cudaGraph_t graph = NULL;
+  cudaGraph_t graph = nullptr;
   check(cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal), "CUDA graph, begin");
   try {
     work();
   } catch (...) {  // the GPU's memory is full: a stream that is left recording refuses all that comes after
-    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
+    if (cudaStreamEndCapture(cudaStreamPerThread, &graph) == cudaSuccess && graph) {
+      cudaGraphDestroy(graph);
+    }
     cudaGetLastError();
     throw;
   }
@@ -79,7 +97,7 @@ void Graph::launch() const { check(cudaGraphLaunch(exec_, cudaStreamPerThread), 
 
 GraphNet::GraphNet(boost::shared_ptr<Net> net) : net_(net) {
   need_gpu_mode();
-  for (size_t i = 0; i < net->layers().size(); ++i) {
+  for (std::size_t i = 0; i < net->layers().size(); ++i) {
     if (net->bottom_vecs()[i].empty() && std::string(net->layers()[i]->type()) != "Input") {
       throw std::runtime_error("CUDA graphs of a net need Input layers, not " + std::string(net->layers()[i]->type()));
     }
@@ -98,37 +116,53 @@ void GraphNet::forward() {
   upload(net_->input_blobs());
   upload_params(net_.get());
   graph_.launch();
-  for (size_t i = 0; i < net_->output_blobs().size(); ++i) net_->output_blobs()[i]->mutable_gpu_data();
+  for (Blob<float>* blob : net_->output_blobs()) {
+    blob->mutable_gpu_data();
+  }
 }
 
 GraphSolver::GraphSolver(boost::shared_ptr<Solver> solver) : solver_(solver), net_(solver->net().get()) {
   need_gpu_mode();
-  const std::vector<boost::shared_ptr<Layer<float> > >& layers = net_->layers();
+  const std::vector<boost::shared_ptr<Layer<float>>>& layers = net_->layers();
   first_ = 0;
-  while (first_ < static_cast<int>(layers.size()) && net_->bottom_vecs()[first_].empty()) ++first_;
+  while (first_ < static_cast<int>(layers.size()) && net_->bottom_vecs()[first_].empty()) {
+    ++first_;
+  }
   loss_ = first_;
   while (loss_ < static_cast<int>(layers.size())) {
     bool is_loss = false;
-    for (size_t t = 0; t < net_->top_vecs()[loss_].size(); ++t) is_loss |= layers[loss_]->loss(t) != 0;
-    if (is_loss) break;
+    for (std::size_t t = 0; t < net_->top_vecs()[loss_].size(); ++t) {
+      is_loss |= layers[loss_]->loss(t) != 0;
+    }
+    if (is_loss) {
+      break;
+    }
     ++loss_;
   }
   if (first_ == 0 || loss_ == static_cast<int>(layers.size())) {
     throw std::runtime_error("CUDA graphs of a solver need a net that begins with data layers and ends in a loss");
   }
   for (int i = 0; i < first_; ++i) {  // pinned memory, which only the GPU mode gives
-    for (size_t t = 0; t < net_->top_vecs()[i].size(); ++t) net_->top_vecs()[i][t]->mutable_cpu_data();
+    for (Blob<float>* top : net_->top_vecs()[i]) {
+      top->mutable_cpu_data();
+    }
   }
-  if (solver_->param().iter_size() != 1) throw std::runtime_error("CUDA graphs of a solver need iter_size 1");
+  if (solver_->param().iter_size() != 1) {
+    throw std::runtime_error("CUDA graphs of a solver need iter_size 1");
+  }
 }
 
 // The data layers copy row by row; to the host's memory that is cheap, and each blob goes to the GPU in one piece.
 void GraphSolver::load_data() {
   {
     const OnCpu mode;
-    for (int i = 0; i < first_; ++i) net_->layers()[i]->Forward(net_->bottom_vecs()[i], net_->top_vecs()[i]);
+    for (int i = 0; i < first_; ++i) {
+      net_->layers()[i]->Forward(net_->bottom_vecs()[i], net_->top_vecs()[i]);
+    }
   }
-  for (int i = 0; i < first_; ++i) upload(net_->top_vecs()[i]);
+  for (int i = 0; i < first_; ++i) {
+    upload(net_->top_vecs()[i]);
+  }
 }
 
 void GraphSolver::record() {
@@ -163,9 +197,11 @@ std::vector<float> GraphSolver::step(int iterations) {
   upload_params(net_);
   for (int i = 0; i < iterations; ++i) {
     losses.push_back(forward_backward());
-    if (!adam_update(solver_.get())) solver_->ApplyUpdate();
+    if (!adam_update(solver_.get())) {
+      solver_->ApplyUpdate();
+    }
   }
   return losses;
 }
 
-}  // namespace idn
+}  // namespace idn::cuda

@@ -1,12 +1,14 @@
 // Adam's update in one parallel pass: upstream goes seven times over each array, with one core, and takes the root
 // with pow().
 #include <cmath>
+#include <typeinfo>
+#include <vector>
 
 #include "caffe/sgd_solvers.hpp"
 #include "layers.hpp"
 #include "runtime.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 namespace {
 
@@ -54,4 +56,4 @@ const std::type_info& adam_type() { return typeid(FastAdam<float>); }
 template caffe::Solver<float>* new_adam<float>(const caffe::SolverParameter&);
 template caffe::Solver<double>* new_adam<double>(const caffe::SolverParameter&);
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,5 +1,6 @@
 #include "convolution.hpp"
 
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -10,7 +11,7 @@
 #include "dnnl_descriptors.hpp"
 #include "runtime.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 using dnnl::memory;
 using Layout = memory::desc;
@@ -42,7 +43,7 @@ memory working(Purpose purpose, const Layout& layout) {
 }
 
 void execute(const dnnl::primitive& primitive, const Layout& scratchpad, std::unordered_map<int, memory> arguments) {
-  arguments.emplace(DNNL_ARG_SCRATCHPAD, working(SCRATCHPAD, scratchpad));
+  arguments.emplace(DNNL_ARG_SCRATCHPAD, working(kScratchpad, scratchpad));
   primitive.execute(stream(), arguments);
   stream().wait();
 }
@@ -150,8 +151,8 @@ bool Geometry::operator==(const Geometry& other) const { return std::memcmp(this
 class Convolution::Implementation {
  public:
   explicit Implementation(const Geometry& geometry)
-      : geometry(geometry),
-        threads(caffe_onednn::threads()),
+      : geometry_(geometry),
+        threads_(idn::onednn::threads()),
         in_plain_({geometry.images, geometry.in_channels, geometry.in_height, geometry.in_width},
                   memory::data_type::f32, Tag::nchw),
         out_plain_({geometry.images, geometry.out_channels, geometry.out_height, geometry.out_width},
@@ -159,8 +160,8 @@ class Convolution::Implementation {
         weights_plain_(weight_dims(), memory::data_type::f32, geometry.groups > 1 ? Tag::goihw : Tag::oihw),
         bias_plain_({geometry.out_channels}, memory::data_type::f32, Tag::x) {}
 
-  const Geometry geometry;
-  const int threads;
+  const Geometry& geometry() const { return geometry_; }
+  int threads() const { return threads_; }
 
   Forward* forward() {
     return forward_.get([this] { return forward_with(attributes()); });
@@ -202,7 +203,7 @@ class Convolution::Implementation {
 
  private:
   memory::dims weight_dims() const {
-    const Geometry& g = geometry;
+    const Geometry& g = geometry_;
     const memory::dim in = g.in_channels / g.groups, out = g.out_channels / g.groups;
     if (g.groups > 1) {
       return {g.groups, out, in, g.kernel_height, g.kernel_width};
@@ -219,13 +220,14 @@ class Convolution::Implementation {
   // Blocks of 16 channels are oneDNN's best layout, but groups that are no multiple of it are computed with gaps
   // there, up to twice (and for the gradient of the weights ten times) slower than with channels last.
   std::vector<Tag> layouts() const {
-    const int in = geometry.in_channels / geometry.groups, out = geometry.out_channels / geometry.groups;
-    const bool uneven = geometry.groups > 1 && (in % 16 || out % 16) && (in > 1 || out > 1);
+    const Geometry& g = geometry_;
+    const int in = g.in_channels / g.groups, out = g.out_channels / g.groups;
+    const bool uneven = g.groups > 1 && (in % 16 || out % 16) && (in > 1 || out > 1);
     return uneven ? std::vector<Tag>{Tag::nhwc, Tag::any} : std::vector<Tag>{Tag::any, Tag::nhwc, Tag::nchw};
   }
 
   Description description(Tag tag) const {
-    const Geometry& g = geometry;
+    const Geometry& g = geometry_;
     const auto f32 = memory::data_type::f32;
     // One channel in: oneDNN has kernels that read it plain, without fifteen channels of padding. One channel out:
     // there it has none, and the padded kernels are two to five times as fast as its general ones.
@@ -267,6 +269,8 @@ class Convolution::Implementation {
     return nullptr;
   }
 
+  const Geometry geometry_;
+  const int threads_;
   Layout in_plain_, out_plain_, weights_plain_, bias_plain_;
   Lazy<Forward> forward_;
   std::map<float, Lazy<Forward>> forward_relu_;  // by slope, which is part of the kernel
@@ -277,8 +281,8 @@ class Convolution::Implementation {
 Convolution::Convolution(const Geometry& geometry) : implementation_(new Implementation(geometry)) {}
 Convolution::~Convolution() = default;
 
-const Geometry& Convolution::geometry() const { return implementation_->geometry; }
-int Convolution::threads() const { return implementation_->threads; }
+const Geometry& Convolution::geometry() const { return implementation_->geometry(); }
+int Convolution::threads() const { return implementation_->threads(); }
 bool Convolution::has_forward() { return implementation_->forward() != nullptr; }
 bool Convolution::has_forward_relu(float slope) { return implementation_->forward_relu(slope) != nullptr; }
 bool Convolution::has_backward_data() { return implementation_->backward_data() != nullptr; }
@@ -288,14 +292,14 @@ namespace {
 
 void run_forward(const Forward& kernel, const Layout& bias_layout, const float* in, const float* weights,
                  const float* bias, float* out) {
-  memory bias_memory = bias ? wrap(bias_layout, bias) : working(RESULT_OF_BIAS, bias_layout);
+  memory bias_memory = bias ? wrap(bias_layout, bias) : working(kResultOfBias, bias_layout);
   if (!bias) {
     std::memset(bias_memory.get_data_handle(), 0, bias_layout.get_size());
   }
-  const memory target = kernel.out.target(out, RESULT);
+  const memory target = kernel.out.target(out, kResult);
   execute(kernel.primitive, kernel.scratchpad,
-          {{DNNL_ARG_SRC, kernel.in.read(in, SOURCE)},
-           {DNNL_ARG_WEIGHTS, kernel.weights.read(weights, WEIGHTS)},
+          {{DNNL_ARG_SRC, kernel.in.read(in, kSource)},
+           {DNNL_ARG_WEIGHTS, kernel.weights.read(weights, kWeights)},
            {DNNL_ARG_BIAS, bias_memory},
            {DNNL_ARG_DST, target}});
   kernel.out.deliver(target, out);
@@ -316,10 +320,10 @@ namespace {
 // `out_gradient` is in the kernel's layout already.
 void run_backward_data(const BackwardData& kernel, const memory& out_gradient, const float* weights,
                        float* in_gradient) {
-  const memory target = kernel.in.target(in_gradient, SOURCE);
+  const memory target = kernel.in.target(in_gradient, kSource);
   execute(kernel.primitive, kernel.scratchpad,
           {{DNNL_ARG_DIFF_DST, out_gradient},
-           {DNNL_ARG_WEIGHTS, kernel.weights.read(weights, WEIGHTS)},
+           {DNNL_ARG_WEIGHTS, kernel.weights.read(weights, kWeights)},
            {DNNL_ARG_DIFF_SRC, target}});
   kernel.in.deliver(target, in_gradient);
 }
@@ -328,11 +332,11 @@ void run_backward_weights(const BackwardWeights& kernel, const Layout& bias_layo
                           const memory& out_gradient, float* weight_gradient, float* bias_gradient) {
   const std::size_t count = kernel.weights.count();
   // Caffe adds up gradients (iter_size, shared weights), oneDNN overwrites: so into memory of our own first
-  float* plain = static_cast<float*>(working_memory(RESULT_OF_WEIGHTS, count * sizeof(float)));
-  const memory target = kernel.weights.target(plain, WEIGHTS);
-  const memory bias = working(RESULT_OF_BIAS, bias_layout);
+  float* plain = static_cast<float*>(working_memory(kResultOfWeights, count * sizeof(float)));
+  const memory target = kernel.weights.target(plain, kWeights);
+  const memory bias = working(kResultOfBias, bias_layout);
   execute(kernel.primitive, kernel.scratchpad,
-          {{DNNL_ARG_SRC, kernel.in.read(in, SOURCE)},
+          {{DNNL_ARG_SRC, kernel.in.read(in, kSource)},
            {DNNL_ARG_DIFF_DST, out_gradient},
            {DNNL_ARG_DIFF_WEIGHTS, target},
            {DNNL_ARG_DIFF_BIAS, bias}});
@@ -347,13 +351,13 @@ void run_backward_weights(const BackwardWeights& kernel, const Layout& bias_layo
 
 void Convolution::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
   const BackwardData& kernel = *implementation_->backward_data();
-  run_backward_data(kernel, kernel.out.read(out_gradient, RESULT), weights, in_gradient);
+  run_backward_data(kernel, kernel.out.read(out_gradient, kResult), weights, in_gradient);
 }
 
 void Convolution::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
                                    float* bias_gradient) {
   const BackwardWeights& kernel = *implementation_->backward_weights();
-  run_backward_weights(kernel, implementation_->bias_layout(), in, kernel.out.read(out_gradient, RESULT),
+  run_backward_weights(kernel, implementation_->bias_layout(), in, kernel.out.read(out_gradient, kResult),
                        weight_gradient, bias_gradient);
 }
 
@@ -361,11 +365,11 @@ void Convolution::backward(const float* in, const float* out_gradient, const flo
                            float* weight_gradient, float* bias_gradient) {
   const BackwardData& for_data = *implementation_->backward_data();
   const BackwardWeights& for_weights = *implementation_->backward_weights();
-  const memory read = for_weights.out.read(out_gradient, RESULT);
+  const memory read = for_weights.out.read(out_gradient, kResult);
   run_backward_weights(for_weights, implementation_->bias_layout(), in, read, weight_gradient, bias_gradient);
   run_backward_data(for_data,
-                    for_data.out.same_layout(for_weights.out) ? read : for_data.out.read(out_gradient, RESULT),
+                    for_data.out.same_layout(for_weights.out) ? read : for_data.out.read(out_gradient, kResult),
                     weights, in_gradient);
 }
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,10 +1,9 @@
 // One convolution of fixed sizes, computed by oneDNN: forward and both gradients, on plain Caffe arrays.
-#ifndef CAFFE_ONEDNN_CONVOLUTION_HPP_
-#define CAFFE_ONEDNN_CONVOLUTION_HPP_
+#pragma once
 
 #include <memory>
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 // Sizes in Caffe's terms; arrays are (images, channels, height, width), weights (out, in / groups, height, width).
 struct Geometry {
@@ -34,7 +33,7 @@ class Convolution {
 
   // out = in * weights + bias; `bias` may be null.
   void forward(const float* in, const float* weights, const float* bias, float* out);
-  // The same, then max(x, 0) + slope * min(x, 0); the slope is the same in all calls.
+  // The same, then max(x, 0) + slope * min(x, 0); each slope has a kernel of its own.
   void forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out);
   // in_gradient = out_gradient through the weights
   void backward_data(const float* out_gradient, const float* weights, float* in_gradient);
@@ -49,6 +48,4 @@ class Convolution {
   std::unique_ptr<Implementation> implementation_;
 };
 
-}  // namespace caffe_onednn
-
-#endif  // CAFFE_ONEDNN_CONVOLUTION_HPP_
+}  // namespace idn::onednn

@@ -1,5 +1,6 @@
 // Caffe's Convolution and Deconvolution layers on oneDNN. Everything but the arithmetic is upstream's: set-up,
 // shapes, fillers, GPU. A transposed convolution is the gradient of a convolution, so one class serves both.
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -10,7 +11,7 @@
 #include "layers.hpp"
 #include "runtime.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 using caffe::Blob;
 using caffe::LayerParameter;
@@ -161,9 +162,21 @@ class Fast : public Upstream {
     const int* pad = this->pad_.cpu_data();
     const int* dilation = this->dilation_.cpu_data();
     const int axis = this->channel_axis_;
-    return {this->num_,        this->group_,        in.shape(axis),  in.shape(axis + 1), in.shape(axis + 2),
-            out.shape(axis),   out.shape(axis + 1), out.shape(axis + 2), kernel[0],      kernel[1],
-            stride[0],         stride[1],           pad[0],          pad[1],             dilation[0],
+    return {this->num_,
+            this->group_,
+            in.shape(axis),
+            in.shape(axis + 1),
+            in.shape(axis + 2),
+            out.shape(axis),
+            out.shape(axis + 1),
+            out.shape(axis + 2),
+            kernel[0],
+            kernel[1],
+            stride[0],
+            stride[1],
+            pad[0],
+            pad[1],
+            dilation[0],
             dilation[1]};
   }
 
@@ -182,4 +195,4 @@ caffe::Layer<float>* new_deconvolution(const LayerParameter& param) {
   return new Fast<caffe::DeconvolutionLayer<float>, true>(param);
 }
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,5 +1,6 @@
 // Concat and Slice: both copy rows between one large blob and its parts, here with all cores.
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "caffe/layers/concat_layer.hpp"
@@ -7,7 +8,7 @@
 #include "layers.hpp"
 #include "runtime.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 using caffe::Blob;
 using caffe::LayerParameter;
@@ -145,4 +146,4 @@ template caffe::Layer<double>* new_concat<double>(const LayerParameter&);
 template caffe::Layer<float>* new_slice<float>(const LayerParameter&);
 template caffe::Layer<double>* new_slice<double>(const LayerParameter&);
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,10 +1,9 @@
 // What oneDNN's releases 2 and 3 say differently: how a convolution is described.
-#ifndef CAFFE_ONEDNN_DNNL_DESCRIPTORS_HPP_
-#define CAFFE_ONEDNN_DNNL_DESCRIPTORS_HPP_
+#pragma once
 
 #include <dnnl.hpp>
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 // Layouts of the four arrays and the numbers that oneDNN wants beside them.
 struct Description {
@@ -21,15 +20,16 @@ inline void append_relu(dnnl::post_ops& operations, float slope) {
 #endif
 }
 
-inline dnnl::convolution_forward::primitive_desc describe_forward(
-    const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Description& d) {
+inline dnnl::convolution_forward::primitive_desc describe_forward(const dnnl::engine& engine,
+                                                                  const dnnl::primitive_attr& attributes,
+                                                                  const Description& d) {
   const auto kind = dnnl::prop_kind::forward_training;
   const auto way = dnnl::algorithm::convolution_direct;
   const dnnl::memory::desc bias = d.with_bias ? d.bias : dnnl::memory::desc();
 #if DNNL_VERSION_MAJOR < 3
-  return {dnnl::convolution_forward::desc(kind, way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads,
-                                          d.pads),
-          attributes, engine};
+  return {
+      dnnl::convolution_forward::desc(kind, way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads, d.pads),
+      attributes, engine};
 #else
   return {engine, kind, way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads, d.pads, attributes};
 #endif
@@ -53,14 +53,12 @@ inline dnnl::convolution_backward_weights::primitive_desc describe_backward_weig
   const auto way = dnnl::algorithm::convolution_direct;
   const dnnl::memory::desc bias = d.with_bias ? d.bias : dnnl::memory::desc();
 #if DNNL_VERSION_MAJOR < 3
-  return {dnnl::convolution_backward_weights::desc(way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads,
-                                                   d.pads),
-          attributes, engine, forward};
+  return {
+      dnnl::convolution_backward_weights::desc(way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads, d.pads),
+      attributes, engine, forward};
 #else
   return {engine, way, d.in, d.weights, bias, d.out, d.strides, d.dilates, d.pads, d.pads, forward, attributes};
 #endif
 }
 
-}  // namespace caffe_onednn
-
-#endif  // CAFFE_ONEDNN_DNNL_DESCRIPTORS_HPP_
+}  // namespace idn::onednn

@@ -1,6 +1,7 @@
 // ReLU, Eltwise (sums) and Split in parallel: upstream's arithmetic, value by value, which one core does alone
 // there. Results are the same to the last bit.
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -11,7 +12,7 @@
 #include "layers.hpp"
 #include "runtime.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 using caffe::Blob;
 using caffe::LayerParameter;
@@ -95,9 +96,7 @@ class FastEltwise : public caffe::EltwiseLayer<Dtype> {
       in.push_back(blob->cpu_data());
     }
     const vector<Dtype>& factors = this->coeffs_;
-    run([&] {
-      parallel_for(top[0]->count(), [&](long begin, long end) { sum(in, factors, begin, end, out); });
-    });
+    run([&] { parallel_for(top[0]->count(), [&](long begin, long end) { sum(in, factors, begin, end, out); }); });
   }
 
   void Backward_cpu(const vector<Blob<Dtype>*>& top, const vector<bool>& propagate_down,
@@ -128,10 +127,10 @@ class FastEltwise : public caffe::EltwiseLayer<Dtype> {
 
   // Piece by piece, so that the sums so far stay in the cache. `out` may be one of the inputs: in place.
   static void sum(const vector<const Dtype*>& in, const vector<Dtype>& factors, long begin, long end, Dtype* out) {
-    const long piece = 1024;
-    Dtype sums[piece];
-    for (long start = begin; start < end; start += piece) {
-      const long count = std::min(piece, end - start);
+    const long kPiece = 1024;
+    Dtype sums[kPiece];
+    for (long start = begin; start < end; start += kPiece) {
+      const long count = std::min(kPiece, end - start);
       std::fill_n(sums, count, Dtype(0));
       for (std::size_t k = 0; k < in.size(); ++k) {
         const Dtype* values = in[k] + start;
@@ -192,11 +191,12 @@ caffe::Layer<Dtype>* new_split(const LayerParameter& param) {
   return new FastSplit<Dtype>(param);
 }
 
-#define CAFFE_ONEDNN_INSTANTIATE(Dtype)                               \
+#define IDN_INSTANTIATE(Dtype)                                             \
   template caffe::Layer<Dtype>* new_relu<Dtype>(const LayerParameter&);    \
   template caffe::Layer<Dtype>* new_eltwise<Dtype>(const LayerParameter&); \
   template caffe::Layer<Dtype>* new_split<Dtype>(const LayerParameter&)
-CAFFE_ONEDNN_INSTANTIATE(float);
-CAFFE_ONEDNN_INSTANTIATE(double);
+IDN_INSTANTIATE(float);
+IDN_INSTANTIATE(double);
+#undef IDN_INSTANTIATE
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,6 +1,8 @@
 #include "fusion.hpp"
 
-namespace caffe_onednn {
+#include <memory>
+
+namespace idn::onednn {
 
 namespace {
 
@@ -12,7 +14,7 @@ struct Offer {
 
 thread_local long made = 0;
 thread_local Offer last_offer;
-thread_local bool on = true;
+thread_local bool fusing = true;
 
 }  // namespace
 
@@ -32,8 +34,8 @@ std::shared_ptr<Fusion> take_fusion(long number, const void* blob) {
   return last_offer.fusion.lock();
 }
 
-bool fusion_is_on() { return on; }
+bool fusion_is_on() { return fusing; }
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn
 
-extern "C" void caffe_onednn_set_fusion(int on) { caffe_onednn::on = on != 0; }
+extern "C" void caffe_onednn_set_fusion(int on) { idn::onednn::fusing = on != 0; }

@@ -7,12 +7,11 @@
 //
 // What could be seen of it: a forward pass that ends between the two. Python's Net.forward(end=...) therefore turns
 // it off for that call.
-#ifndef CAFFE_ONEDNN_FUSION_HPP_
-#define CAFFE_ONEDNN_FUSION_HPP_
+#pragma once
 
 #include <memory>
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 // What a convolution and its ReLU share.
 struct Fusion {
@@ -34,9 +33,7 @@ std::shared_ptr<Fusion> take_fusion(long number, const void* blob);
 // Whether this thread may fuse at present.
 bool fusion_is_on();
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn
 
 // For Python: 0 turns fusion off for the calling thread, 1 on again.
 extern "C" void caffe_onednn_set_fusion(int on);
-
-#endif  // CAFFE_ONEDNN_FUSION_HPP_

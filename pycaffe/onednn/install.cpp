@@ -1,6 +1,7 @@
 // Puts the fast layers into Caffe's own registries when this library is loaded, upstream's makers kept beside.
 // CAFFE_CPU_ENGINE=onednn (default) or blas (nothing is replaced). A layer or solver that is made in GPU mode is
 // upstream's, and so is a layer that asks for an engine by itself (`engine: CAFFE`, `engine: CUDNN`).
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -11,7 +12,7 @@
 #include "fusion.hpp"
 #include "layers.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 using caffe::Caffe;
 using caffe::Layer;
@@ -30,11 +31,11 @@ template <typename Dtype, Layer<Dtype>* (*make)(const LayerParameter&)>
 struct Replacement {
   static typename LayerRegistry<Dtype>::Creator upstream;
 
-  static caffe::shared_ptr<Layer<Dtype> > create(const LayerParameter& param) {
+  static caffe::shared_ptr<Layer<Dtype>> create(const LayerParameter& param) {
     if (Caffe::mode() != Caffe::CPU || asks_for_engine(param)) {
       return upstream(param);
     }
-    return caffe::shared_ptr<Layer<Dtype> >(make(param));
+    return caffe::shared_ptr<Layer<Dtype>>(make(param));
   }
 
   static void install(const char* type) {
@@ -72,11 +73,11 @@ class Counting {
   static void install() {
     std::size_t index = 0;
     for (auto& entry : LayerRegistry<float>::Registry()) {
-      if (index == MOST) {
+      if (index == kMost) {
         break;  // the sizes differ then, and nothing is fused
       }
       makers()[index] = entry.second;
-      entry.second = counters(std::make_index_sequence<MOST>())[index];
+      entry.second = counters(std::make_index_sequence<kMost>())[index];
       ++index;
     }
     counted() = index;
@@ -84,10 +85,10 @@ class Counting {
 
  private:
   using Maker = LayerRegistry<float>::Creator;
-  static const std::size_t MOST = 160;  // Caffe has some 80 types
+  static const std::size_t kMost = 160;  // Caffe has some 80 types
 
   static Maker* makers() {
-    static Maker made[MOST];
+    static Maker made[kMost];
     return made;
   }
 
@@ -97,7 +98,7 @@ class Counting {
   }
 
   template <std::size_t index>
-  static caffe::shared_ptr<Layer<float> > count_and_make(const LayerParameter& param) {
+  static caffe::shared_ptr<Layer<float>> count_and_make(const LayerParameter& param) {
     count_layer();
     if (LayerRegistry<float>::Registry().size() != counted()) {
       count_layer();  // types that came later do not count: a gap, so that nothing looks like a direct neighbour
@@ -114,11 +115,11 @@ class Counting {
 
 template <typename Dtype>
 void install_for_type() {
-  Replacement<Dtype, new_relu<Dtype> >::install("ReLU");
-  Replacement<Dtype, new_eltwise<Dtype> >::install("Eltwise");
-  Replacement<Dtype, new_split<Dtype> >::install("Split");
-  Replacement<Dtype, new_concat<Dtype> >::install("Concat");
-  Replacement<Dtype, new_slice<Dtype> >::install("Slice");
+  Replacement<Dtype, new_relu<Dtype>>::install("ReLU");
+  Replacement<Dtype, new_eltwise<Dtype>>::install("Eltwise");
+  Replacement<Dtype, new_split<Dtype>>::install("Split");
+  Replacement<Dtype, new_concat<Dtype>>::install("Concat");
+  Replacement<Dtype, new_slice<Dtype>>::install("Slice");
   Adam<Dtype>::install();
 }
 
@@ -143,4 +144,4 @@ const bool installed = install();
 
 }  // namespace
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

@@ -1,13 +1,12 @@
 // Makers of the fast layers and solver, for install.cpp.
-#ifndef CAFFE_ONEDNN_LAYERS_HPP_
-#define CAFFE_ONEDNN_LAYERS_HPP_
+#pragma once
 
 #include <typeinfo>
 
 #include "caffe/layer.hpp"
 #include "caffe/solver.hpp"
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 // oneDNN has no double precision: these two are for float only
 caffe::Layer<float>* new_convolution(const caffe::LayerParameter& param);
@@ -29,6 +28,4 @@ caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param);
 // The C++ type of what new_adam<float> makes.
 const std::type_info& adam_type();
 
-}  // namespace caffe_onednn
-
-#endif  // CAFFE_ONEDNN_LAYERS_HPP_
+}  // namespace idn::onednn

@@ -9,7 +9,7 @@
 // Called by the package caffe when _caffe has registered its classes, with Python's lock held.
 extern "C" void caffe_onednn_teach_python() {
   namespace converter = boost::python::converter;
-  const auto& upstream = converter::registry::lookup(boost::python::type_id<caffe::AdamSolver<float> >());
-  const auto& fast = converter::registry::lookup(boost::python::type_info(caffe_onednn::adam_type()));
+  const auto& upstream = converter::registry::lookup(boost::python::type_id<caffe::AdamSolver<float>>());
+  const auto& fast = converter::registry::lookup(boost::python::type_info(idn::onednn::adam_type()));
   const_cast<converter::registration&>(fast).m_class_object = upstream.m_class_object;
 }

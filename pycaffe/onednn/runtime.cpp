@@ -4,13 +4,16 @@
 #include <pthread.h>
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 namespace {
 
@@ -73,7 +76,7 @@ struct Block {
   ~Block() { std::free(data); }
 };
 
-thread_local Block blocks[PURPOSES];
+thread_local Block blocks[kPurposes];
 
 }  // namespace
 
@@ -99,4 +102,4 @@ void* working_memory(Purpose purpose, std::size_t bytes) {
   return block.data;
 }
 
-}  // namespace caffe_onednn
+}  // namespace idn::onednn

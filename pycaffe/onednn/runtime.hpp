@@ -1,12 +1,11 @@
 // What every fast layer shares: threads, working memory, and survival of fork().
-#ifndef CAFFE_ONEDNN_RUNTIME_HPP_
-#define CAFFE_ONEDNN_RUNTIME_HPP_
+#pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <functional>
 
-namespace caffe_onednn {
+namespace idn::onednn {
 
 // Threads that a parallel loop may use: OMP_NUM_THREADS, else the cores of the process's affinity mask.
 int threads();
@@ -28,7 +27,7 @@ void run(Work&& work) {
 }
 
 // Working memory of the calling thread, one block a purpose; it only grows, and is freed with the thread.
-enum Purpose { SOURCE, RESULT, WEIGHTS, RESULT_OF_WEIGHTS, RESULT_OF_BIAS, SCRATCHPAD, PHASES, PURPOSES };
+enum Purpose { kSource, kResult, kWeights, kResultOfWeights, kResultOfBias, kScratchpad, kPurposes };
 void* working_memory(Purpose purpose, std::size_t bytes);
 
 // Calls body(begin, end) for parts of 0..count, in parallel when each part gets enough to do.
@@ -45,6 +44,4 @@ void parallel_for(long count, const Body& body, long least = 8192) {
   }
 }
 
-}  // namespace caffe_onednn
-
-#endif  // CAFFE_ONEDNN_RUNTIME_HPP_
+}  // namespace idn::onednn

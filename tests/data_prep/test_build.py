@@ -22,10 +22,10 @@ from data_prep.build import build, database_folder, is_current
 from data_prep.errors import DataError
 from data_prep.geometry import geometry
 from data_prep.hdf5 import check_database
+from data_prep.images import read_image
 from data_prep.patches import cut
 from data_prep.plan import gather, make_plan
 from data_prep.shard_list import list_path, shard_paths
-from data_prep.images import read_image
 
 
 def plan_for(folder, scale=3, stage="train", **options):

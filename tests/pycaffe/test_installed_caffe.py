@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,16 +47,32 @@ def input_layer(*shape):
 # what it is -------------------------------------------------------------------------------------------------
 
 
+def project_version(root):
+    """The one number in the root's pyproject.toml; a line of it, since Python 3.9 reads no TOML."""
+    lines = (root / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("version = ")).split('"')[1]
+
+
 def test_version_and_commit(root):
     import caffe_source
 
     assert caffe.__version__ == "1.0.0"
     assert importlib.metadata.version("caffe") == caffe_source.PIN["version"] == "1.0.0+git20180821.99bd997"
     info = caffe_build.info()
+    assert info["project"] == project_version(root)
     assert info["commit"].startswith("99bd997") and info["commit"] == caffe_source.PIN["commit"]
     assert info["source_sha256"] == caffe_source.PIN["content_sha256"]
     optional = {"nccl", "cuda_libraries"}  # of the CUDA build: without NCCL, with NVIDIA's wheels
     assert info["variant"] in ("cpu", "cuda") and all(value for name, value in info.items() if name not in optional)
+
+
+def test_the_wheel_alone_has_no_version_of_the_project(tmp_path):
+    """As after `pip install pycaffe/` in an environment that has Caffe and not this project."""
+    shutil.copytree(Path(caffe_build.__file__).parent, tmp_path / "caffe_build")
+    run = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+           "import caffe_build; print(caffe_build.info()['project'], caffe_build.info()['variant'])"]  # fmt: skip
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert done.stdout == f"None {caffe_build.info()['variant']}\n"
 
 
 def test_upstream_files_are_installed_unmodified(root):

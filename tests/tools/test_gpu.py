@@ -192,7 +192,7 @@ def test_parts_on_a_gpu(root, part):
     assert json.loads(done.stdout.splitlines()[-1])["ok"]
 
 
-# out of memory: what the CUDA build raises (pycaffe/cuda) ------------------------------------------
+# out of memory: what the CUDA build raises (pycaffe/cuda/memory.hpp) ------------------------------------------
 
 FULL = "out of memory on GPU 0: 900 MB more are needed, 10 of 81079 MB are free"
 

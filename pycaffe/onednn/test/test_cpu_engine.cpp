@@ -13,12 +13,28 @@
 #include "caffe/layer_factory.hpp"
 #include "google/protobuf/text_format.h"
 
-namespace caffe {
+namespace idn::onednn {
+
+using caffe::Blob;
+using caffe::Caffe;
+using caffe::CPUDeviceTest;
+using caffe::FillerParameter;
+using caffe::GaussianFiller;
+using caffe::GradientChecker;
+using caffe::Layer;
+using caffe::LayerParameter;
+using caffe::LayerRegistry;
+using caffe::shared_ptr;
+using caffe::TestDtypes;
+using std::string;
+using std::vector;
+
+namespace {
 
 template <typename Dtype>
 class CpuEngineTest : public CPUDeviceTest<Dtype> {
  protected:
-  static shared_ptr<Layer<Dtype> > make(const string& text) {
+  static shared_ptr<Layer<Dtype>> make(const string& text) {
     LayerParameter param;
     CHECK(google::protobuf::TextFormat::ParseFromString(text, &param));
     return LayerRegistry<Dtype>::CreateLayer(param);
@@ -36,7 +52,7 @@ class CpuEngineTest : public CPUDeviceTest<Dtype> {
     Blob<Dtype> in(shape), out;
     fill(&in);
     const vector<Blob<Dtype>*> bottom(1, &in), top(1, &out);
-    shared_ptr<Layer<Dtype> > layer = make(text);
+    shared_ptr<Layer<Dtype>> layer = make(text);
     GradientChecker<Dtype> checker(1e-2, 1e-3);
     checker.CheckGradientExhaustive(layer.get(), bottom, top);
   }
@@ -53,22 +69,28 @@ TYPED_TEST(CpuEngineTest, ConvolutionGradient) {
 
 TYPED_TEST(CpuEngineTest, GroupedStridedConvolutionGradient) {
   this->check(string("type: 'Convolution' convolution_param { num_output: 6 group: 3 kernel_h: 3 kernel_w: 2 "
-                     "stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0 ") + kWeights + "}", {2, 6, 6, 5});
+                     "stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0 ") +
+                  kWeights + "}",
+              {2, 6, 6, 5});
 }
 
 TYPED_TEST(CpuEngineTest, DilatedConvolutionGradient) {
   this->check(string("type: 'Convolution' convolution_param { num_output: 2 kernel_size: 3 dilation: 2 pad: 2 ") +
-              kWeights + "}", {1, 2, 6, 7});
+                  kWeights + "}",
+              {1, 2, 6, 7});
 }
 
 TYPED_TEST(CpuEngineTest, DeconvolutionGradient) {
   this->check(string("type: 'Deconvolution' convolution_param { num_output: 2 kernel_size: 5 stride: 3 pad: 2 ") +
-              kWeights + "}", {2, 3, 4, 3});
+                  kWeights + "}",
+              {2, 3, 4, 3});
 }
 
 TYPED_TEST(CpuEngineTest, GroupedDeconvolutionGradient) {
   this->check(string("type: 'Deconvolution' convolution_param { num_output: 4 group: 2 kernel_size: 4 stride: 2 "
-                     "pad: 1 ") + kWeights + "}", {2, 4, 3, 4});
+                     "pad: 1 ") +
+                  kWeights + "}",
+              {2, 4, 3, 4});
 }
 
 TYPED_TEST(CpuEngineTest, LeakyReLUGradient) {
@@ -76,7 +98,7 @@ TYPED_TEST(CpuEngineTest, LeakyReLUGradient) {
   Blob<TypeParam> in(2, 3, 6, 5), out;
   this->fill(&in);
   const vector<Blob<TypeParam>*> bottom(1, &in), top(1, &out);
-  shared_ptr<Layer<TypeParam> > layer = this->make("type: 'ReLU' relu_param { negative_slope: 0.05 }");
+  shared_ptr<Layer<TypeParam>> layer = this->make("type: 'ReLU' relu_param { negative_slope: 0.05 }");
   GradientChecker<TypeParam> checker(1e-2, 1e-3, 1701, 0., 0.01);  // not at the kink
   checker.CheckGradientEltwise(layer.get(), bottom, top);
 }
@@ -89,7 +111,7 @@ TYPED_TEST(CpuEngineTest, SumGradient) {
     this->fill(blob);
   }
   const vector<Blob<TypeParam>*> top(1, &out);
-  shared_ptr<Layer<TypeParam> > layer =
+  shared_ptr<Layer<TypeParam>> layer =
       this->make("type: 'Eltwise' eltwise_param { operation: SUM coeff: 1 coeff: -0.5 coeff: 2 }");
   GradientChecker<TypeParam> checker(1e-2, 1e-3);
   checker.CheckGradientEltwise(layer.get(), bottom, top);
@@ -118,15 +140,15 @@ TYPED_TEST(CpuEngineTest, SplitGradient) {
 
 // Each thread has a layer of its own; the numbers must be those that one thread alone computes.
 TYPED_TEST(CpuEngineTest, ThreadsComputeAtOnce) {
-  typedef TypeParam Dtype;
-  const int threads = 4;
-  vector<shared_ptr<Layer<Dtype> > > layers;
-  vector<shared_ptr<Blob<Dtype> > > in, out, expected;
-  for (int i = 0; i < threads; ++i) {
+  using Dtype = TypeParam;
+  const int kThreads = 4;
+  vector<shared_ptr<Layer<Dtype>>> layers;
+  vector<shared_ptr<Blob<Dtype>>> in, out, expected;
+  for (int i = 0; i < kThreads; ++i) {
     Caffe::set_random_seed(1701 + i);
-    in.push_back(shared_ptr<Blob<Dtype> >(new Blob<Dtype>(2, 16, 20 + i, 21)));
-    out.push_back(shared_ptr<Blob<Dtype> >(new Blob<Dtype>()));
-    expected.push_back(shared_ptr<Blob<Dtype> >(new Blob<Dtype>()));
+    in.push_back(shared_ptr<Blob<Dtype>>(new Blob<Dtype>(2, 16, 20 + i, 21)));
+    out.push_back(shared_ptr<Blob<Dtype>>(new Blob<Dtype>()));
+    expected.push_back(shared_ptr<Blob<Dtype>>(new Blob<Dtype>()));
     this->fill(in[i].get());
     layers.push_back(this->make(
         string("type: 'Convolution' convolution_param { num_output: 24 kernel_size: 3 pad: 1 ") + kWeights + "}"));
@@ -136,7 +158,7 @@ TYPED_TEST(CpuEngineTest, ThreadsComputeAtOnce) {
     expected[i]->CopyFrom(*out[i], false, true);
   }
   vector<std::thread> running;
-  for (int i = 0; i < threads; ++i) {
+  for (int i = 0; i < kThreads; ++i) {
     running.emplace_back([&, i] {
       const vector<Blob<Dtype>*> bottom(1, in[i].get()), top(1, out[i].get());
       for (int turn = 0; turn < 5; ++turn) {
@@ -147,11 +169,13 @@ TYPED_TEST(CpuEngineTest, ThreadsComputeAtOnce) {
   for (std::thread& thread : running) {
     thread.join();
   }
-  for (int i = 0; i < threads; ++i) {
+  for (int i = 0; i < kThreads; ++i) {
     for (int k = 0; k < out[i]->count(); ++k) {
       ASSERT_EQ(expected[i]->cpu_data()[k], out[i]->cpu_data()[k]);
     }
   }
 }
 
-}  // namespace caffe
+}  // namespace
+
+}  // namespace idn::onednn

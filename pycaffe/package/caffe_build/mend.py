@@ -17,7 +17,7 @@ what                           what broke it                                    
 ``blob.reshape`` and others    ``numpy.int64`` is no ``int`` in Python 3                     `arguments`
 =============================  ============================================================  =========================
 
-The C++ side needs one mend, in ``caffe_compat.h``.
+The C++ side needs one mend, in ``compat/caffe_compat.hpp``.
 """
 
 import functools

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tools import upscale
+from tools.common import build
 from tools.common.errors import UserError
 from tools.methods.registry import METHODS
-from tools.common import build
 from tools.photos import photo
 from tools.photos.enlarge import Enlarger
 

@@ -1,47 +1,52 @@
 // CUDA graphs of Caffe's own passes: the kernels that the layers launch are recorded once and then issued as a whole,
 // because for small images and small batches the launches, one by one, take several times as long as the kernels.
-#ifndef IDN_CAFFE_CUDA_GRAPH_H_
-#define IDN_CAFFE_CUDA_GRAPH_H_
+#pragma once
 
+#include <cuda_runtime.h>
+
+#include <boost/shared_ptr.hpp>
+#include <cstddef>
 #include <functional>
 #include <vector>
 
-#include "caffe/caffe.hpp"
-#include "caffe/sgd_solvers.hpp"
+#include "caffe/net.hpp"
+#include "caffe/solver.hpp"
 
-namespace idn {
+namespace idn::cuda {
 
-typedef caffe::Net<float> Net;
-typedef caffe::Solver<float> Solver;
+using Net = caffe::Net<float>;
+using Solver = caffe::Solver<float>;
 
 // What a recorded pass has in its kernels' arguments: the addresses and shapes of a net's blobs.
 class Layout {
  public:
-  Layout() {}
+  Layout() = default;
   explicit Layout(Net* net);
   bool operator==(const Layout& other) const { return values_ == other.values_; }
 
  private:
-  std::vector<size_t> values_;
+  std::vector<std::size_t> values_;
 };
 
 // A recorded piece of work in Caffe's stream.
 class Graph {
  public:
-  Graph() : exec_(NULL) {}
+  Graph() = default;
   ~Graph() { reset(); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
   void record(const std::function<void()>& work);
   void launch() const;
   void reset();
-  bool empty() const { return exec_ == NULL; }
+  bool empty() const { return exec_ == nullptr; }
 
  private:
-  Graph(const Graph&);
-  void operator=(const Graph&);
-  cudaGraphExec_t exec_;
+  cudaGraphExec_t exec_ = nullptr;
 };
 
-// Forward passes of a net that takes its images by input blobs.
+// Forward passes of a net that takes its images by input blobs; std::runtime_error for another net, and outside of the
+// GPU mode.
 class GraphNet {
  public:
   explicit GraphNet(boost::shared_ptr<Net> net);
@@ -53,7 +58,8 @@ class GraphNet {
   Graph graph_;
 };
 
-// Training iterations of a solver, as Solver::Step makes them on one GPU.
+// Training iterations of a solver, as Solver::Step makes them on one GPU; std::runtime_error for a solver that it
+// cannot run, and outside of the GPU mode.
 class GraphSolver {
  public:
   explicit GraphSolver(boost::shared_ptr<Solver> solver);
@@ -72,9 +78,4 @@ class GraphSolver {
   Graph forward_, backward_;
 };
 
-// One Adam update of all parameters in one kernel; false when this solver's options are others than it knows.
-bool adam_update(Solver* solver);
-
-}  // namespace idn
-
-#endif  // IDN_CAFFE_CUDA_GRAPH_H_
+}  // namespace idn::cuda
