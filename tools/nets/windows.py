@@ -51,21 +51,18 @@ class Room:
         What there is.
     a_pixel : float
         Bytes that each input pixel of a window takes in the net.
-    a_row : float
-        Bytes that each input row takes outside of it, at the width of the whole image.
+    a_row, besides : float
+        Bytes that each input row takes outside of it, at the width of the whole image, and those that any number takes.
     """
 
     bytes: float
     a_pixel: float
     a_row: float = 0
+    besides: float = 0
 
-    def rows(self, columns):
-        """The most rows (int) of a window of so many columns; none or less where there is room for none."""
-        return int(self.bytes // (self.a_pixel * columns + self.a_row))
-
-    def columns(self, rows):
-        """The most columns (int) of a window of so many rows, likewise."""
-        return int((self.bytes - self.a_row * rows) // (self.a_pixel * rows))
+    def holds(self, rows, columns):
+        """Whether there is room for windows of this size (int, int)."""
+        return rows * columns * self.a_pixel + self.a_row * rows + self.besides <= self.bytes
 
 
 def least(field):
@@ -148,23 +145,36 @@ def plan(shape, fields, room, outputs, fewest=1):
     Returns
     -------
     (Windows, Windows) or None
-        Along rows and columns; None when there is not room even for the smallest window.
+        Along rows and columns; None when there is no room even for the smallest window.
     """
+    pixels = min(shape[0] * shape[1], int(room.bytes / room.a_pixel))
+    while True:
+        size = _size(shape, fields, pixels, fewest)
+        if size is None:
+            return None
+        if room.holds(*size):
+            return tuple(cut(n, part, field, total) for n, part, field, total in zip(shape, size, fields, outputs))
+        pixels = int(0.95 * size[0] * size[1])  # the rows besides the net leave it less
+
+
+def _size(shape, fields, pixels, fewest):
+    """Rows and columns (int, int) of the windows, none above `pixels`; None when there are none so small."""
     height, width = shape
+    if height * width <= pixels:
+        return shape
+    if pixels < min(fewest, height * width):
+        return None
     smallest = [min(n, least(field)) for n, field in zip(shape, fields)]
     best = None
     # besides what divides the width evenly: the widest window of full height
-    widest = min(width, max(smallest[1], room.columns(height)))
-    for columns in sorted({*_sizes(width, smallest[1]), widest}):
-        rows = min(height, room.rows(columns))
-        if rows < smallest[0] or rows * columns < min(fewest, height * width):
+    for columns in sorted({*_sizes(width, smallest[1]), min(width, max(smallest[1], pixels // height))}):
+        rows = min(height, pixels // columns)
+        if rows < smallest[0] or rows * columns < fewest:
             continue
         cost = _count(height, rows, fields[0]) * rows * _count(width, columns, fields[1]) * columns
         if best is None or cost < best[0]:
             best = cost, rows, columns
-    if best is None:
-        return None
-    return tuple(cut(n, size, field, total) for n, size, field, total in zip(shape, best[1:], fields, outputs))
+    return best and best[1:]
 
 
 def _sizes(length, smallest):

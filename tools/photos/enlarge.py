@@ -120,14 +120,15 @@ class Enlarger:
         constant = self._net_memory.constant if self.tiled else 0
         to_read = needed_memory.PROCESS + constant + reading
         shape = self.shape(extent)
-        spare = self.memory - constant - needed_memory.without_net(extent, shape, beside)
+        fixed = constant + needed_memory.without_net(extent, shape, beside)
+        spare = self.memory - fixed
         found, band = None, 0
         if self.tiled and spare >= 0:
             width = self.input_shape(extent)[1]
             found = self.tiled.plan(self.input_shape(extent), self._net_memory.room(spare, width))
             band = self._net_memory.of_band(found[0].size, width) if found else 0
         if to_read > self.memory or spare < 0 or (self.tiled and not found):
-            raise self._too_large(extent, self.memory - spare, to_read)
+            raise self._too_large(extent, fixed, to_read)
         if max(to_read + self._held - self.memory, self._held + band - spare) > 0:
             self._release()
         steps = len(found[0].windows) * len(found[1].windows) if found else -(-shape[0] // rows_at_a_time(shape[1]))
@@ -135,8 +136,8 @@ class Enlarger:
 
     def _too_large(self, extent, fixed, to_read):
         """The refusal, with the memory that suffices: `fixed` bytes are needed besides the net's windows."""
-        least = fixed + (self._net_memory.least(self.input_shape(extent)) if self.tiled else 0)
-        needed = max(to_read, least)
+        least = self._net_memory.least(self.input_shape(extent)) if self.tiled else 0
+        needed = max(to_read, fixed + least)
         return TooLarge(
             f"{self.allowed}: too little for {extent.name} ({extent.width}x{extent.height} pixels) with "
             f"{self.method.name} at x{self.scale}; expected {(needed >> 20) + 1}M or more"

@@ -59,7 +59,7 @@ class NetMemory:
     def room(self, spare, width):
         """What windows may take (Room) of `spare` bytes, for a net's input of so many columns."""
         one, two = (self.of_band(rows, width) for rows in (1, 2))
-        return windows.Room(spare - (2 * one - two), self.a_pixel, two - one)
+        return windows.Room(spare, self.a_pixel, a_row=two - one, besides=2 * one - two)
 
     def least(self, shape):
         """Bytes (int) that suffice, the constant not counted, for a net's input of `shape` (int, int)."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import matlab_compat as matlab
 from tools.methods.registry import METHODS
-from tools.photos import enlarge, photo, transparency
+from tools.photos import photo, result, transparency
 from tools.photos.enlarge import Enlarger
 
 RANDOM = np.random.default_rng(6)
@@ -102,7 +102,7 @@ def test_strips_change_nothing(monkeypatch):
     picture = disc("rgb", np.uint8, soft=True, side=41)
     noise = RANDOM.integers(0, 256, picture.pixels.shape, np.uint8)
     whole = enlarged(photo.Photo(None, noise.copy(), picture.alpha))
-    monkeypatch.setattr(enlarge, "STRIP", 400)
+    monkeypatch.setattr(result, "STRIP", 400)
     monkeypatch.setattr(transparency, "STRIP", 100)
     assert np.array_equal(enlarged(photo.Photo(None, noise.copy(), picture.alpha)), whole)
 
