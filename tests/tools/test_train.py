@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep import hdf5
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from prototxt.idn import idn
 from tools import learning_log, prepare_data, train
 from tools.common.errors import UserError

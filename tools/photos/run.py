@@ -18,7 +18,7 @@ FILE = 64 << 20  # bytes of a file that are read in any case, to tell what memor
 
 def notes(enlarger, path, device, engine):
     """The notes (dict of str) of a result, but for its source."""
-    from data_prep.images import file_sha256
+    from data_prep.digests import file_sha256
 
     return {
         "Software": output.NAME,

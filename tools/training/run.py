@@ -7,8 +7,9 @@ from contextlib import suppress
 import numpy as np
 
 from data_prep import hdf5
+from data_prep.digests import file_sha256
 from data_prep.files import write_json
-from data_prep.images import file_sha256, image_set_hash, list_images, read_image
+from data_prep.images import image_set_hash, list_images, read_image
 from prototxt import solver
 from tools.common import memory, provenance
 from tools.common.errors import UserError
