@@ -10,9 +10,9 @@ from typing import Optional
 from tqdm import tqdm
 
 from data_prep import part_file
+from data_prep.digests import file_sha256
 from data_prep.download import Unreachable
 from data_prep.errors import DataError
-from data_prep.images import file_sha256
 from data_prep.manifest import Entry, registry
 from data_prep.names import check_inside
 

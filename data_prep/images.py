@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.digests import file_sha256, set_sha256
 from data_prep.errors import DataError
 from matlab_compat import im2uint8, pictures
 
@@ -98,22 +99,6 @@ def list_images(folder):
             f"{folder}: no images, expected .bmp, .jpg, .png or alike, found {held}; run `make fetch`"
         )
     return images
-
-
-def file_sha256(path):
-    """Hex SHA-256 (str) of a file's bytes."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def set_sha256(entries):
-    """Combine (name, hex digest) pairs of a set's files into one hex digest, whatever their order."""
-    lines = sorted(f"{name}\0{digest}\n" for name, digest in entries)
-    # surrogateescape: the very bytes of names that are not UTF-8
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def image_set_hash(paths):

@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
+from data_prep.digests import file_sha256
 from data_prep.errors import DataError
-from data_prep.images import file_sha256
 from data_prep.names import BadName, check_path
 
 MANIFEST = Path(__file__).with_name("manifest.txt")

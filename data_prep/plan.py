@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import hdf5
+from data_prep.digests import set_sha256
 from data_prep.errors import DataError
 from data_prep.geometry import Geometry
-from data_prep.images import inspect, list_images, set_sha256, several_pages, split_folder
+from data_prep.images import inspect, list_images, several_pages, split_folder
 
 MEGABYTE = 10**6
 

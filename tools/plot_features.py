@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import images
+from data_prep import digests, images
 from data_prep.files import together, write_json
 from data_prep.weights import gap, idn_weights
 from tools.common import cli, outputs, provenance
@@ -115,7 +115,7 @@ def main(argv=None):
     stem = f"features_{name}_x{args.scale}"
     report = {
         "command": provenance.command("tools/plot_features.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": images.file_sha256(path),
+        "image_sha256": digests.file_sha256(path),
         "weights": weights.name,
         **{
             unit: [{"lowest": float(p.min()), "mean": float(p.mean()), "highest": float(p.max())} for p in pictures]

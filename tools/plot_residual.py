@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import matlab_compat as matlab
-from data_prep import images
+from data_prep import digests, images
 from data_prep.files import together, write_json
 from data_prep.weights import idn_weights
 from tools.common import cli, outputs, provenance
@@ -117,7 +117,7 @@ def main(argv=None):
     stem = f"residual_{name}_x{args.scale}"
     report = {
         "command": provenance.command("tools/plot_residual.py", sys.argv[1:] if argv is None else argv),
-        "image_sha256": images.file_sha256(path),
+        "image_sha256": digests.file_sha256(path),
         "weights": weights and weights.name,
         **{name: numbers(residual) for name, residual in found.items()},
     }

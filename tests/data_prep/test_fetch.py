@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -170,3 +172,10 @@ def test_choose():
     assert len(choose(["BSD100", "urban100"])) == 200
     with pytest.raises(DataError, match="Set6: no such set; expected 291, Set5, Set14, BSD100, Urban100, weights"):
         choose(["Set6"])
+
+
+def test_fetching_needs_no_picture(root):
+    """So the tool starts at once."""
+    code = "import sys, data_prep.fetch, data_prep.mirrors, data_prep.weights; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

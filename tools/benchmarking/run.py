@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tqdm import tqdm
 
-from data_prep import files, images
+from data_prep import digests, files, images
 from tools.benchmarking import measure, paper
 from tools.common import memory, provenance
 from tools.gpu import smi
@@ -94,7 +94,7 @@ def settings(args, jobs):
             for name, found in sets.items()
         },
         "weights": {
-            name: {"file": files.shown(path.name), "sha256": images.file_sha256(path)} for name, path in used.items()
+            name: {"file": files.shown(path.name), "sha256": digests.file_sha256(path)} for name, path in used.items()
         },
     }
 

@@ -3,7 +3,7 @@
 PNG has all of them; TIFF has only the first.
 """
 
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from tools.common import cli
 from tools.photos import png
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from data_prep.digests import file_sha256
 from data_prep.files import sweep, write_json
-from data_prep.images import file_sha256
 from prototxt.solver import STAGES
 from tools.common.errors import UserError
 from tools.nets import caffe_files

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from prototxt.solver import STAGES
 from tools.common.errors import UserError
 from tools.nets import runtime

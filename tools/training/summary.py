@@ -1,6 +1,6 @@
 """summary.json: what a finished run was and gave; tools/readme.py reads it."""
 
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from tools.common import memory, provenance
 
 

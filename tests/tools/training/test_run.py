@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from data_prep import shard_list
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from prototxt.idn import idn
 from prototxt.solver import STAGES
 from tools import train

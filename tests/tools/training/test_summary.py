@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.images import file_sha256
+from data_prep.digests import file_sha256
 from tools import learning_log, train
 from tools.methods import evaluation
 from tools.training.log import read
