@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 
 namespace idn::cuda {
@@ -25,7 +24,7 @@ cudaError_t allocate(void** pointer, std::size_t size, const char* what) {
   int device = 0;
   cudaGetDevice(&device);
   cudaMemGetInfo(&available, &total);
-  throw std::runtime_error("out of memory on GPU " + std::to_string(device) + ": " + std::to_string((size >> 20) + 1) +
+  throw OutOfMemory("out of memory on GPU " + std::to_string(device) + ": " + std::to_string((size >> 20) + 1) +
                            " MB more are needed, " + std::to_string(available >> 20) + " of " +
                            std::to_string(total >> 20) + " MB are free");
 }

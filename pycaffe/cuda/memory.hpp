@@ -5,13 +5,20 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <stdexcept>
 
 namespace idn::cuda {
+
+// A GPU's memory is full. What it says is for the user; to Python it is a MemoryError (module.cpp).
+class OutOfMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // Whether this thread's stream is recording a CUDA graph.
 bool capturing();
 
-// As cudaMalloc, but std::runtime_error when the memory is full: upstream's CUDA_CHECK would end the process, the
+// As cudaMalloc, but OutOfMemory when the memory is full: upstream's CUDA_CHECK would end the process, the
 // exception reaches Python. Where upstream goes on without the memory (a workspace of cuDNN's), it gets the status.
 // `what` is the pointer's name in upstream's code.
 cudaError_t allocate(void** pointer, std::size_t size, const char* what);

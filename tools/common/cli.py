@@ -15,7 +15,7 @@ from data_prep.files import shown
 from data_prep.geometry import SCALES  # noqa: F401 - for --scale of every tool
 from prototxt.errors import NetError
 from tools.common import build, version
-from tools.common.errors import UserError, typed
+from tools.common.errors import UserError
 from tools.common.paths import FOLDERS, ROOT, folder
 from tools.gpu.driver import GpuError
 
@@ -65,9 +65,7 @@ def run(main):
         status = _fail(name, error)
     except Terminated:
         status = _fail(name, "terminated", 128 + signal.SIGTERM)
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(typed(error), MemoryError):
-            raise
+    except MemoryError as error:
         status = _fail(name, _no_memory(error))
     except BrokenPipeError:
         # the reader (head, less) went away: not an error of ours; keep Python from complaining at exit

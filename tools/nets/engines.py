@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from tools.common import build
-from tools.common.errors import UserError, typed
+from tools.common.errors import UserError
 from tools.gpu.device import CPU
 from tools.nets import net_bytes, onnx_graph, runtime
 
@@ -171,13 +171,10 @@ class CudaGraph:
 
     def __call__(self, image, output):
         blob = self.net.blobs["data"]
-        try:
-            blob.reshape(1, 1, *image.shape)
-            blob.data[0, 0] = image
-            self.graph.forward()
-            return self.net.blobs[output].data[0, 0].copy()
-        except RuntimeError as error:
-            raise typed(error) from None
+        blob.reshape(1, 1, *image.shape)
+        blob.data[0, 0] = image
+        self.graph.forward()
+        return self.net.blobs[output].data[0, 0].copy()
 
 
 def _graphs():

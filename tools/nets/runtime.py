@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from prototxt.engine import caffe
 from tools.common import build
-from tools.common.errors import UserError, typed
+from tools.common.errors import UserError
 from tools.gpu import driver
 from tools.gpu.device import CPU
 from tools.nets import caffe_files, weight_files
@@ -363,13 +363,10 @@ def forward(net, image, output="upsample"):
     if callable(net):
         return net(image, output)
     blob = net.blobs["data"]
-    try:
-        blob.reshape(1, 1, *image.shape)
-        blob.data[0, 0] = image
-        net.forward()
-        return net.blobs[output].data[0, 0].copy()
-    except RuntimeError as error:
-        raise typed(error) from None
+    blob.reshape(1, 1, *image.shape)
+    blob.data[0, 0] = image
+    net.forward()
+    return net.blobs[output].data[0, 0].copy()
 
 
 def have_graphs():

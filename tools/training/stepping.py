@@ -4,7 +4,6 @@ A graph holds the very kernels that Caffe launches, recorded once and issued as 
 their time in the launches. It is part of this project's CUDA build (caffe_build._graph).
 """
 
-from tools.common.errors import typed
 from tools.gpu.device import CPU
 from tools.nets.runtime import have_graphs
 
@@ -23,12 +22,9 @@ class Plain:
     def step(self, iterations):
         """Run `iterations` (int) of training; gives their losses (list of float); raises MemoryError."""
         losses = []
-        try:
-            for _ in range(iterations):
-                self.solver.step(1)
-                losses.append(float(self.solver.net.blobs["loss"].data))
-        except RuntimeError as error:
-            raise typed(error) from None
+        for _ in range(iterations):
+            self.solver.step(1)
+            losses.append(float(self.solver.net.blobs["loss"].data))
         return losses
 
 
@@ -44,10 +40,7 @@ class Graphs:
 
     def step(self, iterations):
         """Run `iterations` (int) of training; gives their losses (list of float); raises MemoryError."""
-        try:
-            return self.graphs.step(iterations)
-        except RuntimeError as error:
-            raise typed(error) from None
+        return self.graphs.step(iterations)
 
 
 def stepper(solver, device=CPU, graphs=True):

@@ -5,6 +5,7 @@ modules refer back to ``caffe.Net`` while it runs), then mends what today's Pyth
 ``caffe_build.mend``.
 """
 
+from importlib.util import find_spec as _find_spec
 from pathlib import Path as _Path
 
 from caffe_build import cpu_engine as _cpu_engine
@@ -16,5 +17,7 @@ _upstream = _Path(__file__).with_name("upstream_init.py")
 with _openmp.short_waits():  # the library is loaded in here
     exec(compile(_upstream.read_bytes(), str(_upstream), "exec"))
 _mend.apply()
+if _find_spec("caffe_build._graph"):  # the CUDA build's: from here on a full GPU is a MemoryError
+    from caffe_build import _graph  # noqa: F401
 if _engine == "onednn":
     _cpu_engine.apply(Net)  # noqa: F821 - upstream's, from the line above
