@@ -146,7 +146,7 @@ def test_onednn_needs_no_columns():
 def test_the_benchmark_s_tiles_overlap_by_what_is_derived():
     """METHODS and docs/methods.md say so; DRRN and MemNet overlap by their scripts' 16 of 52 and 74 pixels."""
     radius = {
-        name: receptive_field(METHODS[name].build(3), METHODS[name].output)[0].radius
+        name: receptive_field(METHODS[name].build(3), METHODS[name].blob)[0].radius
         for name in ("VDSR", "DRCN", "RED30", "DRRN", "MemNet")
     }
     assert {name: METHODS[name].tile[1] for name in ("VDSR", "DRCN", "RED30")} == {
