@@ -63,7 +63,7 @@ PACKAGES = (
 )
 
 # pyproject.toml's build-system.requires, and what older setuptools asks for besides; no TOML reader before 3.11
-BUILD_REQUIREMENTS = ["setuptools>=64,<85", "wheel"]
+BUILD_REQUIREMENTS = ["setuptools>=77,<85", "wheel"]
 
 # run by the environment's own Python: does the chosen caffe start, and what is it?
 PROBE = """
