@@ -98,7 +98,7 @@ PAGES = {
 
 
 def renewed(text, folder, page):
-    """The text of `page`, a key of `PAGES`, with its generated blocks made anew from `folder`, the results folder."""
+    """The text of `page`, a key of `PAGES`, with new generated blocks from `folder`, the results folder."""
     for name, make in PAGES[page].items():
         try:
             block = make(folder)
