@@ -44,7 +44,7 @@ need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 .DEFAULT_GOAL := help
 .PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images weights
 
-## help: this list
+## help: print this list
 help:
 	@echo "make <target> [SCALE=2|3|4] [GPU=0] [STAGE=pretrain|train|finetune] [ITERS=n] [METHOD=name] [SETS=names] [DATA=dir] [WEIGHTS=dir] [HDF5=dir] [OUT=dir]"
 	@sed -n 's/^## \([a-z-]*\): /  make \1|/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -57,66 +57,66 @@ values:
 		*) echo "make: STAGE=$$arg_STAGE: expected pretrain, train or finetune" >&2; exit 2;; esac
 	@case "$$arg_ITERS" in *[!0-9]*|0) echo "make: ITERS=$$arg_ITERS: expected a number of iterations, such as 1000" >&2; exit 2;; esac
 
-## setup: install what is missing, build Caffe (or take it from the cache), make .venv; GPU=0: Caffe for NVIDIA GPUs as well
+## setup: install what is missing, create .venv, build Caffe or take it from the cache; with GPU=0 for NVIDIA GPUs as well
 setup: values
 	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
-## fetch: images and released weights, each checked by SHA-256; METHOD=VDSR: that method's weights; SETS="BSD100 Urban100": these sets
+## fetch: download images and IDN's weights, check each SHA-256; METHOD=VDSR: that method's weights; SETS="BSD100 Urban100": these sets
 fetch: setup
 	@set -f; tools/fetch.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,METHOD,method) $$arg_SETS
 
-## prototxt: write prototxt/generated/ anew
+## prototxt: write all files of prototxt/generated/ again
 prototxt: setup
 	@$(VENV) -m prototxt.generate
 
-## data: HDF5 databases of a scale (SCALE, default 3) into HDF5 (default data/hdf5): train, finetune, val
+## data: write the training data of SCALE (default 3) into the folder HDF5 (default data/hdf5)
 data: setup images
 	@tools/prepare_data.py --scale $(scale) --stage train --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage finetune --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage val --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 
-## train: pretrain, train, finetune (SCALE, default 3; GPU, default the CPU; ITERS scales it down); resumes by itself
+## train: train SCALE (default 3) on GPU (default: the CPU), ITERS iterations; continues an interrupted training
 train: data
 	@tools/train.py --scale $(scale) --data-dir "$$arg_DATA" --hdf5-dir "$$arg_HDF5" $(gpu) $(iters) $(stage) $(out)
 
-## benchmark: Tables 2 and 3 beside the paper's, into OUT (default runs/benchmark)
+## benchmark: measure Tables 2 and 3 and print them beside the paper's figures, into OUT (default runs/benchmark)
 benchmark: setup images weights
 	@tools/benchmark.py --tables 2 3 --scales $(scales) --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(gpu) \
 		--out "$${arg_OUT:-runs/benchmark}"
 
-## demo: the whole job in a few minutes on photographs that scikit-image ships
+## demo: data, training, test and picture in a few minutes, on photographs that need no download
 demo: setup
 	@tools/demo.py $(gpu) $(out)
 
-## report: one HTML file with tables, figures, curves and comparisons from results/, into OUT (default runs/report)
+## report: write one HTML page with tables, figures, curves and comparisons from results/, into OUT (default runs/report)
 report: setup
 	@tools/html_report.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,SCALE,scale) $(out)
 
-## bench: seconds on the CPU, Caffe's two engines beside others that are installed, into OUT (default results/speed)
+## bench: measure the speed on the CPU, Caffe's two engines and others that are installed, into OUT (default results/speed)
 bench: setup
 	@tools/bench_speed.py --weights-dir "$$arg_WEIGHTS" $(out)
 
-## readme: renew the README's tables from results/
+## readme: renew the tables of README.md and docs/ from results/
 readme: setup
 	@tools/readme.py
 
-## test: all tests
+## test: run all tests
 test: setup lint
 	@$(VENV) -m pytest
 
-## test-caffe: upstream Caffe's own Python and C++ tests against this build (5 minutes the first time)
+## test-caffe: run upstream Caffe's own Python and C++ tests with this build (5 minutes the first time)
 test-caffe: setup
 	@$(VENV) pycaffe/run_upstream_tests.py --out results/caffe_tests.md
 
-## faults: try the tools with damage, kills, full disks and nonsense (five minutes)
+## faults: try the tools with damaged files, kills, full disks and nonsense (five minutes)
 faults: setup
 	@tools/fault_check.py $(out)
 
-## lint: ruff
+## lint: check the style with ruff
 lint: setup
 	@$(VENV) -m ruff check .
 
-## clean: remove the environment and what demo and tests left; keeps data, weights and runs
+## clean: remove the environment and what demo and tests left; keep data, weights and runs
 clean:
 	rm -rf .venv demo .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,7 +100,7 @@ def read_list(list_file):
     if missing:
         raise DataError(
             f"{list_file}: names {missing[0]}, which is not there; has the database moved? "
-            "tools/prepare_data.py writes the list anew"
+            "tools/prepare_data.py writes the list again"
         )
     return paths
 

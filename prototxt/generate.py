@@ -1,4 +1,4 @@
-"""Write every committed prototxt file anew into prototxt/generated/.
+"""Write every committed prototxt file again into prototxt/generated/.
 
     python -m prototxt.generate
     python -m prototxt.generate --check      # exit status 2 when a file is stale, missing or left over

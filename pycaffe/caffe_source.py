@@ -315,7 +315,7 @@ def _kept(path, say):
     if digest(files) == PIN["content_sha256"]:
         say(f"Caffe source: {path}")
         return files
-    say(f"{path}: damaged, made anew")
+    say(f"{path}: damaged, made again")
     path.unlink()
     return None
 

@@ -190,7 +190,7 @@ def _build_into(cache, key, parts, say):
     final, log = cache / "wheels" / key, cache / f"wheel-{key}.log"
     caffe_cache.make(final.parent, cache)
     if final.exists():
-        say(f"{final}: damaged, made anew")
+        say(f"{final}: damaged, made again")
         shutil.rmtree(final)
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".build-"))
     say(f"Caffe wheel: building, {TIMES[parts['variant']]} (log: {log})")

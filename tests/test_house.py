@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from importlib import metadata
 
 import pytest
 
@@ -23,8 +24,30 @@ def test_readme_names_only_what_is_there(root):
     assert len(paths) >= 5
     assert sorted(p for p in paths if not (root / p).exists()) == []
     targets = set(re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), re.M)[1].split())
-    used = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(re.findall(r"```\n(.*?)```", readme, re.S))))
+    pages = readme + (root / "docs/reproduce.md").read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", pages, re.M | re.S)
+    used = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(blocks)))
     assert len(used) >= 6 and used <= targets
+
+
+def test_the_package_says_its_licence_and_whose_work_it_reproduces(root):
+    """Licence and addresses of the installed package, of LICENSE, of CITATION.cff and of the README are the same."""
+    about = metadata.metadata("idn-caffe")
+    assert about["License-Expression"] == "BSD-2-Clause" and (root / "LICENSE").read_text().startswith("BSD 2-Clause")
+    assert set(about.get_all("License-File")) == {"LICENSE", "NOTICE"}
+    addresses = [line.split(", ")[1] for line in about.get_all("Project-URL")]
+    assert "https://arxiv.org/abs/1803.09454" in addresses and "https://github.com/Zheng222/IDN-Caffe" in addresses
+    citation, readme = ((root / name).read_text() for name in ("CITATION.cff", "README.md"))
+    assert "license: BSD-2-Clause" in citation and f"\nversion: {about['Version']}\n" in citation
+    for address in addresses[:2]:
+        assert address in citation and address in readme
+
+
+def test_notices_that_ask_to_be_kept_are_kept(root):
+    notice = (root / "NOTICE").read_text()
+    for kept in ("The Regents of the University of California", "The University of Texas at Austin", "2003 Zhou Wang",
+                 "2016 LabForComputationalVision"):  # fmt: skip
+        assert kept in notice
 
 
 @pytest.mark.parametrize("tool", ["benchmark", "demo", "fetch", "learning_log", "prepare_data", "tables", "train"])

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Renew the README's tables from the committed measurements in results/.
+"""Renew the tables of README.md and docs/ from the committed measurements in results/.
 
     tools/readme.py
-    tools/readme.py --check        # exit status 2 when the README is not what results/ say
+    tools/readme.py --check        # exit status 2 when a page is not what results/ say
 """
 
 if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import json
+import re
 
-from data_prep.files import write_text
+from data_prep.files import together, write_text
 from tools.benchmarking import paper, reports, tables
 from tools.common import cli, markdown
 from tools.common.errors import UserError
@@ -59,7 +60,7 @@ def data(folder):
 
 
 def training(folder):
-    """Training runs from results/training/*/summary.json, with their curves."""
+    """Training runs from results/training/*/summary.json, with every command that made them, and their curves."""
     head = ["run", "iterations", "hours", "PSNR (dB)", "bicubic", "paper"]
     body, notes = [], []
     for path in sorted((folder / "training").glob("*/summary.json")):
@@ -68,30 +69,49 @@ def training(folder):
                                  **dict.fromkeys(paper.METRICS)})["paper"]["psnr"]  # fmt: skip
         name = path.parent.name
         body.append([
-            f"[{name}](results/training/{name}/log.csv), {run['validation']['name']} x{run['scale']}",
+            f"{name}, {run['validation']['name']} x{run['scale']}",
             f"{sum(stage['iterations'] for stage in run['stages'].values()):,}",
             f"{run['hours']:.1f}", *(markdown.number(psnr, 2) for psnr in (run["psnr"], run["bicubic"], printed)),
         ])  # fmt: skip
-        notes.append(
-            f"{name}: `{run['command']}`, {run['device']}, {run['date'][:10]}.\n\n"
-            f"![learning curve](results/training/{name}/learning_curve.png)"
-        )
+        notes.append(_how(name, run))
     return "\n\n".join([markdown.table(head, body, text_columns=1), *notes])
 
 
-BLOCKS = {"summary": summary, "results": results, "time": time, "data": data, "training": training}
+def _how(name, run):
+    """Machine, day, commands and curve of one run."""
+    commands = "\n".join(run["commands"] if "commands" in run else [run["command"]])
+    return "\n\n".join([
+        f"### {name}",
+        f"{run['device']}, {run['date'][:10]}, [log](results/training/{name}/log.csv).",
+        f"```\n{commands}\n```",
+        *([run["note"]] if "note" in run else []),
+        f"![learning curve](results/training/{name}/learning_curve.png)",
+    ])  # fmt: skip
 
 
-def renewed(text, folder):
-    """The README's text with every generated block renewed from `folder`, the results folder."""
-    for name, make in BLOCKS.items():
+# which page has which generated blocks
+PAGES = {
+    "README.md": {"summary": summary},
+    "docs/reproduce.md": {"data": data},
+    "docs/tables.md": {"results": results, "time": time, "training": training},
+}
+
+
+def renewed(text, folder, page):
+    """The text of `page`, a key of `PAGES`, with new generated blocks from `folder`, the results folder."""
+    for name, make in PAGES[page].items():
         try:
             block = make(folder)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             what = f"{type(error).__name__}: {error}"
             raise UserError(f"{folder}: the files behind block {name} are damaged ({what}); restore them") from None
-        text = markdown.with_block(text, name, block)
+        text = markdown.with_block(text, name, _linked_from(page, block), page)
     return text
+
+
+def _linked_from(page, block):
+    """Blocks link from the checkout, a page from its own folder."""
+    return re.sub(r"(?<=\]\()(?=results/)", "../" * page.count("/"), block)
 
 
 def parser():
@@ -102,15 +122,16 @@ def parser():
 
 
 def main(argv=None):
-    """Renew or check the README; gives the exit status."""
+    """Renew or check the pages; gives the exit status."""
     args = parser().parse_args(argv)
-    readme = ROOT / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    new = renewed(old, ROOT / "results")
-    if args.check and new != old:
-        raise UserError("README.md: not what results/ say; run tools/readme.py")
-    if not args.check:
-        write_text(readme, new)
+    old = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    new = {page: renewed(text, ROOT / "results", page) for page, text in old.items()}
+    stale = [page for page in PAGES if new[page] != old[page]]
+    if args.check and stale:
+        raise UserError(f"{', '.join(stale)}: not what results/ say; run tools/readme.py")
+    with together():
+        for page in stale:
+            write_text(ROOT / page, new[page])
     return 0
 
 

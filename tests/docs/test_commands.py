@@ -1,8 +1,8 @@
 """Every command of the documentation, so that it cannot rot.
 
 A fenced block after the line `<!-- run -->` is run for real, in order, in a folder of its own with some pictures and
-with weights that are not trained; `<!-- run: released -->` with the authors' images and weights (skipped where they are
-not), and then the text block that follows must be printed. All other commands, those that take long or need a
+with weights that are not trained; `<!-- run: released -->` with the authors' Set5 and weights (skipped where they are
+not). Where a text block follows, its lines must be printed. All other commands, those that take long or need a
 network, are checked without being run: tools by their own argument parser, make by a dry run, generators in full.
 """
 
@@ -20,11 +20,15 @@ import numpy as np
 import pytest
 import skimage
 
+from tools import demo
 from tools.common import cli
 from tools.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("results/figures/*.md")])
+PAGES = sorted(
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pycaffe/README.md")]
+    + [*ROOT.glob("docs/*.md"), *ROOT.glob("results/figures/*.md"), *ROOT.glob("tools/*.md")]
+)
 # programs of others, whose own options are theirs
 FOREIGN = frozenset(("apt-get", "git", "nvidia-smi", "pip", ".venv/bin/pip", "export", "cd", "mkdir", "cp"))
 FENCE = re.compile(r"(?:<!-- (run(?:: released)?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
@@ -62,7 +66,7 @@ PYTHON = [block for block in blocks() if block.language == "python"]
 
 
 def test_there_are_commands():
-    assert len(PAGES) >= 8 and sum(len(block.commands) for block in SHELL) >= 60
+    assert len(PAGES) >= 18 and sum(len(block.commands) for block in SHELL) >= 60
     assert len([block for block in SHELL if block.mark]) >= 6 and len(PYTHON) >= 3
 
 
@@ -138,6 +142,7 @@ def place(tmp_path):
         "photo.jpg": photo("coffee.png", slice(100, 148), slice(200, 254)),
         "photos/cat.png": photo("chelsea.png", slice(100, 140), slice(100, 150)),
         "photos/face.png": photo("astronaut.png", slice(80, 120), slice(190, 230)),
+        "demo/data/photos_test/astronaut.png": photo("astronaut.png", slice(80, 120), slice(190, 230)),
         "data/mine/one.png": photo("coffee.png", slice(0, 160), slice(0, 170)),
         "data/mine/two.png": photo("rocket.jpg", slice(100, 260), slice(200, 370)),
         "data/mine_test/three.png": photo("astronaut.png", slice(60, 156), slice(160, 256)),
@@ -152,8 +157,10 @@ def place(tmp_path):
 
 
 def run(words, folder):
-    """Run one command there as a user would; gives what it prints."""
+    """Run one command there as a user would, make in the checkout; gives what it prints."""
     environment = {**os.environ, "DATA": str(folder / "data"), "WEIGHTS": str(folder / "weights")}
+    if words[0] == "make":
+        words = ["make", "-C", str(ROOT), *words[1:], f"OUT={folder / 'out'}"]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stderr}"
     return done.stdout
@@ -162,8 +169,8 @@ def run(words, folder):
 @pytest.mark.parametrize("block", [b for b in SHELL if b.mark == "run"], ids=shown)
 def test_commands_run(block, place):
     before = {path for path in place.rglob("*") if path.is_file() and not path.is_symlink()}
-    for words in block.commands:
-        run(words, place)
+    printed = "".join(run(words, place) for words in block.commands)
+    assert all(line in printed for line in following(block))
     made = {path for path in place.rglob("*") if path.is_file() and not path.is_symlink()} - before
     assert made or "--check" in block.text or "--dry-run" in block.text
 
@@ -172,14 +179,31 @@ def test_commands_run(block, place):
 def test_commands_run_on_the_authors_files(block, shared, tmp_path):
     for name in ("tools", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name in ("data", "weights"):
+    for name in ("data/Set5", "weights/idn"):
+        (tmp_path / name).parent.mkdir()
         (tmp_path / name).symlink_to(shared / name)
     printed = "".join(run(words, tmp_path) for words in block.commands)
-    every = blocks()
-    expected = every[every.index(block) + 1]
-    assert expected.language == "text"
-    for line in expected.text.strip().splitlines():
+    assert following(block)
+    for line in following(block):
         assert line in printed
+
+
+def following(block):
+    """The lines of the text block after this block, on the same page; none where another block or nothing follows."""
+    every = blocks()
+    after = every[every.index(block) + 1 :][:1]
+    texts = [one.text for one in after if one.page == block.page and one.language == "text"]
+    return "".join(texts).splitlines()
+
+
+def test_the_readme_shows_how_the_demo_ends():
+    """All but its two figures, which the demo measures; those of bicubic interpolation are the photographs' own."""
+    block = next(block for block in SHELL if block.page.name == "README.md" and block.text == "make demo\n")
+    shown_lines = "\n".join(following(block))
+    figures = [float(figure) for figure in re.findall(r"([\d.]+) dB", shown_lines)]
+    assert len(figures) == 2
+    wanted = demo.CLOSING.format(iterations=demo.ITERATIONS, idn=figures[0], bicubic=figures[1])
+    assert len(following(block)) == 2 and wanted.startswith(shown_lines)
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in PYTHON}), ids=lambda page: page.name)

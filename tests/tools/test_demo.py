@@ -8,7 +8,7 @@ from tools import demo
 from tools.training import log
 
 
-def test_demo_goes_through_the_whole_job(tmp_path, capsys):
+def test_demo_goes_through_the_whole_job(tmp_path, capsys, root):
     assert demo.main(["--iters", "3", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     commands = [line.split()[1] for line in out.splitlines() if line.startswith("$ ")]
@@ -19,6 +19,7 @@ def test_demo_goes_through_the_whole_job(tmp_path, capsys):
     # the closing words carry what was measured, and say what it is not
     assert f"{psnr['IDN']:.2f} dB, bicubic interpolation {psnr['Bicubic']:.2f} dB" in out
     assert "cannot show: the paper's figures" in out
+    assert f"bicubic interpolation {psnr['Bicubic']:.2f} dB." in (root / "README.md").read_text()
     stages = {row["stage"] for row in log.read(tmp_path / "run" / "log.csv")}
     assert stages == {"pretrain", "train", "finetune"}
     for picture in ("comparison.png", "run/learning_curve.png"):

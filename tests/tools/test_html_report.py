@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def test_the_report_has_all_its_parts(report, root):
     meta = json.loads((root / "results/benchmark/benchmark.json").read_text())["meta"]
     for one in (meta["command"], meta["device"], *(s["sha256"] for s in meta["image_sets"].values())):
         assert one in words, one
+    run = json.loads((root / "results/training/x3_h100/summary.json").read_text())
+    for one in run["commands"]:
+        assert one in unescape(words), one
     assert "waves &amp; &lt;b&gt;, x3" in html and "<b>.png" not in html
     # nothing but data: addresses, so that there is nothing to fetch
     assert set(re.findall(r'(?:src|href)="([a-z]+:|#)', html)) == {"data:", "#"}
@@ -178,7 +182,8 @@ def hostile(folder, root):
     for run in runs:
         run.mkdir()
         (run / "log.csv").write_text(",".join(log.COLUMNS) + "\ntrain,10,0.5,1e-4,1,,30\n")
-        (run / "summary.json").write_text(json.dumps({"command": HOSTILE, "weights_sha256": HOSTILE, "bicubic": 29}))
+        told = {"command": HOSTILE} if run == runs[0] else {"commands": [HOSTILE, HOSTILE]}
+        (run / "summary.json").write_text(json.dumps({**told, "weights_sha256": HOSTILE, "bicubic": 29}))
     (folder / "figures").mkdir()
     (folder / "figures" / f"residual_{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (folder / "figures" / f"residual_{name}.json").write_text(json.dumps({"command": HOSTILE}))
@@ -220,6 +225,8 @@ def test_text_of_others_runs_nothing_in_a_browser(page, hostile_page):
     [
         ("summary.json", "{", "summary.json: not a summary.json of tools/train.py"),
         ("summary.json", '{"command": [1]}', r"command: expected text"),
+        ("summary.json", '{"commands": "a"}', r"commands: expected a list of texts"),
+        ("summary.json", '{"commands": [1]}', r"commands: expected a list of texts"),
         ("summary.json", "[" * 100_000, "nested too deeply"),
         ("log.csv", "stage,iteration\n", "not a training log"),
         ("log.csv", ",".join(log.COLUMNS) + "\ntrain,x,0.5,1,1,,\n", "a row is damaged"),

@@ -1,21 +1,67 @@
-"""The README's generated tables: fresh, idempotent, and nothing else is touched."""
+"""The generated tables of README.md and docs/: fresh, idempotent, and nothing else is touched."""
+
+import json
+import re
+
+import pytest
 
 from tools import readme
 from tools.common import markdown
+from tools.common.errors import UserError
 
 
-def test_the_committed_readme_is_what_results_say():
+def test_the_committed_pages_are_what_results_say():
     assert readme.main(["--check"]) == 0
 
 
-def test_blocks_are_renewed_and_the_rest_is_left(root):
+def page_with_stale_blocks(page):
     text = "# Title\n"
-    for name in readme.BLOCKS:
+    for name in readme.PAGES[page]:
         text += "above\n{}\nstale\n{}\nbelow\n".format(*markdown.markers(name))
-    once = readme.renewed(text, root / "results")
-    assert once == readme.renewed(once, root / "results")
-    assert "stale" not in once and once.count("above\n") == once.count("\nbelow\n") == len(readme.BLOCKS)
-    assert "/ 37.83 /" in once  # Table 2: IDN, Set5, x2
-    assert "Not measured: BSD100, Urban100, DRCN, DRRN, MemNet;" in once
-    assert "(1.0) / 0.011 (1.0) |" in once  # Table 4: IDN, Set5, x3
-    assert "412,352" in once  # the x3 training pairs of results/data/counts.json
+    return text
+
+
+@pytest.mark.parametrize(
+    ("page", "parts"),
+    [
+        ("README.md", ["| Set5 x2  |           37.83 | 37.83 |"]),
+        ("docs/reproduce.md", ["412,352", "(../results/data/counts.md)"]),  # the x3 training pairs of counts.json
+        ("docs/tables.md", [
+            "/ 37.83 /",  # Table 2: IDN, Set5, x2
+            "Not measured: BSD100, Urban100, DRCN, DRRN, MemNet;",
+            "(../results/benchmark/benchmark.md)",
+            "(1.0) / 0.011 (1.0) |",  # Table 4: IDN, Set5, x3
+        ]),
+    ],
+)  # fmt: skip
+def test_blocks_are_renewed_and_the_rest_is_left(page, parts, root):
+    once = readme.renewed(page_with_stale_blocks(page), root / "results", page)
+    assert once == readme.renewed(once, root / "results", page)
+    assert "stale" not in once and once.count("above\n") == once.count("\nbelow\n") == len(readme.PAGES[page])
+    for part in parts:
+        assert part in once
+    for link in re.findall(r"\]\((\S+)\)", once):
+        assert ((root / page).parent / link).exists(), link
+
+
+def test_every_command_of_a_training_run_is_printed(root):
+    """A run that was stopped and finished by further ones is not told as one command."""
+    summary = json.loads((root / "results/training/x3_h100/summary.json").read_text())
+    assert len(summary["commands"]) == 3 and "command" not in summary
+    block = readme.training(root / "results")
+    lines = block.splitlines()
+    first = lines.index(summary["commands"][0])
+    assert lines[first : first + 3] == summary["commands"] and summary["note"] in lines
+
+
+def test_a_stale_page_is_named_and_left(tmp_path, root, monkeypatch):
+    for page in readme.PAGES:
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text((root / page).read_text())
+    (tmp_path / "results").symlink_to(root / "results")
+    (tmp_path / "docs/reproduce.md").write_text(page_with_stale_blocks("docs/reproduce.md"))
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    with pytest.raises(UserError, match=r"^docs/reproduce.md: not what results/ say; run tools/readme.py$"):
+        readme.main(["--check"])
+    assert "stale" in (tmp_path / "docs/reproduce.md").read_text()
+    assert readme.main([]) == 0 and readme.main(["--check"]) == 0

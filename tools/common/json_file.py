@@ -75,3 +75,11 @@ def text(found, name, path, what, default=None):
     if not isinstance(value, str):
         raise UserError(f"{path}: not a {what} ({name}: expected text); run it again")
     return value
+
+
+def texts(found, name, path, what):
+    """A list of texts (list of str) from an object of `read`; raises UserError when it is anything else."""
+    value = found.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise UserError(f"{path}: not a {what} ({name}: expected a list of texts); run it again")
+    return value

@@ -61,7 +61,7 @@ def check_engine(engine, device=CPU):
     Before a long job, rather than in the middle of it.
     """
     if device.on_gpu and engine not in ON_GPU:
-        raise UserError(f"--engine {engine}: runs on the CPU only here; leave --gpu away, or use --engine caffe")
+        raise UserError(f"--engine {engine}: runs on the CPU only here; omit --gpu, or use --engine caffe")
     if engine == "cudagraph" and not device.on_gpu:
         raise UserError("--engine cudagraph: runs on a GPU only; give its number with --gpu, or use --engine caffe")
     if engine == "onnxruntime":

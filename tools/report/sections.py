@@ -126,7 +126,7 @@ def provenance_section(reports, runs, folder, command):
         summary = (path if path.is_dir() else path.parent) / "summary.json"
         if summary.is_file():
             name, run = f"run {summary.parent.name}", json_file.read(summary, SUMMARY)
-            commands.append((name, json_file.text(run, "command", summary, SUMMARY)))
+            commands += [(name, one) for one in _commands(run, summary)]
             digest = json_file.text(run, "weights_sha256", summary, SUMMARY, markdown.MISSING)
             hashes.append((f"{name}, weights", digest))
     for file in sorted(Path(folder).glob("*.json")):
@@ -145,6 +145,13 @@ def provenance_section(reports, runs, folder, command):
             ("Commands", list(dict.fromkeys(commands))),
         )
     )
+
+
+def _commands(run, summary):
+    """What made a training run (list of str): several commands where it was stopped and finished by others."""
+    if "commands" in run:
+        return json_file.texts(run, "commands", summary, SUMMARY)
+    return [json_file.text(run, "command", summary, SUMMARY)]
 
 
 def _pairs(pairs):

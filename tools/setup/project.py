@@ -10,7 +10,7 @@ from tools.setup import cache, venv, wheelhouse
 from tools.setup.shell import SetupError
 
 # pyproject.toml's build-system.requires, and what older setuptools asks for besides; no TOML reader before 3.11
-BUILD_REQUIREMENTS = ["setuptools>=64,<85", "wheel"]
+BUILD_REQUIREMENTS = ["setuptools>=77,<85", "wheel"]
 
 
 def project_digest():
