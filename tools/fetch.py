@@ -26,7 +26,6 @@ from data_prep.fetch import choose, fetch, place
 from data_prep.mirrors import open_mirror
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.common.paths import ROOT
 
 
 def parser():
@@ -35,16 +34,12 @@ def parser():
     add = made.add_argument
     add("sets", nargs="*", metavar="SET", help="291, Set5, Set14, BSD100, Urban100, weights")
     add("--method", nargs="+", metavar="NAME", help="published weights of these methods instead of sets")
-    add("--data-dir", default=_folder("DATA", "data"), metavar="DIR", help="DATA, else data")
-    add("--weights-dir", default=_folder("WEIGHTS", "weights"), metavar="DIR", help="WEIGHTS, else weights")
+    cli.add_folder(made, "DATA")
+    cli.add_folder(made, "WEIGHTS")
     add("--mirror", default=os.environ.get("FETCH_MIRROR"), metavar="WHERE", help="folder or web address")
     add("--retries", type=int, default=3, metavar="N", help="further attempts at an interrupted download")
     add("--force", action="store_true", help="replace files that differ from the manifest")
     return made
-
-
-def _folder(variable, name):
-    return os.environ.get(variable) or str(ROOT / name)
 
 
 def main(argv=None):

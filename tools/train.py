@@ -40,10 +40,8 @@ def parser():
         help="GPU: let cuDNN guess its algorithms instead of timing them")  # fmt: skip
     add("--no-graphs", dest="graphs", action="store_false", help="GPU: launch every kernel separately, without graphs")
     add("--weights", type=Path, help="start from this .caffemodel, of any scale: the shapes are the same")
-    add("--data-dir", type=Path, default=Path(os.environ.get("DATA") or ROOT / "data"),
-        help="folder of the image sets (default: data)")  # fmt: skip
-    add("--hdf5-dir", type=Path, default=Path(os.environ.get("HDF5") or ROOT / "data" / "hdf5"),
-        help="databases of tools/prepare_data.py (default: data/hdf5)")  # fmt: skip
+    cli.add_folder(p, "DATA", "folder of the image sets")
+    cli.add_folder(p, "HDF5", "databases of tools/prepare_data.py")
     add("--val-images", type=Path, help="images for the validation PSNR (default: DATA/Set5)")
     add("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
     add("--beta1", type=ranges.real(0, 1, below=True), default=0.0, help="of Adam: 0 as the release (default), or 0.9")

@@ -19,7 +19,6 @@ if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import argparse
-import os
 import re
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from data_prep.weights import find, find_ours, gap
 from matlab_compat.pictures.memory import available
 from tools.common import cli, memory
 from tools.common.errors import UserError
-from tools.common.paths import ROOT
 from tools.gpu.device import Device
 from tools.methods.registry import METHODS
 from tools.photos import notes
@@ -47,13 +45,7 @@ def parser():
     p.add_argument("--scale", type=int, required=True, choices=cli.SCALES)
     p.add_argument("--method", default="IDN", choices=list(METHODS), metavar="NAME", help=f"of {', '.join(METHODS)}")
     p.add_argument("--weights", type=Path, metavar="FILE", help="a .caffemodel or .mat of your own")
-    p.add_argument(
-        "--weights-dir",
-        type=Path,
-        metavar="WEIGHTS",
-        default=Path(os.environ.get("WEIGHTS") or ROOT / "weights"),
-        help="folder of the weights (default: weights)",
-    )
+    cli.add_folder(p, "WEIGHTS", "folder of the weights")
     p.add_argument("--memory", type=_bytes, default=MEMORY, help=f"memory that the program may use (default: {MEMORY})")
     p.add_argument("--gpu", metavar="N", help="number of the GPU (default: the CPU)")
     p.add_argument("--engine", choices=list(engines.ENGINES), default="caffe", help="what runs the net")
