@@ -46,12 +46,13 @@ def set_up():
         return
     if not caffe.own_caffe():
         step("system packages", system_packages.install_packages)
+    asked = project.project_digest()  # now: pyproject.toml may change while Caffe is built
     step("python", venv.make_venv)
     stamp = venv.read_stamp()  # gone when the environment was made anew
     step("project", project.install_project, stamp)
     step("caffe", caffe.install_caffe, stamp)
     step("import caffe", caffe.probe_caffe)
-    venv.write_stamp(installed())
+    venv.write_stamp({**installed(), "project": asked})
     if not caffe.own_caffe() and not project.packages_folder().is_dir():
         step("packages", project.keep_packages)
 

@@ -37,6 +37,7 @@ class File:
 
     Attributes
     ----------
+    name : str or Path
     header : Header
 
     Raises
@@ -46,7 +47,7 @@ class File:
     """
 
     def __init__(self, content, name):
-        self._name = name
+        self.name = name
         module = _module(content, name)
         with _one_error(name):
             self.header, self._decode = module.opened(content)
@@ -70,9 +71,9 @@ class File:
             Truncated or damaged. TooLarge: more memory than `limit`.
         """
         found = self.header
-        _check_memory(found, self._name, limit)
+        _check_memory(found, self.name, limit)
         decode, self._decode = self._decode, None
-        with _one_error(self._name):
+        with _one_error(self.name):
             pixels, alpha = decode()
             if pixels.shape[:2] != (found.height, found.width):
                 raise Damaged(f"it holds {pixels.shape[1]}x{pixels.shape[0]} pixels")

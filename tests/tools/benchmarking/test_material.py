@@ -35,17 +35,17 @@ def place(tmp_path):
 @pytest.fixture
 def counts(place, monkeypatch):
     """What is decoded (Counter of file names, and of "net" for each net that is built)."""
-    counted, decode, build = Counter(), images.pictures.read, runtime.build_net
+    counted, decode, build = Counter(), images.pictures.File.read, runtime.build_net
 
-    def read(content, path, *rest):
-        counted[f"{path.parent.name}/{path.name}"] += 1
-        return decode(content, path, *rest)
+    def read(file, *rest):
+        counted[f"{file.name.parent.name}/{file.name.name}"] += 1
+        return decode(file, *rest)
 
     def build_net(*arguments):
         counted["net"] += 1
         return build(*arguments)
 
-    monkeypatch.setattr(images.pictures, "read", read)
+    monkeypatch.setattr(images.pictures.File, "read", read)
     monkeypatch.setattr(runtime, "build_net", build_net)
     return counted
 
