@@ -1,8 +1,8 @@
 """Every cell of Tables 2 and 3: equal to the paper's, within one unit of the last printed digit, or different, and why.
 
-The explanations are in results/benchmark/explanations.json: "groups" of cells, each with what is known of
-them ("why"). What a group does not name ("methods", "datasets", "scales", "figures") it does not ask for; a cell belongs
-to the first group that fits.
+The explanations are in results/benchmark/explanations.json: "groups" of cells, each with what is known of them ("why").
+A group may name "methods", "datasets", "scales" and "figures", and holds for every one of what it does not name; a cell
+belongs to the first group that fits.
 """
 
 import math

@@ -115,10 +115,10 @@ def _remarks_block(rows):
 
 
 def results_block(report):
-    """The table of results for a page: a line for each method of the paper, each cell `ours / paper's / difference`.
+    """The table of results for a page: a line for each row, each cell `ours / paper's / difference`.
 
-    Best and second best are marked as in the paper. Sets at a scale of which nothing was measured are left out; sets and
-    methods that were not measured at all are named in one line; benchmark.md says why.
+    Best and second best are marked as in the paper. A set at a scale of which nothing was measured is left out; sets
+    and methods that were not measured at all are named in one line; benchmark.md says why.
 
     Parameters
     ----------
@@ -126,20 +126,15 @@ def results_block(report):
     """
     body = []
     for line in _lines(report["rows"]):
-        marks = {
-            figure: (
-                ranked({row["method"]: value(row, figure) for row in line}, figure),
-                ranked({name: paper.figures(*_place(line[0]), name)[figure] for name in paper.load()["methods"]}, figure),
-            )
-            for figure in ("psnr", "ssim", "ifc")
-        }
+        marks = {figure: _marks(line, figure) for figure in ("psnr", "ssim", "ifc")}
         body += [_named(row) + [_triple(row, figure, *both) for figure, both in marks.items()] for row in line]
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
     meta = report["meta"]
     commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
     parts = [
-        "Each cell: ours / the paper's / difference. **Best** and <ins>second best</ins> of a set at a scale are marked "
-        "as in the paper: ours among the paper's methods that were measured here, the paper's among all of its own.",
+        "Each cell: ours / the paper's / difference. **Best** and <ins>second best</ins> of a set at a scale are "
+        "marked as in the paper: ours among the paper's methods that were measured here, the paper's among all of its "
+        "own.",
         markdown.table(head, body, text_columns=3),
         f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
     ]
@@ -204,6 +199,13 @@ def _lines(rows):
     for row in rows:
         lines.setdefault(_place(row), []).append(row)
     return [line for line in lines.values() if not all(row.get("gap") for row in line)]
+
+
+def _marks(line, figure):
+    """Best and second best of a line's rows (list of dict), ours and the paper's: two dicts of method to rank."""
+    ours = {row["method"]: value(row, figure) for row in line}
+    papers = {name: paper.figures(*_place(line[0]), name)[figure] for name in paper.load()["methods"]}
+    return ranked(ours, figure), ranked(papers, figure)
 
 
 def _triple(row, figure, ours_ranked, papers_ranked):

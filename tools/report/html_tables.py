@@ -5,6 +5,7 @@ from tools.benchmarking.ranks import ranked
 from tools.common import cli, markdown
 from tools.common.texts import in_html
 
+
 def table(rows, number):
     """One table of the paper as HTML: sets and scales down, methods across, ours above the paper's and the difference.
 

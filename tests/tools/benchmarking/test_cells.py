@@ -24,8 +24,9 @@ def whole(rows, change=0.0):
     for dataset in paper.DATASETS:
         for scale in (2, 3, 4):
             for method in paper.load()["methods"]:
-                figures = {name: value + change for name, value in paper.figures(dataset, scale, method).items() if value}
-                row = {"dataset": dataset, "scale": scale, "method": method, **dict.fromkeys(paper.METRICS), **figures}
+                figures = paper.figures(dataset, scale, method)
+                ours = {name: value and value + change for name, value in figures.items()}
+                row = {"dataset": dataset, "scale": scale, "method": method, **ours}
                 made.setdefault(reports.key(row), paper.compare(row))
     return {"meta": {}, "rows": sorted(made.values(), key=reports.place)}
 
@@ -92,8 +93,8 @@ def test_another_method_has_no_cells():
     [
         ({}, "expected a list under groups"),
         ({"groups": [{"methods": ["IDN"]}]}, 'groups[0]: expected an object with a text "why"'),
-        ({"groups": [{"why": "x", "method": "IDN"}]}, "groups[0].method: expected a list under one of methods, datasets"),
-        ({"groups": [{"why": "x", "scales": 4}]}, "groups[0].scales: expected a list under one of methods, datasets"),
+        ({"groups": [{"why": "x", "method": "IDN"}]}, "groups[0].method: expected a list under one of methods, "),
+        ({"groups": [{"why": "x", "scales": 4}]}, "groups[0].scales: expected a list under one of methods, "),
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path, content, said):

@@ -15,7 +15,7 @@ from data_prep import weights as data_prep_weights
 from matlab_compat.ssim_toolbox import ssim_toolbox
 from prototxt import drrn, vdsr
 from tools import benchmark
-from tools.benchmarking import paper, plan, reports, tables
+from tools.benchmarking import cells, paper, plan, reports, tables
 from tools.common import cli, memory
 from tools.common.errors import UserError
 from tools.methods import cost, evaluation
@@ -392,10 +392,22 @@ def test_set5_with_the_weights_trained_on_mscoco(bench, shared, capsys):
 def test_committed_results_by_the_idn_protocol(root, measured):
     """Against the measurement without this project's code, of the same weights."""
     report = reports.read_report(root / "results/protocols/idn/benchmark.json")
-    rows = {(r["method"], r["scale"]): r for r in report["rows"]}
+    rows = {reports.key(r): r for r in report["rows"]}
     for (dataset, scale, method), (psnr, ssim, ifc) in measured.items():
         if method in ("VDSR", "LapSRN"):
-            row = rows[method, scale]
-            assert row["protocol"] == "idn" and dataset == "Set5"
+            row = rows[dataset, scale, method]
+            assert row["protocol"] == "idn"
             assert row["psnr"] == pytest.approx(psnr, abs=2e-4)
             assert row["ssim"] == pytest.approx(ssim, abs=1e-5) and row["ifc"] == pytest.approx(ifc, abs=5e-4)
+
+
+def test_committed_bicubic_with_the_range_limited(root):
+    """docs/methods.md: the paper's Table 2 has Bicubic so, in 23 of 24 figures; its Table 3 without the limit."""
+    rows = reports.read_report(root / "results/protocols/clamp/benchmark.json")["rows"]
+    found = [cell for cell in cells.measured(rows) if cell.figure != "ifc"]
+    assert {row["protocol"] for row in rows} == {"clamp"} and len(found) == 24
+    assert [(str(cell), cell.units) for cell in found if cell.units] == [("Set14 x4 Bicubic psnr", 1)]
+    without = reports.read_report(root / "results/benchmark/benchmark.json")["rows"]
+    ifc = {str(cell): cell for cell in cells.measured(without)}
+    limited = [cell for cell in cells.measured(rows) if cell.figure == "ifc" and cell.dataset == "Set14"]
+    assert all(-46 <= cell.units <= -6 and ifc[str(cell)].units == 0 for cell in limited) and len(limited) == 3
