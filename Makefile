@@ -42,7 +42,7 @@ out := $(call passed,OUT,out)
 need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images weights
+.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images training-images weights
 
 ## help: print this list
 help:
@@ -61,7 +61,7 @@ values:
 setup: values
 	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
-## fetch: download images and IDN's weights, check each SHA-256; METHOD=VDSR: that method's weights; SETS="BSD100 Urban100": these sets
+## fetch: download all images and IDN's weights (107 MB), check each SHA-256; METHOD=VDSR: that method's weights; SETS="Set5 Set14": these sets
 fetch: setup
 	@set -f; tools/fetch.py --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(call passed,METHOD,method) $$arg_SETS
 
@@ -70,7 +70,7 @@ prototxt: setup
 	@$(VENV) -m prototxt.generate
 
 ## data: write the training data of SCALE (default 3) into the folder HDF5 (default data/hdf5)
-data: setup images
+data: setup training-images
 	@tools/prepare_data.py --scale $(scale) --stage train --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage finetune --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage val --data-dir "$$arg_DATA" --out "$$arg_HDF5"
@@ -79,10 +79,10 @@ data: setup images
 train: data
 	@tools/train.py --scale $(scale) --data-dir "$$arg_DATA" --hdf5-dir "$$arg_HDF5" $(gpu) $(iters) $(stage) $(out)
 
-## benchmark: measure Tables 2 and 3 and print them beside the paper's figures, into OUT (default runs/benchmark)
+## benchmark: measure Tables 2 and 3 and print them beside the paper's figures, into OUT (default runs/benchmark); SETS="Set5 Set14": these sets
 benchmark: setup images weights
-	@tools/benchmark.py --tables 2 3 --scales $(scales) --data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(gpu) \
-		--out "$${arg_OUT:-runs/benchmark}"
+	@set -f; tools/benchmark.py --tables 2 3 --scales $(scales) $(if $(strip $(value SETS)),--datasets $$arg_SETS) \
+		--data-dir "$$arg_DATA" --weights-dir "$$arg_WEIGHTS" $(gpu) --out "$${arg_OUT:-runs/benchmark}"
 
 ## demo: data, training, test and picture in a few minutes, on photographs that need no download
 demo: setup
@@ -122,9 +122,17 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # only the project's own folders are filled; a DATA or WEIGHTS of the user's is taken as it is
+TEST_SETS := Set5 Set14 BSD100 Urban100
+# SETS may name folders of the user's in DATA as well, which nobody offers
+TO_FETCH := $(if $(strip $(value SETS)),$(filter $(TEST_SETS),$(value SETS)),$(TEST_SETS))
 images: setup
 ifeq ($(value DATA),data)
-	@tools/fetch.py --data-dir "$$arg_DATA" 291 Set5 Set14
+	@$(if $(TO_FETCH),tools/fetch.py --data-dir "$$arg_DATA" $(TO_FETCH),:)
+endif
+
+training-images: setup
+ifeq ($(value DATA),data)
+	@tools/fetch.py --data-dir "$$arg_DATA" 291 Set5
 endif
 
 weights: setup

@@ -18,7 +18,7 @@ from data_prep.names import check_inside
 
 # a few at once hide the time to open a connection; more would only trouble the server
 CONNECTIONS = 4
-DEFAULT = ("291", "Set5", "Set14", "weights")  # the sets that are fetched when none is named
+DEFAULT = ("291", "Set5", "Set14", "BSD100", "Urban100", "weights")  # the sets that are fetched when none is named
 # the next file would fare no better
 _NO_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 

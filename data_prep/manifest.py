@@ -26,7 +26,7 @@ RELEASES = {
         ("data/Set14", "test/test_data/Set14", "*.bmp"),
         ("data/BSD100", "test/test_data/B100", "*.jpg"),
         ("data/Urban100", "test/test_data/Urban100", "*.jpg"),
-        ("weights/idn", "test/caffemodel", "IDN_x[234].caffemodel"),
+        ("weights/idn", "test/caffemodel", "IDN_x[234]*.caffemodel"),
     ),
     "https://github.com/huangzehao/caffe-vdsr/raw/5a839232d179c10736ed94e7142068b168b61cf6": (
         ("weights/vdsr", "Test", "VDSR_Official.mat"),

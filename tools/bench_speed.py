@@ -26,6 +26,7 @@ from data_prep.files import write_text
 from tools.common import cli, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.methods import registry
 from tools.methods.registry import METHODS
 from tools.nets import engines
 from tools.peers import environment, speed_page, speed_worker
@@ -37,7 +38,7 @@ RESULTS, PAGE = ROOT / "results" / "speed", ROOT / "docs" / "speed.md"
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    nets = [name for name, method in METHODS.items() if method.network]
+    nets = registry.nets()
     p.add_argument("--methods", nargs="+", choices=nets, default=["IDN", "VDSR", "LapSRN"], metavar="NAME",
                    help=f"nets of the forward pass, from {', '.join(nets)} (default: IDN VDSR LapSRN)")  # fmt: skip
     p.add_argument("--sizes", nargs="*", type=int, default=[64, 170, 256], metavar="N",

@@ -21,8 +21,8 @@ from pathlib import Path
 from data_prep.files import write_json, write_text
 from tools.common import cli, markdown, provenance
 from tools.common.errors import UserError
+from tools.methods import registry
 from tools.methods.cost import rows
-from tools.methods.registry import METHODS
 from tools.nets import foreign_nets
 from tools.nets.complexity import count
 
@@ -32,7 +32,7 @@ LARGEST_SIDE = 10**6
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    nets = [name for name, method in METHODS.items() if method.network]
+    nets = registry.nets()
     p.add_argument("prototxt", nargs="*", type=Path, metavar="DEPLOY.prototxt", help="nets instead of methods")
     p.add_argument("--methods", nargs="+", choices=nets, default=nets, metavar="NAME",
                    help=f"from {', '.join(nets)}; default: all")  # fmt: skip

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Fetch the training and test images and the released weights, and check every file's SHA-256.
 
-    tools/fetch.py                              # 291, Set5, Set14 and IDN's weights, 48 MB
-    tools/fetch.py Set5 weights                 # only these
-    tools/fetch.py BSD100 Urban100              # the two larger test sets, 56 MB
+    tools/fetch.py                              # 291, the four test sets and IDN's weights, 107 MB
+    tools/fetch.py Set5 Set14 weights           # only these, 20 MB
     tools/fetch.py --method VDSR LapSRN         # published weights of the compared methods (data_prep/weights.json)
     FETCH_MIRROR=/mnt/idn tools/fetch.py        # the same files from a folder or a web address
     tools/fetch.py --mirror https://example.org/idn

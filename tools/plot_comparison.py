@@ -204,6 +204,7 @@ def main(argv=None):
     evaluation.check_size(img.shape, scale, path)
     box = check_box(box, img.shape[:2], scale, path.name)
     for name in args.methods or ():
+        METHODS[name].check_scale(scale)
         if METHODS[name].network and _weights(name, scale, args.weights_dir) is None:
             raise UserError(f"--methods: {data_prep_weights.gap(name, scale)}")
     outputs.folder(args.out)

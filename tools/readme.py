@@ -12,7 +12,7 @@ import json
 import re
 
 from data_prep.files import together, write_text
-from tools.benchmarking import paper, reports, tables
+from tools.benchmarking import cells, paper, reports, tables
 from tools.common import cli, markdown
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
@@ -33,6 +33,12 @@ def summary(folder):
 def results(folder):
     """Tables 2 and 3 from results/benchmark, each cell ours / the paper's / difference."""
     return tables.results_block(reports.read_report(folder / "benchmark" / "benchmark.json"))
+
+
+def agreement(folder):
+    """Every cell of Tables 2 and 3 that was measured: how many equal the paper's, and why the others do not."""
+    report = reports.read_report(folder / "benchmark" / "benchmark.json")
+    return cells.block(report, cells.read_explanations(folder / "benchmark" / "explanations.json"))
 
 
 def time(folder):
@@ -93,7 +99,7 @@ def _how(name, run):
 PAGES = {
     "README.md": {"summary": summary},
     "docs/reproduce.md": {"data": data},
-    "docs/tables.md": {"results": results, "time": time, "training": training},
+    "docs/tables.md": {"results": results, "cells": agreement, "time": time, "training": training},
 }
 
 

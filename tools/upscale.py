@@ -65,6 +65,7 @@ def weights(args, method):
     """Weight file (Path or None for a method without a net) for the command line; raises UserError."""
     from tools.methods import weight_check  # here: --help must not need it
 
+    method.check_scale(args.scale)
     if method.network is None:
         return None
     path = args.weights or find(args.weights_dir, method.name, args.scale)

@@ -154,6 +154,39 @@ def test_make_passes_each_set_by_itself(root, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
+ALL = ["<Set5>", "<Set14>", "<BSD100>", "<Urban100>"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fetched", "asked"),
+    [
+        ([], ALL, []),
+        (["SETS=Set14 BSD100"], ["<Set14>", "<BSD100>"], ["<--datasets>", "<Set14>", "<BSD100>"]),
+        (["SETS=holiday Set5 *"], ["<Set5>"], ["<--datasets>", "<holiday>", "<Set5>", "<*>"]),
+        (["SETS=holiday"], None, ["<--datasets>", "<holiday>"]),
+        (["SETS=$(shell touch pwned) $(touch pwned)"], None, ["<$(shell>", "<touch>", "<pwned)>", "<$(touch>"]),
+        (["SETS= "], ALL, []),
+        (["DATA=mine"], None, []),
+    ],
+)
+def test_make_benchmark_fetches_and_measures_the_sets(root, tmp_path, settings, fetched, asked):
+    """All four by default; folders of one's own are measured and not fetched."""
+    (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
+    (tmp_path / "tools").mkdir()
+    for name in ("setup_environment", "fetch", "benchmark"):
+        text = f'#!/bin/sh\nprintf "{name}"; for one; do printf " <%s>" "$one"; done; echo\n'
+        (tmp_path / f"tools/{name}.py").write_text(text)
+        (tmp_path / f"tools/{name}.py").chmod(0o755)
+    done = subprocess.run(["make", "benchmark", *settings, "PYTHON=sh"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(" <") for line in done.stdout.splitlines()]
+    images = [[f"<{word}" for word in line[3:]] for line in lines if line[:2] == ["fetch", "--data-dir>"]]
+    assert images == ([] if fetched is None else [fetched])
+    (measured,) = [[f"<{word}" for word in line[1:]] for line in lines if line[0] == "benchmark"]
+    assert " ".join(asked) in " ".join(measured) and ("<--datasets>" in measured) == bool(asked)
+    assert not (tmp_path / "pwned").exists()
+
+
 @pytest.mark.parametrize(
     ("setting", "text"),
     [

@@ -46,9 +46,9 @@ def test_reference_files_by_variable(run, shared, tmp_path):
     status, out, err = run("Set5", "weights", FETCH_MIRROR=shared, **places(tmp_path))
     assert (status, err) == (0, "")
     assert out.splitlines() == [
-        f"fetching 8 files, 8.4 MB, from {shared}",
+        f"fetching 9 files, 10.6 MB, from {shared}",
         "Set5: 5 files: 5 fetched, 0 present, 0 differs, 0 failed; SHA-256 as in the manifest",
-        "weights: 3 files: 3 fetched, 0 present, 0 differs, 0 failed; SHA-256 as in the manifest",
+        "weights: 4 files: 4 fetched, 0 present, 0 differs, 0 failed; SHA-256 as in the manifest",
     ]
     assert (tmp_path / "weights/idn/IDN_x3.caffemodel").stat().st_size == 2217744
     status, out, _ = run("Set5", "--mirror", tmp_path / "empty", **places(tmp_path))
@@ -105,6 +105,15 @@ def test_mistakes_are_one_line(run, tmp_path, arguments, message):
     assert status == 2 and not out.count("\n", out.find("\n") + 1)  # one line at most, on what is to come
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_everything_is_announced_before_it_comes(run, tmp_path):
+    """514 files of the manifest; the numbers of files that the paper's section 4.1 has, and four weight files."""
+    (tmp_path / "mirror").mkdir()
+    status, out, _ = run("--mirror", tmp_path / "mirror", **places(tmp_path))
+    first, *sets = out.splitlines()
+    assert (status, first) == (2, f"fetching {291 + 5 + 14 + 100 + 100 + 4} files, 106.8 MB, from {tmp_path}/mirror")
+    assert [line.split(":")[0] for line in sets] == ["291", "Set5", "Set14", "BSD100", "Urban100", "weights"]
 
 
 def test_set_that_the_mirror_has_not(run, tmp_path):
@@ -164,7 +173,7 @@ def test_weights_that_are_not_the_pinned_ones(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "EDSR"], "fetch.py: EDSR: no such method; expected IDN, VDSR, LapSRN, DRCN, DRRN, MemNet, SRCNN"),
+        (["--method", "EDSR"], "fetch.py: EDSR: no such method; expected IDN, IDN-MSCOCO, VDSR, LapSRN, DRCN, DRRN, "),
         (["Set5", "--method", "VDSR"], "fetch.py: --method: takes no sets beside it, got Set5; run the tool twice"),
     ],
 )
@@ -176,11 +185,13 @@ def test_mistaken_methods_are_one_line(run, tmp_path, arguments, message):
 
 def test_registry_is_complete():
     for model in weights.models():
-        assert model.file.startswith(f"{model.method.lower()}/") and model.licence and weights.citation(model.method)
+        # a folder for each method; the second file of IDN's release lies beside the first
+        folder = {"IDN-MSCOCO": "idn"}.get(model.method, model.method.lower())
+        assert model.file.startswith(f"{folder}/") and model.licence and weights.citation(model.method)
         assert model.entry is None or model.entry.release.startswith(f"{model.page}/")
         assert model.entry or model.note  # for what is not fetched there is a word on how to get it
     pinned = {entry.destination for entry in registry() if entry.destination.startswith("weights/")}
-    assert {model.entry.destination for model in weights.models() if model.entry} == pinned and len(pinned) == 8
+    assert {model.entry.destination for model in weights.models() if model.entry} == pinned and len(pinned) == 9
 
 
 # --- a mirror that is not what it seems -----------------------------------------------------------------------------

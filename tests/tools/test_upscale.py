@@ -40,6 +40,10 @@ def test_refusals(upscaling, weights, tmp_path, capsys):
         upscaling.run(source, "-o", out, "--scale", 2, "--memory", "300M")
     with pytest.raises(UserError, match="none.caffemodel: no such file, expected weights of IDN at x2"):
         upscaling.run(source, "-o", out, "--scale", 2, "--weights", tmp_path / "none.caffemodel")
+    with pytest.raises(UserError, match=r"^IDN-MSCOCO: is offered for x4 only, got x2; choose another method or scale"):
+        upscaling.run(source, "-o", out, "--scale", 2, "--method", "IDN-MSCOCO")
+    with pytest.raises(UserError, match=r"no idn/IDN_x4_mscoco.caffemodel in the weights folder; get it: `make fetch"):
+        upscaling.run(source, "-o", out, "--scale", 4, "--method", "IDN-MSCOCO")
     with pytest.raises(UserError, match=r"weights for x3 .*, expected x2"):
         upscaling.run(source, "-o", out, "--scale", 2, "--weights", weights / "idn/IDN_x3.caffemodel")
     (tmp_path / "text.png").write_text("no picture")

@@ -39,12 +39,16 @@ def plan(args):
         (method.name, scale): _weights(args, method, scale, method.name in by_name)
         for method in methods
         for scale in scales
+        if scale in method.scales
     }
+    _check_scales(methods, scales, by_name)
     jobs, stock = [], engines.cpu_engine(args.engine, args.gpu) == "blas"
     for dataset, folder in _sets(args).items():
         paths, gap = _images(folder, dataset, args.datasets is not None)
         for scale in scales:
             for method in methods:
+                if scale not in method.scales:
+                    continue
                 file, missing = weights[method.name, scale]
                 protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
                 tile = method.tiling(args.tile, stock)
@@ -55,6 +59,20 @@ def plan(args):
             "holds them with --data-dir"
         )
     return jobs
+
+
+def _check_scales(methods, scales, by_name):
+    """Say which scales a method that was asked for by name is not offered for; raises UserError if that is all of them.
+
+    A method that is offered for some scales only has no rows, and no gaps, at the others.
+    """
+    for method in (one for one in methods if one.name in by_name):
+        others = [scale for scale in scales if scale not in method.scales]
+        if len(others) == len(scales):
+            method.check_scale(others[0])
+        if others:
+            offered, left_out = (" ".join(f"x{one}" for one in some) for some in (method.scales, others))
+            print(f"{method.name}: is offered for {offered} only; not measured at {left_out}", file=sys.stderr)
 
 
 def _sets(args):

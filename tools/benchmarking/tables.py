@@ -3,6 +3,7 @@
 import math
 
 from tools.benchmarking import paper
+from tools.benchmarking.ranks import ranked
 from tools.common import markdown, texts
 from tools.common.markdown import MISSING, number
 
@@ -114,24 +115,26 @@ def _remarks_block(rows):
 
 
 def results_block(report):
-    """The table of results for a page: a line for each measured row, each cell `ours / paper's / difference`.
+    """The table of results for a page: a line for each row, each cell `ours / paper's / difference`.
 
-    Sets and methods that were not measured at all are named in one line; benchmark.md says why.
+    Best and second best are marked as in the paper. A set at a scale of which nothing was measured is left out; sets
+    and methods that were not measured at all are named in one line; benchmark.md says why.
 
     Parameters
     ----------
     report : dict
     """
     body = []
-    for row in report["rows"]:
-        if row.get("gap"):
-            continue
-        body.append(_named(row) + [_triple(row, figure) for figure in ("psnr", "ssim", "ifc")])
+    for line in _lines(report["rows"]):
+        marks = {figure: _marks(line, figure) for figure in ("psnr", "ssim", "ifc")}
+        body += [_named(row) + [_triple(row, figure, *both) for figure, both in marks.items()] for row in line]
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
     meta = report["meta"]
     commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
     parts = [
-        "Each cell: ours / the paper's / difference.",
+        "Each cell: ours / the paper's / difference. **Best** and <ins>second best</ins> of a set at a scale are "
+        "marked as in the paper: ours among the paper's methods that were measured here, the paper's among all of its "
+        "own.",
         markdown.table(head, body, text_columns=3),
         f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
     ]
@@ -186,7 +189,31 @@ def _never_measured(rows, column):
     return [name for name in dict.fromkeys(row[column] for row in rows) if name not in measured]
 
 
-def _triple(row, figure):
-    digits = paper.decimals(figure)
-    ours, papers = number(value(row, figure), digits), number(row["paper"][figure], digits)
+def _place(row):
+    return row["dataset"], row["scale"]
+
+
+def _lines(rows):
+    """The rows of each set at each scale of which something was measured (list of list of dict)."""
+    lines = {}
+    for row in rows:
+        lines.setdefault(_place(row), []).append(row)
+    return [line for line in lines.values() if not all(row.get("gap") for row in line)]
+
+
+def _marks(line, figure):
+    """Best and second best of a line's rows (list of dict), ours and the paper's: two dicts of method to rank."""
+    ours = {row["method"]: value(row, figure) for row in line}
+    papers = {name: paper.figures(*_place(line[0]), name)[figure] for name in paper.load()["methods"]}
+    return ranked(ours, figure), ranked(papers, figure)
+
+
+def _triple(row, figure, ours_ranked, papers_ranked):
+    digits, name = paper.decimals(figure), row["method"]
+    ours = _marked(number(value(row, figure), digits), ours_ranked.get(name))
+    papers = _marked(number(row["paper"][figure], digits), papers_ranked.get(name))
     return f"{ours} / {papers} / {number(row['delta'][figure], digits, signed=True)}"
+
+
+def _marked(text, rank):
+    return {"best": f"**{text}**", "second": f"<ins>{text}</ins>"}.get(rank, text)

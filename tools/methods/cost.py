@@ -11,7 +11,7 @@ def rows(methods, scales, size):
     """Counts of methods (list of dict with method, scale, gmac, parameters, ...) for a result of `size` (W, H)."""
     made = []
     for name in methods:
-        for scale in scales:
+        for scale in (one for one in scales if one in METHODS[name].scales):
             message = METHODS[name].build(scale)
             message.layer[0].input_param.shape[0].dim[2:] = [SIDE, SIDE]
             counted = count(message)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 import matlab_compat as matlab
+from data_prep.geometry import SCALES
 from prototxt.registry import NETWORKS
+from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.nets import engines, matconvnet, runtime, weight_files
 
@@ -45,6 +47,8 @@ class Method:
         each convolution and need several times the memory. None: the same side.
     printed : bool
         The paper's tables have it.
+    scales : tuple of int
+        The factors that it is offered for.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Method:
     tile: Optional[tuple] = None
     stock_side: Optional[int] = None
     printed: bool = True
+    scales: tuple = tuple(SCALES)
 
     def __post_init__(self):
         for name, value, known in (("input", self.input, INPUTS), ("output", self.output, OUTPUTS)):
@@ -123,6 +128,12 @@ class Method:
         evaluation.check_output(output, shape, sample)
         return output
 
+    def check_scale(self, scale):
+        """Raise UserError unless the method is offered for this factor."""
+        if scale not in self.scales:
+            offered = " and ".join(f"x{one}" for one in self.scales)
+            raise UserError(f"{self.name}: is offered for {offered} only, got x{scale}; choose another method or scale")
+
     def net_scale(self, scale):
         """Factor (int) of the net for a factor that is asked for."""
         return dict(self.net_scales).get(scale, scale)
@@ -148,8 +159,8 @@ class Method:
         return side or (stock and self.stock_side) or own, overlap
 
     def build(self, scale):
-        """The deploy net (NetParameter) for a factor."""
-
+        """The deploy net (NetParameter) for a factor; raises UserError for one that it is not offered for."""
+        self.check_scale(scale)
         return NETWORKS[self.network].net("deploy", self.net_scale(scale), self.variant)
 
     def load(self, scale, path=None, engine="caffe"):
@@ -195,6 +206,8 @@ METHODS = {
         Method("DRRN", "drrn", "b1u25", "bicubic", blob="HR_recovery", tile=(150, 16)),
         Method("MemNet", "memnet", "m6r6_released", "bicubic", blob="HR_recovery", tile=(150, 16)),
         Method("IDN", "idn", output="residual", blob="upsample"),
+        # IDN's net with the second x4 file of the release, trained on MSCOCO: in no table of the paper
+        Method("IDN-MSCOCO", "idn", output="residual", blob="upsample", printed=False, scales=(4,)),
         # the other published configurations; DRRN above is B1U25, MemNet M6R6 as released
         Method("DRRN-B1U9", "drrn", "b1u9", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M6R6", "memnet", "m6r6", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
@@ -207,3 +220,12 @@ METHODS = {
         Method("RED30", "red30", input="bicubic", tile=(256, 30), stock_side=128, printed=False),
     )
 }
+
+
+def nets():
+    """Names of the methods with a net, each net once: IDN-MSCOCO has IDN's and differs by its weights alone."""
+    first = {}
+    for name, method in METHODS.items():
+        if method.network:
+            first.setdefault((method.network, method.variant), name)
+    return list(first.values())

@@ -1,20 +1,9 @@
 """Tables 2 to 4 as HTML: ours above the paper's, best and second best marked as in the paper."""
 
 from tools.benchmarking import paper, tables
+from tools.benchmarking.ranks import ranked
 from tools.common import cli, markdown
 from tools.common.texts import in_html
-
-# figures of which less is better
-LOWER_IS_BETTER = ("seconds",)
-
-
-def ranks(values, figure):
-    """"best", "second" or "" for each value (float or None) of one line, compared as printed; equal ones share."""
-    digits = paper.decimals(figure)
-    printed = [None if value is None else round(value, digits) for value in values]
-    order = sorted({v for v in printed if v is not None}, reverse=figure not in LOWER_IS_BETTER)
-    names = dict(zip(order[:2], ("best", "second")))
-    return [names.get(value, "") if value is not None else "" for value in printed]
 
 
 def table(rows, number):
@@ -36,7 +25,7 @@ def table(rows, number):
         cells = {name: _row(has, dataset, scale, name) for name in methods}
         marks = {
             f: {
-                side: dict(zip(cells, ranks([_value(row, f, side) for row in cells.values()], f)))
+                side: ranked({name: _value(row, f, side) for name, row in cells.items()}, f)
                 for side in ("ours", "paper")
             }
             for f in figures
@@ -98,8 +87,8 @@ def section(report, timing):
     """Tables 2 to 4 (str of HTML)."""
     parts = [
         '<p>Each cell: ours, below it the paper\'s figure and the difference. <span class="best">Best</span> and '
-        '<span class="second">second best</span> of a line are marked as in the paper, ours among what was measured '
-        "here, the paper's among its own. "
+        '<span class="second">second best</span> of a line are marked as in the paper, ours among the methods '
+        "of the paper that were measured here, the paper's among its own. "
         f"{markdown.MISSING}: not measured, or not printed in the paper.</p>"
     ]
     for number, source in ((2, report), (3, report), (4, timing)):

@@ -15,12 +15,12 @@ from data_prep import weights as data_prep_weights
 from matlab_compat.ssim_toolbox import ssim_toolbox
 from prototxt import drrn, vdsr
 from tools import benchmark
-from tools.benchmarking import paper, plan, reports, tables
+from tools.benchmarking import cells, paper, plan, reports, tables
 from tools.common import cli, memory
 from tools.common.errors import UserError
-from tools.methods import evaluation
+from tools.methods import cost, evaluation
 from tools.methods.protocols import PROTOCOLS
-from tools.methods.registry import METHODS, Method
+from tools.methods.registry import METHODS, Method, nets
 from tools.nets import engines, runtime, tiles
 
 # x2 and x4 have weights of their own; x3 is the x4 net's output made smaller, as its authors came to their x3 figures
@@ -149,8 +149,9 @@ def test_a_region_too_small_for_ifc_is_noted():
 # --- methods ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scale", cli.SCALES)
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.network])
+@pytest.mark.parametrize(
+    ("name", "scale"), [(name, scale) for name, method in METHODS.items() if method.network for scale in method.scales]
+)
 def test_every_method_runs_at_every_scale(name, scale):
     """Random weights, a small image: the result has the size of the ground truth and is finite."""
     method = METHODS[name]
@@ -182,6 +183,19 @@ def test_a_net_of_another_scale_is_refused(name):
 
 def test_printed_methods_are_the_papers():
     assert [name for name, method in METHODS.items() if method.printed] == paper.load()["methods"]
+
+
+def test_a_method_of_one_scale(capsys):
+    """IDN-MSCOCO has one weight file, of x4; its net is IDN's, which is counted and timed once."""
+    method = METHODS["IDN-MSCOCO"]
+    assert method.scales == (4,) and METHODS["IDN"].scales == tuple(cli.SCALES)
+    with pytest.raises(UserError, match=r"^IDN-MSCOCO: is offered for x4 only, got x3; choose another"):
+        method.load(3)
+    assert method.build(4) == METHODS["IDN"].build(4)
+    assert "IDN-MSCOCO" not in nets() and len(nets()) == len(set(METHODS)) - 2  # and Bicubic has none
+    assert [(row["method"], row["scale"]) for row in cost.rows(["IDN-MSCOCO"], cli.SCALES, (9, 9))] == [
+        ("IDN-MSCOCO", 4)
+    ]
 
 
 def test_every_network_and_variant_is_a_method():
@@ -301,6 +315,10 @@ def test_refusals(bench, capsys, tmp_path):
     assert "--random-weights: makes no picture worth a score; give it with --tables 4 alone" in line
     line = refused(bench, capsys, "--methods", "MemNet", "--scales", 2)
     assert "no memnet/MemNet_M6R6_80C64_SR.caffemodel in the weights folder" in line
+    line = refused(bench, capsys, "--methods", "IDN-MSCOCO", "--scales", 2, 3)
+    assert "IDN-MSCOCO: is offered for x4 only, got x2; choose another method or scale" in line
+    line = refused(bench, capsys, "--methods", "IDN-MSCOCO", "--scales", 4)
+    assert "no idn/IDN_x4_mscoco.caffemodel in the weights folder; get it: `make fetch METHOD=IDN-MSCOCO`" in line
     assert "--tile: got 3, expected a whole number of at least 16" in refused(bench, capsys, "--tile", 3)
     other = tmp_path / "DRRN.caffemodel"
     runtime.build_net(drrn.drrn(units=9)).save(str(other))
@@ -356,13 +374,40 @@ def test_one_image_with_the_released_weights(shared, name, scale):
     assert scores[0] - scores[1] > 3
 
 
+def test_set5_with_the_weights_trained_on_mscoco(bench, shared, capsys):
+    """Better than the paper's x4 row, and nothing of that row stands beside it; no row and no gap at x2 and x3.
+
+    Expected: what this project measured when the file was taken in.
+    """
+    arguments = ("--data-dir", shared / "data", "--datasets", "Set5", "--weights-dir", shared / "weights")
+    (row,) = bench("--tables", 2, 3, "--methods", "IDN-MSCOCO", *arguments)["rows"]
+    assert (row["scale"], row["gap"]) == (4, None)
+    assert [f"{row[name]:.{paper.decimals(name)}f}" for name in ("psnr", "ssim", "ifc")] == ["31.84", "0.8908", "3.891"]
+    assert set(row["paper"].values()) == set(row["delta"].values()) == {None}
+    line = "IDN-MSCOCO: is offered for x4 only; not measured at x2 x3"
+    assert line in capsys.readouterr().err.splitlines()
+    assert data_prep_weights.find(shared / "weights", "IDN", 4).name == "IDN_x4.caffemodel"
+
+
 def test_committed_results_by_the_idn_protocol(root, measured):
     """Against the measurement without this project's code, of the same weights."""
     report = reports.read_report(root / "results/protocols/idn/benchmark.json")
-    rows = {(r["method"], r["scale"]): r for r in report["rows"]}
+    rows = {reports.key(r): r for r in report["rows"]}
     for (dataset, scale, method), (psnr, ssim, ifc) in measured.items():
         if method in ("VDSR", "LapSRN"):
-            row = rows[method, scale]
-            assert row["protocol"] == "idn" and dataset == "Set5"
+            row = rows[dataset, scale, method]
+            assert row["protocol"] == "idn"
             assert row["psnr"] == pytest.approx(psnr, abs=2e-4)
             assert row["ssim"] == pytest.approx(ssim, abs=1e-5) and row["ifc"] == pytest.approx(ifc, abs=5e-4)
+
+
+def test_committed_bicubic_with_the_range_limited(root):
+    """docs/methods.md: the paper's Table 2 has Bicubic so, in 23 of 24 figures; its Table 3 without the limit."""
+    rows = reports.read_report(root / "results/protocols/clamp/benchmark.json")["rows"]
+    found = [cell for cell in cells.measured(rows) if cell.figure != "ifc"]
+    assert {row["protocol"] for row in rows} == {"clamp"} and len(found) == 24
+    assert [(str(cell), cell.units) for cell in found if cell.units] == [("Set14 x4 Bicubic psnr", 1)]
+    without = reports.read_report(root / "results/benchmark/benchmark.json")["rows"]
+    ifc = {str(cell): cell for cell in cells.measured(without)}
+    limited = [cell for cell in cells.measured(rows) if cell.figure == "ifc" and cell.dataset == "Set14"]
+    assert all(-46 <= cell.units <= -6 and ifc[str(cell)].units == 0 for cell in limited) and len(limited) == 3

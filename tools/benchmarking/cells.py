@@ -1,0 +1,158 @@
+"""Every cell of Tables 2 and 3: equal to the paper's, within one unit of the last printed digit, or different, and why.
+
+The explanations are in results/benchmark/explanations.json: "groups" of cells, each with what is known of them ("why").
+A group may name "methods", "datasets", "scales" and "figures", and holds for every one of what it does not name; a cell
+belongs to the first group that fits.
+"""
+
+import math
+from dataclasses import dataclass
+
+from tools.benchmarking import paper, tables
+from tools.common import json_file, markdown, texts
+
+FIGURES = ("psnr", "ssim", "ifc")
+EQUAL, NEAR, DIFFERENT = "equal", "within one unit", "more than one unit"
+STATES = (EQUAL, NEAR, DIFFERENT)
+# key of a group of explanations and the field of a cell that it restricts
+_ASKS = {"methods": "method", "datasets": "dataset", "scales": "scale", "figures": "figure"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of the paper's Tables 2 and 3 that was measured here.
+
+    Attributes
+    ----------
+    dataset, method : str
+    scale : int
+    figure : {"psnr", "ssim", "ifc"}
+    ours, papers : float
+        As measured, and as printed; dB for PSNR.
+    """
+
+    dataset: str
+    scale: int
+    method: str
+    figure: str
+    ours: float
+    papers: float
+
+    @property
+    def units(self):
+        """Ours minus the paper's, both as printed, in units of the last printed digit (int, or inf)."""
+        digits = paper.decimals(self.figure)
+        difference = (round(self.ours, digits) - self.papers) * 10**digits
+        return round(difference) if math.isfinite(difference) else difference
+
+    @property
+    def state(self):
+        """One of STATES."""
+        return STATES[min(abs(self.units), 2)] if math.isfinite(self.units) else DIFFERENT
+
+    def __str__(self):
+        return f"{self.dataset} x{self.scale} {self.method} {self.figure}"
+
+
+def measured(rows):
+    """The cells (list of Cell) of benchmark rows that both sides have, in the order of the rows."""
+    found = []
+    for row in rows:
+        for figure in FIGURES:
+            ours, papers = tables.value(row, figure), row["paper"][figure]
+            if ours is not None and papers is not None:
+                found.append(Cell(row["dataset"], row["scale"], row["method"], figure, ours, papers))
+    return found
+
+
+def read_explanations(path):
+    """The groups (list of dict) of a file of explanations; raises UserError when it is missing or is none."""
+    return json_file.read(path, "list of explanations", _checked)
+
+
+def _checked(content):
+    groups = json_file.parsed(content).get("groups")
+    if not isinstance(groups, list):
+        raise ValueError("expected a list under groups")
+    for number, group in enumerate(groups):
+        if not isinstance(group, dict) or not isinstance(group.get("why"), str) or not group["why"].strip():
+            raise ValueError(f"groups[{number}]: expected an object with a text \"why\"")
+        odd = [key for key in group if key != "why" and not (key in _ASKS and isinstance(group[key], list))]
+        if odd:
+            raise ValueError(f"groups[{number}].{odd[0]}: expected a list under one of {', '.join(_ASKS)}")
+    return groups
+
+
+def explanation(cell, groups):
+    """What is known of a cell: the first of `groups` (dict) that fits, None without one."""
+    for group in groups:
+        if all(getattr(cell, field) in group[key] for key, field in _ASKS.items() if key in group):
+            return group
+    return None
+
+
+def block(report, groups):
+    """How many cells agree, and each one that does not with its explanation, as Markdown for a page.
+
+    Parameters
+    ----------
+    report : dict
+    groups : list of dict
+        From `read_explanations`.
+    """
+    found = measured(report["rows"])
+    return "\n\n".join([_counted(found), _listed(found, groups)])
+
+
+def _counted(found):
+    """A line for each method, and all of them: cells in the paper, measured, equal, near, different."""
+    printed = _printed()
+    methods = [name for name in paper.load()["methods"] if any(cell.method == name for cell in found)]
+    body = [_line(name, [c for c in found if c.method == name], printed[name]) for name in methods]
+    total = _line("together", found, sum(printed.values()))
+    missing = [name for name in printed if name not in methods]
+    head = ["Method", "cells in the paper", "measured", *STATES]
+    said = (
+        "A cell is one figure of Table 2 or 3: PSNR, SSIM or IFC of a method on a set at a scale. Both sides are "
+        "compared as printed; one unit is one of the last printed digit, 0.01 dB of PSNR, 0.0001 of SSIM, 0.001 of IFC."
+    )
+    without = f"\n\nNo cell of {', '.join(missing)} was measured." if missing else ""
+    return f"{said}\n\n{markdown.table(head, [*body, total], text_columns=1)}{without}"
+
+
+def _printed():
+    """Number of cells that the paper prints of each method (dict of str to int)."""
+    figures = paper.load()["figures"]
+    columns = [cells for figure in FIGURES for scales in figures[figure].values() for cells in scales.values()]
+    return {
+        name: sum(cells[number] is not None for cells in columns) for number, name in enumerate(paper.load()["methods"])
+    }
+
+
+def _line(name, found, printed):
+    counts = [sum(cell.state == state for cell in found) for state in STATES]
+    return [name, *map(str, (printed, len(found), *counts))]
+
+
+def _listed(found, groups):
+    """Each cell that is not equal, under its explanation."""
+    others, parts = {}, []
+    for cell in (one for one in found if one.state != EQUAL):
+        group = explanation(cell, groups)
+        others.setdefault(group["why"] if group else UNKNOWN, []).append(cell)
+    for why in [*(group["why"] for group in groups), UNKNOWN]:
+        if why in others:
+            parts += [texts.one_line(why), _table(others.pop(why))]
+    return "\n\n".join(parts) if parts else "No measured cell differs."
+
+
+UNKNOWN = "Not explained:"
+
+
+def _table(found):
+    body = []
+    for cell in found:
+        digits = paper.decimals(cell.figure)
+        numbers = markdown.number(cell.ours, digits), markdown.number(cell.papers, digits), f"{cell.units:+}"
+        body.append([cell.dataset, f"x{cell.scale}", cell.method, tables.NAMES[cell.figure], *numbers])
+    return markdown.table(["Set", "Scale", "Method", "Figure", "here", "paper", "units"], body, text_columns=4)
