@@ -35,17 +35,17 @@ def place(tmp_path):
 @pytest.fixture
 def counts(place, monkeypatch):
     """What is decoded (Counter of file names, and of "net" for each net that is built)."""
-    counted, decode, build = Counter(), images.pictures.read, runtime.build_net
+    counted, make, build = Counter(), images.picture_of, runtime.build_net
 
-    def read(content, path, *rest):
+    def picture_of(content, path, *rest):
         counted[f"{path.parent.name}/{path.name}"] += 1
-        return decode(content, path, *rest)
+        return make(content, path, *rest)
 
     def build_net(*arguments):
         counted["net"] += 1
         return build(*arguments)
 
-    monkeypatch.setattr(images.pictures, "read", read)
+    monkeypatch.setattr(images, "picture_of", picture_of)
     monkeypatch.setattr(runtime, "build_net", build_net)
     return counted
 
@@ -82,10 +82,10 @@ def limited(init, *limits):
 
 
 def test_a_row_s_process_gets_the_job(place, counts, monkeypatch):
-    """With --resume: one look at each image before, one in the row's process, whatever the row is."""
+    """In processes of their own: one look at each image before, one in the row's process, whatever the row is."""
     handed = []
 
-    def here(job, options, device, folder):
+    def here(job, options, device, folder, progress):
         handed.append((job, counts.copy()))
         return row_worker.measured(job, options, device)
 
