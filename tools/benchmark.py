@@ -6,12 +6,16 @@
     tools/benchmark.py --datasets Set5 --scales 3 --weights runs/x3/idn.caffemodel --save-images
     tools/benchmark.py --gpu 0 --tables 4 --repeats 20             # time only, on the first GPU
     tools/benchmark.py --tables 4 --random-weights --methods DRRN MemNet   # time without weights
-    tools/benchmark.py --resume --tables 4 --random-weights --methods all --datasets Set5   # resumes after a stop
+    tools/benchmark.py --tables 4 --random-weights --methods all --datasets Set5
     tools/benchmark.py --methods VDSR LapSRN --protocol idn        # one protocol for all
     tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print only
 
 Needs DATA/<set>/ and WEIGHTS/<method>/ (`make fetch`). Missing sets and weights are gaps in the tables; if they were
-asked for by name, the tool stops before it measures anything. Writes benchmark.json, .csv and .md.
+asked for by name, the tool stops before it measures anything.
+
+Writes benchmark.json, .csv and .md into OUT after every row. The same command goes on after a stop: rows that OUT has
+are kept, unless settings, weights or images have changed; then they are measured again, and it says so. Rows of Table 4
+are measured in a process of their own; one that fails is a gap, which the same command tries again.
 """
 
 if __name__ == "__main__":
@@ -19,14 +23,12 @@ if __name__ == "__main__":
 
 import argparse
 import re
-import resource
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from matlab_compat.contributions import EDGES
-from tools.benchmarking import material, measure, paper, plan, reports, row_by_row, tables
-from tools.benchmarking.run import metrics, run_jobs, settings, surroundings
+from tools.benchmarking import keeping, material, measure, paper, plan, reports, row_by_row, tables
+from tools.benchmarking.run import metrics, settings, surroundings
 from tools.common import cli, memory, outputs, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
@@ -107,13 +109,14 @@ def parser():
         "--update",
         type=Path,
         metavar="FILE",
-        help="keep the rows of an earlier benchmark.json that are not measured now",
+        help="also take over the rows of another benchmark.json that are neither in OUT nor asked for now",
     )
+    p.add_argument("--fresh", action="store_true", help="start anew: ignore and replace the report in OUT")
     p.add_argument(
         "--resume",
         action="store_true",
-        help="measure each row in its own process, fastest first, and write OUT after each; rows already in OUT are "
-        "kept, a row that fails is a gap",
+        help="measure rows without times, too, in processes of their own, fastest first, so that one that fails is a "
+        "gap; to go on after a stop no option is needed",
     )
     p.add_argument("--from-json", type=Path, metavar="FILE", help="only print the tables of an earlier benchmark.json")
     return p
@@ -143,34 +146,29 @@ def prepared(args, argv, held):
 
 
 def measured(args, argv):
-    """The report (dict with meta and rows) that the command line asks for."""
+    """Measure into args.out what it has not yet, and print the tables; gives the exit status, 1 when a row failed."""
     gpu = memory.GpuMemory(args.gpu.number) if args.gpu.on_gpu else None  # before Caffe takes the GPU
     held = material.Material(nets=0) if gpu else material.Material()  # a GPU's memory is for the row that runs
+    how, update = options(args, gpu), reports.read_report(args.update) if args.update else None
     jobs, meta = prepared(args, argv, held)
-    plan.check_nets(jobs, held)
-    rows = run_jobs(jobs, replace(options(args), gpu=gpu), held)
-    meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"meta": meta, "rows": rows}
-
-
-def options(args):
-    """How to measure (measure.Options)."""
-    pictures = args.out / "images" if args.save_images else None
-    return measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine)
-
-
-def resumed(args, argv):
-    """Measure row by row into args.out; gives the exit status, 1 when a row failed."""
-    given = {"--save-images": args.save_images, "--update": args.update}
-    for option in (name for name, value in given.items() if value):
-        raise UserError(f"--resume: does not go with {option}; run it without one of them")
-    jobs, meta = prepared(args, argv, material.Material(pictures=0))
-    report, failed = row_by_row.run(jobs, meta, options(args), args.gpu, args.out)
+    kept = keeping.Kept(args.out, meta, jobs, how, args.fresh, update)
+    for line in kept.reasons():
+        print(line, file=sys.stderr, flush=True)
+    failed = row_by_row.run(kept, how, args.gpu, held, args.resume)
+    report, changed = kept.finish()
     show(report, None)
-    print(f"written: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)
+    done = "written" if changed else "nothing is changed" if failed else "every row was there, nothing is changed"
+    print(f"{done}: {args.out}/benchmark.json, .csv, .md", file=sys.stderr)
     if failed:
         print(f"rows that failed, which the same command tries again: {'; '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def options(args, gpu):
+    """How to measure (measure.Options)."""
+    pictures = args.out / "images" if args.save_images else None
+    timed = 4 in args.tables or args.repeats > 0
+    return measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu, timed)
 
 
 def main(argv=None):
@@ -187,16 +185,12 @@ def main(argv=None):
         args.repeats = REPEATS if 4 in args.tables else 0
     args.out = args.out or ROOT / "runs" / "benchmark"
     with scratch.private():
-        if args.resume:
-            return resumed(args, argv)
-        earlier = reports.read_report(args.update) if args.update else None
-        report = measured(args, argv)
-        return show(reports.updated(report, earlier) if earlier else report, args.out)
+        return measured(args, argv)
 
 
 # options that say what to measure and how
 MEASURING = ("datasets", "scales", "methods", "weights", "gpu", "tile", "repeats", "random_weights", "save_images",
-             "update", "resume")  # fmt: skip
+             "update", "fresh", "resume")  # fmt: skip
 
 
 def _rendered(args):

@@ -188,7 +188,14 @@ def test_only_what_the_tables_need_is_computed(bench):
     row = find(two, "Set5", 2, "IDN")
     assert row["ifc"] is None and row["seconds_median"] is None and row["ssim"] is not None
     four = bench("--tables", 4, "--datasets", "Set5", "--scales", 2, "--methods", "IDN", "--repeats", 1)
-    assert four["rows"][0]["seconds_median"] > 0 and four["rows"][0]["ssim"] is None
+    timed = find(four, "Set5", 2, "IDN")
+    assert timed["seconds_median"] > 0 and timed["repeats"] == 1 and row["seconds"] is None
+    # the scores of the first run stay, of the images as well, and the other rows
+    assert [timed[name] for name in ("psnr", "ssim", "ifc")] == [row["psnr"], row["ssim"], None]
+    assert [one["ssim"] for one in timed["per_image"]] == [one["ssim"] for one in row["per_image"]]
+    assert len(four["rows"]) == len(two["rows"]) and four["meta"]["tables"] == [2, 4]
+    fresh = bench("--tables", 4, "--datasets", "Set5", "--scales", 2, "--methods", "IDN", "--repeats", 1, "--fresh")
+    assert [one["ssim"] for one in fresh["rows"]] == [None] and "earlier" not in fresh["meta"]
 
 
 def test_symmetric_edges_change_the_figures(bench):
@@ -289,6 +296,21 @@ def test_names_that_are_not_utf_8(bench, data, weights, tmp_path, root):
     assert "| S\\\\xfet | x2" in (out / "benchmark.md").read_text(encoding="utf-8")
 
 
+def test_a_set_of_another_size_than_the_paper_s_is_marked(report, root):
+    """The counts are those of the paper's section 4.1: 5, 14, 100 and 100 images."""
+    assert [paper.images(name) for name in (*paper.DATASETS, "Holiday")] == [5, 14, 100, 100, None]
+    assert report[0]["meta"]["image_sets"]["Set5"]["expected"] == 5
+    markdown = (report[1] / "benchmark.md").read_text(encoding="utf-8")
+    assert "| Set5 (3 of 5) | x2    | IDN " in markdown
+    assert "Set5: 3 images (the paper's set has 5), SHA-256" in markdown.replace("\\", "")
+    assert " of 100)" not in markdown  # a set that is not there is a gap
+    whole = reports.read_report(root / "results" / "benchmark" / "benchmark.json")
+    assert " of " not in tables.paper_table(whole["rows"], 2)
+    larger = {**find(report[0], "Set5", 2, "IDN"), "dataset": "Set14", "images": 15}
+    assert tables.shown_set(larger) == "Set14 (15 of 14)"
+    assert tables.shown_set({**larger, "dataset": "Holiday"}) == "Holiday"
+
+
 def test_a_set_may_be_given_by_its_path(bench, data, tmp_path):
     """Its pictures then stay in --out: they must not land beside the set."""
     before = sorted(data.iterdir())
@@ -300,7 +322,7 @@ def test_a_set_may_be_given_by_its_path(bench, data, tmp_path):
     assert sorted(data.iterdir()) == before
 
 
-def test_a_run_replaces_the_files_of_the_last_one_only_at_its_end(bench, tmp_path):
+def test_a_mistake_leaves_the_files_of_the_last_run(bench, tmp_path):
     bench("--datasets", "Holiday", "--scales", 2, "--methods", "Bicubic", "--tables", 2)
     before = (tmp_path / "out" / "benchmark.json").read_bytes()
     with pytest.raises(UserError):
@@ -512,7 +534,8 @@ def test_diverged_weights(refusal, tmp_path):
     for value, said in cases:
         net.params["conv2"][0].data[...] = value
         net.save(str(tmp_path / "far.caffemodel"))
-        line = refusal("--datasets", "Holiday", "--scales", 2, "--weights", tmp_path / "far.caffemodel")
+        asked = ("--datasets", "Holiday", "--scales", 2, "--weights", tmp_path / "far.caffemodel", "--methods", "IDN")
+        line = refusal(*asked, "--tables", 2)
         assert f"far.caffemodel: {said}" in line
 
 

@@ -1,13 +1,15 @@
-"""Run the test protocol over an image set: first all forwards, on their own, then all scores, in parallel.
+"""Run the test protocol over an image set: forwards one by one, scores in parallel.
 
-The two passes are kept apart because the clock is read in the first one: scoring (IFC above all) on the
-other cores at the same time would slow the forwards down.
+Where the clock is read, all forwards come first, on their own: scoring (IFC above all) on the other cores at the same
+time would slow them down. Without the clock a few images at a time are run, scored and dropped, so that a hundred
+large images need no more memory than these few.
 """
 
 import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -18,6 +20,7 @@ import numpy as np
 import matlab_compat as matlab
 from data_prep import files
 from data_prep.images import ImageInfo
+from tools.benchmarking.progress import Silent
 from tools.common import outputs
 from tools.common.errors import UserError
 from tools.common.memory import GpuMemory
@@ -89,7 +92,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure: see the options of tools/benchmark.py of the same names; `gpu` is None on the CPU."""
+    """How to measure: see the options of tools/benchmark.py of the same names.
+
+    `pictures` is the folder they go to; `gpu` is None on the CPU; without `timed` no clock is read.
+    """
 
     edge: str = "replicate"
     metrics: tuple = evaluation.METRICS
@@ -97,6 +103,7 @@ class Options:
     pictures: Optional[Path] = None
     engine: str = "caffe"
     gpu: Optional[GpuMemory] = None
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,32 @@ class Result:
     seconds_median: Optional[float]
 
 
+def scores(job, options, material, progress=None):
+    """The scores of all images of a job (list of dict, see `score`), with their times when `options.timed`.
+
+    Parameters
+    ----------
+    progress : Silent, optional
+        Told of each image.
+    """
+    progress = progress or Silent()
+    if options.timed:
+        return score(job, infer(job, options, material, progress.image), options, material, progress.score)
+    found, some = [], []
+    paths = _swept(job, options)
+    with _threads() as pool:
+        for result in _results(job, options, material, progress.image):
+            some.append(result)
+            if len(some) == 2 * cores():
+                found += _score_all(pool, some, job, options, material, paths, progress.score)
+                some = []
+                del result
+        found += _score_all(pool, some, job, options, material, paths, progress.score)
+    return found
+
+
 def infer(job, options, material, progress=lambda: None):
-    """First pass: the results of `job` (Job) for all its images.
+    """The results of `job` (Job) for all its images, one forward after the other with nothing beside them.
 
     Parameters
     ----------
@@ -144,11 +175,15 @@ def infer(job, options, material, progress=lambda: None):
     The net is a new one for each job and reshaped for each image. So the first image pays for Caffe's
     first allocation, as it did for the paper's Table 4. On a GPU `options.gpu` is read at the end.
     """
+    return list(_results(job, options, material, progress))
+
+
+def _results(job, options, material, progress):
+    """Yield the Result of each image."""
     net = material.net(job.method, job.scale, job.weights, options.engine) if job.method.network else None
     if net is not None and options.gpu:
         # CUDA loads every kernel when it is first used, which takes longer than a whole image
         tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
-    results = []
     for info in job.images:
         img, name = material.image(info), info.path.name
         sample = job.protocol.prepare(img, job.scale, options.edge, name)
@@ -157,11 +192,11 @@ def infer(job, options, material, progress=lambda: None):
         if not np.isfinite(y).all():
             raise UserError(f"{job.weights}: gives values that are not finite for {name}; these weights have diverged")
         reference, result = job.protocol.pair(img, sample, y, options.edge)
-        results.append(Result(info, reference, result, matlab.im2uint8(y), first, median))
+        times = (first, median) if options.timed else (None, None)
+        yield Result(info, reference, result, matlab.im2uint8(y), *times)
         progress()
     if options.gpu:
         options.gpu.read()
-    return results
 
 
 def _timed_forward(net, job, sample, repeats):
@@ -182,7 +217,7 @@ def _clock(net, image, job):
 
 
 def score(job, results, options, material, progress=lambda: None):
-    """Second pass: scores of the results, and their pictures when `options.pictures` is a folder.
+    """Scores of the results, and their pictures when `options.pictures` is a folder.
 
     Parameters
     ----------
@@ -196,33 +231,52 @@ def score(job, results, options, material, progress=lambda: None):
     list of dict
         One an image: image (file name), the metrics, seconds, seconds_median, perhaps note.
     """
-    folder = options.pictures and options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
-    pictures = {} if folder is None or job.random else _pictures(job, folder)
-    scores = []
-    # threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock
+    paths = _swept(job, options)
+    with _threads() as pool:
+        return _score_all(pool, results, job, options, material, paths, progress)
+
+
+@contextmanager
+def _threads():
+    """A pool of threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock."""
     pool = ThreadPoolExecutor(cores())
     try:
-        for done in pool.map(lambda one: _score_one(one, job, options, material, pictures), results):
-            scores.append(done)
-            progress()
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
-    return scores
 
 
-def _pictures(job, folder):
-    """Where the picture of each image goes (dict of Path to Path); what a killed run left in `folder` goes."""
-    files.sweep(folder)
+def _score_all(pool, results, job, options, material, paths, progress):
+    found = []
+    for done in pool.map(lambda one: _score_one(one, job, options, material, paths), results):
+        found.append(done)
+        progress()
+    return found
+
+
+def pictures(job, options):
+    """Where the picture of each image of a job goes (dict of Path to Path); empty when none is asked for."""
+    if options.pictures is None or job.random:
+        return {}
+    folder = options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
     return {path: folder / name for path, name in outputs.names([info.path for info in job.images], ".png").items()}
 
 
-def _score_one(result, job, options, material, pictures):
+def _swept(job, options):
+    """`pictures`, after what a killed run left in their folder is gone."""
+    paths = pictures(job, options)
+    for folder in {path.parent for path in paths.values()}:
+        files.sweep(folder)
+    return paths
+
+
+def _score_one(result, job, options, material, paths):
     scores, info = {}, result.image
     if not job.random:
         scores = job.protocol.score(result.reference, result.result, job.scale, options.metrics)
-        if pictures:
+        if paths:
             picture = evaluation.colour(material.image(info), result.sr, job.scale, edge=options.edge)
-            save_picture(picture, pictures[info.path])
+            save_picture(picture, paths[info.path])
     return {
         "image": files.shown(info.path.name),
         **scores,
@@ -239,7 +293,7 @@ def save_picture(picture, path):
         temporary.write_bytes(encoded.tobytes())
 
 
-def row(job, scores, repeats=0):
+def row(job, scores, repeats=0, pictures=False):
     """The benchmark row of a job: means over its images.
 
     Parameters
@@ -249,13 +303,16 @@ def row(job, scores, repeats=0):
         What `score` returned; empty for a gap.
     repeats : int
         Forwards behind each seconds_median.
+    pictures : bool
+        Whether its pictures were written.
 
     Returns
     -------
     dict
         dataset, scale, method, images, psnr (dB), ssim, ifc, seconds, seconds_median (None where not measured),
         repeats, gap (None or the reason), protocol, tile (side and overlap or None), random_weights, infinite (names
-        of means that are infinite; JSON has no infinity, so that they are None), notes (list of str), per_image.
+        of means that are infinite; JSON has no infinity, so that they are None), pictures, notes (list of str),
+        per_image.
     """
     notes = ["random weights: for the time only"] if job.random and scores else []
     scores, about_the_mean = _without_infinity(scores)
@@ -273,6 +330,7 @@ def row(job, scores, repeats=0):
         "tile": job.tile and list(job.tile),
         "random_weights": job.random,
         "infinite": ["psnr"] * bool(about_the_mean),
+        "pictures": pictures,
         "notes": notes,
         "per_image": scores,
     }

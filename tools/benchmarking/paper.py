@@ -4,6 +4,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from data_prep import manifest
+
 METRICS = ("psnr", "ssim", "ifc", "seconds")
 DATASETS = ("Set5", "Set14", "BSD100", "Urban100")
 # which figures each table of the paper prints
@@ -41,6 +43,13 @@ def figures(dataset, scale, method):
     column = paper["methods"].index(method)
     cells = {name: paper["figures"][name].get(dataset, {}).get(str(scale)) for name in METRICS}
     return {name: cell and cell[column] for name, cell in cells.items()}
+
+
+def images(dataset):
+    """How many images a set of the paper has (int), by the manifest of what can be fetched; None for another set."""
+    if dataset not in DATASETS:
+        return None
+    return sum(entry.set == dataset for entry in manifest.registry()) or None
 
 
 def compare(row):

@@ -1,6 +1,6 @@
 """Is it a benchmark.json? A report may come from another machine, an older version, or be no report at all.
 
-What is checked is what the tables, the pages and --resume take for granted, so that they need not ask again.
+What is checked is what the tables, the pages and a run that goes on take for granted, so that they need not ask again.
 """
 
 import math
@@ -65,6 +65,8 @@ def _meta(meta, needs):
     for name, one in meta.get("image_sets", {}).items():
         _field(one, "images", int, f"meta.image_sets.{name}")
         _field(one, "sha256", str, f"meta.image_sets.{name}")
+        if one.get("expected") is not None:
+            _field(one, "expected", int, f"meta.image_sets.{name}")
     for name, one in meta.get("weights", {}).items():
         _field(one, "file", str, f"meta.weights.{name}")
         _field(one, "sha256", str, f"meta.weights.{name}")

@@ -20,7 +20,7 @@ def key(row):
 def updated(report, earlier):
     """`report` (dict) with the rows of an `earlier` one that it does not have, in the order of the paper's tables.
 
-    Figures that `report` left out (no Table 4, no IFC) are not taken over from the earlier row of the same method.
+    Of two rows of one key the new one is taken as it is; keeping.merged is what puts their figures together.
     The commands behind the earlier rows are kept in meta["earlier"].
     """
     new = {key(row) for row in report["rows"]}
@@ -30,7 +30,10 @@ def updated(report, earlier):
         meta[name] = {**old[name], **meta[name]}
     meta["tables"] = sorted({*old["tables"], *meta["tables"]})
     said = {name: old[name] for name in ("command", "date", "device", "load_average", "repeats")}
-    meta["earlier"] = [*old.get("earlier", []), said]
+    # of a command that was stopped and went on, the last start is told
+    told = [*old.get("earlier", []), said, *meta.get("earlier", [])]
+    runs = {(run["command"], run["device"], run["repeats"]): run for run in told}
+    meta["earlier"] = list(runs.values())
     return {"meta": meta, "rows": sorted(rows, key=place)}
 
 
@@ -40,6 +43,8 @@ def place(row):
     return [order.index(one) if one in order else len(order) for order, one in zip(orders, key(row))]
 
 
+# suffixes of the files of a report
+KINDS = ("json", "csv", "md")
 IDENTITY = ("dataset", "scale", "method", "images")
 
 # facts of a report that stand above its tables
@@ -85,9 +90,14 @@ def to_markdown(report):
         + ".",
         "",
     ]
-    sets = [_hash_line(name, f"{entry['images']} images", entry) for name, entry in meta["image_sets"].items()]
+    sets = [_hash_line(name, _counted(entry), entry) for name, entry in meta["image_sets"].items()]
     weights = [_hash_line(name, entry["file"], entry) for name, entry in meta["weights"].items()]
     return "\n".join([*lines, "Image sets and weights:", "", *sets, *weights]) + "\n"
+
+
+def _counted(entry):
+    other = entry.get("expected") not in (None, entry["images"])
+    return f"{entry['images']} images" + (f" (the paper's set has {entry['expected']})" if other else "")
 
 
 def _earlier_line(run):

@@ -1,120 +1,87 @@
-"""Measure a benchmark row by row, each in a process of its own, and go on where an earlier run ended.
+"""Measure a benchmark row by row; the report is written after each, so that a stop loses one row at most.
 
-Caffe ends its process when memory runs out, on a GPU above all. So a long benchmark is safe only when every row has
-its own: a row that dies is a marked gap, the others go on. The report is written after each row; the same command
-measures only what the report does not have yet.
+Rows with times have a process each: nothing that ran before or waits in memory is in their figures. It also makes a
+long benchmark safe, because Caffe ends its process when memory runs out, on a GPU above all: a row that dies is a
+marked gap, the others go on.
 """
 
 import json
 import pickle
 import re
+import resource
 import signal
 import subprocess
-import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import groupby
 
-from tools.benchmarking import material, measure, paper, plan, reports, tables
+from tools.benchmarking import keeping, material, plan, row_worker, tables
+from tools.benchmarking.progress import Progress
+from tools.benchmarking.run import run_job
 from tools.common import parent
-from tools.common.errors import UserError
 from tools.methods import cost
 from tools.nets import last_words
 
 WORKER = "tools.benchmarking.row_worker"
-# how a report must have been measured for rows to be added to it
-SAME = ("device", "engine", "cpu_engine", "edge")
 
 
-def run(jobs, meta, options, device, folder):
-    """Measure what the report in `folder` has not yet, the cheapest row first.
+def run(kept, options, device, held, apart=False):
+    """Measure what a report has not yet; it is written after every row.
+
+    Rows without times are measured in this process, set by set, and share what `held` has of images and nets. Rows
+    with times come after them, the cheapest first, each in a process of its own.
 
     Parameters
     ----------
-    jobs : list of measure.Job
-        Inspected.
-    meta : dict
-        Of the report; see tools/benchmark.py.
+    kept : keeping.Kept
+        The report, and what is to be measured.
     options : measure.Options
-        How to measure; what a row needs to be complete follows from it and from meta["tables"].
+        How to measure.
     device : tools.gpu.device.Device
         Where to measure.
-    folder : Path
-        Of the report.
+    held : material.Material
+    apart : bool
+        Measure every row in a process of its own.
 
     Returns
     -------
-    report : dict
-        With all rows of `folder`, which is written whenever there is a new one.
     failed : list of str
-        "Set5 x3 DRCN: why" for every row that was tried in vain.
+        "Set5 x3 DRCN: why" for every row whose process ended without it.
 
     Raises
     ------
     UserError
-        The report in `folder` was measured in another way, or weights do not fit.
+        Weights do not fit, or a row in this process cannot be measured.
     """
-    earlier = _earlier(folder, meta)
-    todo = [job for job in jobs if not (earlier and _is_there(job, earlier, meta, options))]
-    if not todo:
-        return earlier, []
-    rows = [_gap(job) for job in todo if job.gap]
-    failed, to_measure = [], sorted((job for job in todo if not job.gap), key=_cost)
-    plan.check_nets(to_measure, material.Material(nets=0))
-    report = _write(meta, rows, earlier, folder)
-    for number, job in enumerate(to_measure, 1):
-        rows.append(_measure(job, options, device, folder))
-        if rows[-1]["gap"]:
-            failed.append(f"{job}: {rows[-1]['gap']}")
-        report = _write(meta, rows, earlier, folder)
-        print(f"[{number}/{len(to_measure)}] {job}: {_said(rows[-1])}", file=sys.stderr, flush=True)
-    return report, failed
+    alone = [job for job in kept.todo if apart or _timed(job, options)]
+    together = [job for job in kept.todo if job not in alone]
+    plan.check_nets(together, held)
+    if alone:
+        plan.check_nets(alone, material.Material(nets=0))
+    failed = []
+    with Progress(len(kept.todo)) as progress:
+        for _, of_a_set in groupby(together, lambda job: job.dataset):
+            for job in of_a_set:
+                progress.begin(str(job), len(job.images))
+                row = run_job(job, options, held, progress)
+                kept.meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                kept.add(row)
+                progress.end(_said(row))
+            held.forget(job.images)
+        for job in sorted(alone, key=_cost):
+            progress.begin(str(job), len(job.images))
+            row = _measure(job, options, device, kept.folder, progress)
+            kept.add(row)
+            progress.end(_said(row))
+            if row["gap"]:
+                failed.append(f"{job}: {row['gap']}")
+    return failed
 
 
-def _key(job):
-    return job.dataset, job.scale, job.method.name
-
-
-def _earlier(folder, meta):
-    """The report in `folder` (Path), None where there is none; refuses one that does not go with `meta`."""
-    path = folder / "benchmark.json"
-    if not path.exists():
-        return None
-    report = reports.read_report(path)
-    for name in SAME:
-        found, expected = report["meta"].get(name), meta.get(name)
-        if found is not None and found != expected:
-            raise UserError(
-                f"{path}: was measured with {name} {found}, this run has {expected}; choose another folder with --out"
-            )
-    return report
-
-
-def _is_there(job, earlier, meta, options):
-    """Whether the report `earlier` has all that this job would give."""
-    row = next((row for row in earlier["rows"] if reports.key(row) == _key(job)), None)
-    if row is None or job.gap:
-        return row is not None  # where nothing can be measured now, what is there stays
-    if row["gap"] or _files(job, earlier["meta"]) != _files(job, meta):
-        return False
-    timed = 4 in meta["tables"] and job.method.network is not None
-    return (
-        (row["seconds"] is not None or not timed)
-        and (job.random or all(_scored(row, name) for name in options.metrics))
-        and row["repeats"] >= options.repeats * timed
-        and row.get("protocol") == job.protocol.name
-        and row.get("tile") == (job.tile and list(job.tile))
-        and row.get("random_weights") == job.random
-    )
-
-
-def _scored(row, figure):
-    """Whether a figure has been computed; what came out may be infinite, or nothing where the image is too small."""
-    return bool(row["per_image"]) and all(figure in one for one in row["per_image"])
-
-
-def _files(job, meta):
-    """Hashes of a row's images and weights, as the meta of a report has them."""
-    return meta["image_sets"].get(job.dataset), meta["weights"].get(f"{job.method.name} x{job.scale}")
+def _timed(job, options):
+    return options.timed and job.method.network is not None
 
 
 def _cost(job):
@@ -129,17 +96,6 @@ def _per_pixel(method, scale):
     return cost.rows([method], [scale], (1000, 1000))[0]["gmac"] / 1e6
 
 
-def _gap(job):
-    return paper.compare({**measure.row(job, []), "peak_memory_mb": None})
-
-
-def _write(meta, rows, earlier, folder):
-    report = {"meta": meta, "rows": sorted(rows, key=reports.place)}
-    report = reports.updated(report, earlier) if earlier else report
-    reports.write_report(report, folder)
-    return report
-
-
 def _said(row):
     if row["gap"]:
         return row["gap"]
@@ -149,17 +105,36 @@ def _said(row):
     return ", ".join(text.format(value) for value, text in values if value is not None)
 
 
-def _measure(job, options, device, folder):
+def _measure(job, options, device, folder, progress):
     """The row (dict) of a job, measured in a process of its own; a gap when that does not end well."""
     command = parent.command(WORKER, folder, job)  # the arguments are for whoever looks at the list of processes
-    work = pickle.dumps((job, options, device))
-    done = subprocess.run(command, input=work, env=parent.environment(), capture_output=True)
-    if done.returncode == 0:
-        return json.loads(done.stdout)
-    stderr = done.stderr.decode("utf-8", "replace")
-    why, lacked = reason(done.returncode, stderr), last_words.lacked_memory(done.returncode, stderr)
+    status, answer, stderr = _talk(command, pickle.dumps((job, replace(options, gpu=None), device)), progress)
+    if status == 0:
+        return json.loads(answer)
+    why, lacked = reason(status, stderr), last_words.lacked_memory(status, stderr)
     advice = "; smaller tiles (--tile) need less memory" if job.tile and lacked else ""
-    return _gap(replace(job, gap=f"measuring it failed: {why}{advice}"))
+    return keeping.gap(replace(job, gap=f"measuring it failed: {why}{advice}"))
+
+
+def _talk(command, work, progress):
+    """Run a row's process with `work` (bytes) as its input; gives exit status, answer and standard error."""
+    answer, told = "", {row_worker.IMAGE: progress.image, row_worker.SCORE: progress.score}
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=parent.environment()
+    ) as process:
+        try:
+            # where it has ended already, its last words say why
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(work)
+            for line in map(bytes.decode, process.stdout):
+                told.get(line, lambda: None)()
+                answer = line
+            status = process.wait()
+        except BaseException:
+            process.kill()  # as subprocess.run does, so that nothing goes on after Ctrl-C
+            raise
+        errors.seek(0)
+        return status, answer, errors.read().decode("utf-8", "replace")
 
 
 def reason(status, stderr):

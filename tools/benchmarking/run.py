@@ -1,9 +1,6 @@
-"""Run the jobs of a benchmark in this process; what they ran on, for the report."""
+"""Run a job of a benchmark in this process; what it ran on, for the report."""
 
 import os
-from itertools import groupby
-
-from tqdm import tqdm
 
 from data_prep import digests, files, images
 from tools.benchmarking import measure, paper
@@ -13,30 +10,21 @@ from tools.methods import evaluation
 from tools.nets import engines, runtime
 
 
-def run_jobs(jobs, options, material):
-    """Measure all jobs; gives the benchmark rows, compared with the paper's figures.
+def run_job(job, options, material, progress=None):
+    """Measure one job (Job without a gap); gives its row (dict), compared with the paper's figures.
 
     Parameters
     ----------
-    jobs : list of Job
-        Those of an image set one after the other.
+    job : Job
     options : Options
     material : Material
+    progress : progress.Silent, optional
+        Told of each image.
     """
-    rows = []
-    for _, of_a_set in groupby(jobs, lambda job: job.dataset):
-        for job in of_a_set:
-            rows.append(run_job(job, options, material))
-        material.forget(job.images)
-    return rows
-
-
-def run_job(job, options, material):
-    """Measure one job; gives its row (dict). A gap gives a row without figures."""
     separate = memory.reset_peak()
-    scores = [] if job.gap else _scores(job, options, material)
-    row = measure.row(job, scores, options.repeats)
-    row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network and not job.gap else None
+    scores = measure.scores(job, options, material, progress)
+    row = measure.row(job, scores, options.repeats, bool(measure.pictures(job, options)))
+    row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network else None
     return paper.compare(row)
 
 
@@ -45,12 +33,6 @@ def _peak_mb(gpu, separate):
         return gpu.held_mb
     # the scores need little beside a net; where the system has no separate peaks, none is given
     return memory.peak_mb() if separate else None
-
-
-def _scores(job, options, material):
-    with tqdm(total=2 * len(job.images), desc=str(job), unit="step", leave=False, disable=None) as bar:
-        results = measure.infer(job, options, material, bar.update)
-        return measure.score(job, results, options, material, bar.update)
 
 
 def surroundings(args, argv):
@@ -90,7 +72,11 @@ def settings(args, jobs):
         "memory": memory.MEANING["gpu" if args.gpu.on_gpu else "cpu"],
         "repeats": args.repeats,
         "image_sets": {
-            name: {"images": len(found), "sha256": images.set_sha256((i.path.name, i.sha256) for i in found)}
+            name: {
+                "images": len(found),
+                "expected": paper.images(name),
+                "sha256": images.set_sha256((i.path.name, i.sha256) for i in found),
+            }
             for name, found in sets.items()
         },
         "weights": {

@@ -56,7 +56,15 @@ def _cells(row, figures):
 
 
 def _named(row):
-    return [texts.in_cell(row["dataset"]), f"x{row['scale']}", texts.in_cell(row["method"])]
+    return [texts.in_cell(shown_set(row)), f"x{row['scale']}", texts.in_cell(row["method"])]
+
+
+def shown_set(row):
+    """The image set of a row for a table: "Set14 (13 of 14)" where it has other images than the paper's in number."""
+    expected, found = paper.images(row["dataset"]), row.get("images")
+    if not found or expected in (None, found):
+        return row["dataset"]
+    return f"{row['dataset']} ({found} of {expected})"
 
 
 def _time_cells(row, rows):
@@ -130,7 +138,8 @@ def results_block(report):
         body += [_named(row) + [_triple(row, figure, *both) for figure, both in marks.items()] for row in line]
     head = ["Set", "Scale", "Method", "PSNR (dB)", "SSIM", "IFC"]
     meta = report["meta"]
-    commands = ", ".join(texts.as_code(run["command"]) for run in (*meta.get("earlier", ()), meta))
+    runs = dict.fromkeys(run["command"] for run in (*meta.get("earlier", ()), meta))
+    commands = ", ".join(map(texts.as_code, runs))
     parts = [
         "Each cell: ours / the paper's / difference. **Best** and <ins>second best</ins> of a set at a scale are "
         "marked as in the paper: ours among the paper's methods that were measured here, the paper's among all of its "

@@ -82,10 +82,10 @@ def limited(init, *limits):
 
 
 def test_a_row_s_process_gets_the_job(place, counts, monkeypatch):
-    """With --resume: one look at each image before, one in the row's process, whatever the row is."""
+    """In processes of their own: one look at each image before, one in the row's process, whatever the row is."""
     handed = []
 
-    def here(job, options, device, folder):
+    def here(job, options, device, folder, progress):
         handed.append((job, counts.copy()))
         return row_worker.measured(job, options, device)
 

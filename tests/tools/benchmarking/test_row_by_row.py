@@ -1,4 +1,4 @@
-"""benchmark --resume: a process for each row, rows that are kept, rows that die, mistakes."""
+"""A benchmark row by row: what is kept, rows in processes of their own, rows that die, mistakes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 
 from data_prep import files
 from tools import benchmark
-from tools.benchmarking import material, plan, reports, row_by_row
+from tools.benchmarking import material, plan, progress, reports, row_by_row
 from tools.common import cli
 from tools.methods.registry import METHODS
 from tools.nets import runtime
@@ -41,7 +41,7 @@ def place(tmp_path):
 def options(place, *more):
     """Command line for the set Tiny at x3 by time with one repeat, unless `more` says otherwise."""
     folders = ["--data-dir", place / "data", "--weights-dir", place / "weights", "--out", place / "out"]
-    return list(map(str, ["--resume", "--datasets", "Tiny", "--scales", 3, "--repeats", 1, *folders, *more]))
+    return list(map(str, ["--datasets", "Tiny", "--scales", 3, "--repeats", 1, *folders, *more]))
 
 
 def timed(place, *methods):
@@ -236,13 +236,12 @@ def refused(capsys, *arguments):
 
 
 def test_refusals(place, capsys):
-    line = refused(capsys, *timed(place, "ESPCN"), "--save-images")
-    assert "--resume: does not go with --save-images; run it without one of them" in line
     assert benchmark.main(timed(place, "ESPCN")) == 0
     before = (place / "out/benchmark.json").read_bytes()
     capsys.readouterr()
     line = refused(capsys, *timed(place, "FSRCNN"), "--edge", "symmetric")
     assert "benchmark.json: was measured with edge replicate, this run has symmetric; choose another folder" in line
+    assert "--out" in line and "--fresh" in line
     assert (place / "out/benchmark.json").read_bytes() == before
     other = json.loads(before)
     other["meta"]["device"] = "another machine"
@@ -250,7 +249,168 @@ def test_refusals(place, capsys):
     line = refused(capsys, *timed(place, "FSRCNN"))
     assert "was measured with device another machine, this run has" in line
     (place / "out/benchmark.json").write_text("{")
-    assert "not a benchmark.json of tools/benchmark.py" in refused(capsys, *timed(place, "FSRCNN"))
+    line = refused(capsys, *timed(place, "FSRCNN"))
+    assert "not a benchmark.json of tools/benchmark.py" in line and "--fresh replaces it" in line
+    assert benchmark.main([*timed(place, "FSRCNN"), "--fresh"]) == 0
+    assert [row["method"] for row in read(place)["rows"]] == ["FSRCNN"]
+
+
+# --- going on ----------------------------------------------------------------------------------------------
+
+
+def scored(place, *more):
+    """Command line for two rows without times, ESPCN with weights on Tiny and Large."""
+    return options(place, "--tables", 2, "--repeats", 0, "--methods", "ESPCN", "--datasets", "Tiny", "Large", *more)
+
+
+@pytest.fixture
+def espcn(place):
+    """Gives ESPCN weights at x3 in the weights folder of `place`: a function of the factor of their first layer."""
+    path = place / "weights/espcn/ESPCN_x3.caffemodel"
+    path.parent.mkdir()
+    net = runtime.build_net(METHODS["ESPCN"].build(3))
+    random = net.params["conv1"][0].data.copy()
+
+    def save(factor):
+        net.params["conv1"][0].data[...] = random * factor
+        net.save(str(path))
+
+    save(1)
+    return save
+
+
+def stop_after(monkeypatch, rows):
+    """Let Ctrl-C come when the row after these is begun."""
+    begin = progress.Progress.begin
+
+    def stop(self, name, images):
+        begin(self, name, images)
+        if self._number > rows:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.Progress, "begin", stop)
+
+
+def figures(report):
+    return [{name: row[name] for name in row if name != "peak_memory_mb"} for row in report["rows"]]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_figures(place, espcn, monkeypatch, capsys):
+    assert benchmark.main(scored(place)) == 0
+    whole = figures(read(place))
+    for path in (place / "out").iterdir():
+        path.unlink()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 1)
+        benchmark.main(scored(place))
+    first = reports.read_report(place / "out/benchmark.json")  # what is there is a report
+    assert [row["dataset"] for row in first["rows"]] == ["Tiny"]
+    capsys.readouterr()
+    assert benchmark.main(scored(place)) == 0
+    said = capsys.readouterr().err
+    assert "[1/1] Large x3 ESPCN: " in said and "again" not in said
+    assert sorted(map(str, figures(read(place)))) == sorted(map(str, whole))
+    files = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (place / "out").iterdir()}
+    assert benchmark.main(scored(place)) == 0
+    said = capsys.readouterr()
+    assert "every row was there, nothing is changed" in said.err and "| Large | x3 " in said.out
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (place / "out").iterdir()} == files
+    (place / "out/benchmark.md").unlink()  # a file that is gone is written again
+    assert benchmark.main(scored(place)) == 0 and (place / "out/benchmark.md").exists()
+
+
+def test_other_weights_are_said_and_no_row_of_the_old_ones_stays(place, espcn, monkeypatch, capsys):
+    """Stopped after the first row with the new weights: the report must not have the second with the old ones."""
+    assert benchmark.main(scored(place)) == 0
+    old = {row["dataset"]: row["psnr"] for row in read(place)["rows"]}
+    capsys.readouterr()
+    espcn(0.5)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 1)
+        benchmark.main(scored(place))
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if "again" in line]
+    assert line == "measured again, other weights than before: Tiny x3 ESPCN, Large x3 ESPCN" or line == (
+        "measured again, other weights than before: Large x3 ESPCN, Tiny x3 ESPCN"
+    )
+    (row,) = read(place)["rows"]
+    assert row["dataset"] == "Tiny" and row["psnr"] != old["Tiny"]
+    assert benchmark.main(scored(place)) == 0
+    new = {row["dataset"]: row["psnr"] for row in read(place)["rows"]}
+    assert new["Tiny"] == row["psnr"] and new["Large"] != old["Large"]
+    # a row that is not asked for now cannot stay beside other weights of its name
+    espcn(1)
+    capsys.readouterr()
+    assert benchmark.main([*scored(place), "--datasets", "Tiny"]) == 0
+    assert "left out, other weights than before: Large x3 ESPCN" in capsys.readouterr().err
+    assert [(row["dataset"], row["psnr"]) for row in read(place)["rows"]] == [("Tiny", old["Tiny"])]
+
+
+def test_other_images_and_another_setting_are_measured_again(place, espcn, capsys):
+    asked = [*scored(place), "--datasets", "Tiny"]
+    assert benchmark.main(asked) == 0
+    first = read(place)["rows"][0]["psnr"]
+    draw(place / "data/Tiny/one.png", 48, seed=7)
+    capsys.readouterr()
+    assert benchmark.main(asked) == 0
+    assert "measured again, other images than before: Tiny x3 ESPCN" in capsys.readouterr().err
+    second = read(place)["rows"][0]["psnr"]
+    assert benchmark.main([*asked, "--protocol", "rgb"]) == 0
+    assert "measured again, protocol was idn and is rgb: Tiny x3 ESPCN" in capsys.readouterr().err
+    assert benchmark.main([*asked, "--edge", "symmetric"]) == 0  # no row would be kept: nothing to refuse
+    assert "measured again, edge was replicate and is symmetric: Tiny x3 ESPCN" in capsys.readouterr().err
+    third = read(place)
+    assert third["meta"]["edge"] == "symmetric" and "earlier" not in third["meta"]
+    assert len({first, second, third["rows"][0]["psnr"]}) == 3
+    assert benchmark.main([*asked, "--edge", "symmetric", "--fresh"]) == 0
+    said = capsys.readouterr().err
+    assert "again" not in said and "[1/1] Tiny x3 ESPCN" in said
+
+
+def test_a_row_without_its_pictures_is_not_complete(place, espcn, capsys):
+    asked = [*scored(place), "--datasets", "Tiny", "--save-images"]
+    picture = place / "out/images/Tiny_x3/ESPCN/one.png"
+    assert benchmark.main(asked[:-1]) == 0 and not picture.exists()
+    before = read(place)["rows"][0]
+    for _ in range(2):
+        capsys.readouterr()
+        assert benchmark.main(asked) == 0 and picture.exists()
+        assert "measured again, pictures missing: Tiny x3 ESPCN" in capsys.readouterr().err
+        assert read(place)["rows"][0]["psnr"] == before["psnr"]
+        picture.unlink()
+    assert benchmark.main(asked) == 0
+    capsys.readouterr()
+    assert benchmark.main(asked) == 0 and "[1/1]" not in capsys.readouterr().err
+    # the pictures of other weights are no pictures of this row
+    espcn(0.5)
+    assert benchmark.main(asked[:-1]) == 0
+    old = picture.read_bytes()
+    capsys.readouterr()
+    assert benchmark.main(asked) == 0
+    assert "pictures missing" in capsys.readouterr().err and picture.read_bytes() != old
+
+
+def test_an_update_adds_rows_once(place, espcn, capsys):
+    assert benchmark.main([*scored(place), "--datasets", "Large"]) == 0
+    other = place / "other.json"
+    (place / "out/benchmark.json").rename(other)
+    asked = [*scored(place), "--datasets", "Tiny", "--update", str(other)]
+    assert benchmark.main(asked) == 0
+    assert {row["dataset"] for row in read(place)["rows"]} == {"Tiny", "Large"}
+    capsys.readouterr()
+    assert benchmark.main(asked) == 0
+    assert "every row was there" in capsys.readouterr().err
+
+
+def test_a_measurement_that_fails_takes_nothing_away(place, espcn, monkeypatch, capsys):
+    asked = [*scored(place), "--datasets", "Tiny"]
+    assert benchmark.main(asked) == 0
+    before = read(place)["rows"]
+    monkeypatch.setattr(row_by_row, "_talk", lambda *rest: (-9, "", ""))
+    assert benchmark.main([*asked, "--tables", "4", "--repeats", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "Tiny x3 ESPCN: measuring it failed: it was killed" in said and "every row was there" not in said
+    assert read(place)["rows"] == before
 
 
 def test_order_of_the_tables():

@@ -254,8 +254,10 @@ def test_times_without_weights(bench, capsys):
     shown = capsys.readouterr().out
     assert "Tiny x3 ESPCN: random weights: for the time only" in shown
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in shown.splitlines() if line.startswith("| Tiny")]
-    ratio = report["rows"][0]["seconds_median"] / report["rows"][1]["seconds_median"]
-    assert cells[0][7:10] == ["2", f"{ratio:.1f}", "-"] and cells[1][7:9] == ["2", "1.0"]
+    rows, cells = (dict(zip(("IDN", "ESPCN"), some)) for some in (report["rows"], cells))
+    assert [row["method"] for row in report["rows"]] == list(rows)  # as the tables have them
+    ratio = rows["ESPCN"]["seconds_median"] / rows["IDN"]["seconds_median"]
+    assert cells["ESPCN"][7:10] == ["2", f"{ratio:.1f}", "-"] and cells["IDN"][7:9] == ["2", "1.0"]
 
 
 def test_methods_without_weights_are_marked_gaps(bench):
