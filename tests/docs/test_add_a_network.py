@@ -57,7 +57,7 @@ def test_a_network_of_one_s_own(page, tmp_path, monkeypatch):
     folders = ["--data-dir", tmp_path / "data", "--out", tmp_path / "out", "--tables", 2, "--repeats", 0]
     assert benchmark.main([str(one) for one in (*asked, *folders)]) == 0
     (row,) = json.loads((tmp_path / "out/benchmark.json").read_text())["rows"]
-    assert row["method"] == method.name and row["gap"] is None and row["psnr"] > 0 and row["seconds"] > 0
+    assert row["method"] == method.name and row["gap"] is None and row["psnr"] > 0
     assert row["protocol"] == method.protocol
     picture, large = tmp_path / "data/Mine/one.png", tmp_path / "large.png"
     asked = [picture, "-o", large, "--scale", 3, "--method", method.name, "--weights", tmp_path / "own.caffemodel"]
