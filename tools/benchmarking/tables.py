@@ -147,7 +147,7 @@ def results_block(report):
         markdown.table(head, body, text_columns=3),
         f"Measured by {commands} ({meta['device']}, {meta['date'][:10]}); this table by `tools/readme.py`.",
     ]
-    missing = _never_measured(report["rows"], "dataset") + _never_measured(report["rows"], "method")
+    missing = _never_measured(report["rows"])
     if missing:
         reasons = "[why, and where to get what is missing](results/benchmark/benchmark.md)"
         parts.append(f"Not measured: {', '.join(missing)}; {reasons}.")
@@ -192,10 +192,22 @@ def _with_multiple(row, rows, seconds):
     return f"{number(seconds(row), digits)} ({number(_relative(row, rows, seconds), 1)})"
 
 
-def _never_measured(rows, column):
-    """Values of `column` whose rows are all gaps, in the order of the table."""
-    measured = {row[column] for row in rows if not row.get("gap")}
-    return [name for name in dict.fromkeys(row[column] for row in rows) if name not in measured]
+def _never_measured(rows):
+    """What has no figures, in the order of the table: sets, methods, and one on the other where both have some.
+
+    Methods that the paper does not have are nowhere missed.
+    """
+    sets = list(dict.fromkeys(row["dataset"] for row in rows))
+    methods = list(dict.fromkeys(row["method"] for row in rows if any(row["paper"].values())))
+    found = {(row["dataset"], row["method"]) for row in rows if not row.get("gap")}
+    no_sets = [one for one in sets if not any((one, method) in found for method in methods)]
+    no_methods = [method for method in methods if not any((one, method) in found for one in sets)]
+    single = [
+        f"{method} on {one}"
+        for method in methods if method not in no_methods
+        for one in sets if one not in no_sets and (one, method) not in found
+    ]  # fmt: skip
+    return [*no_sets, *no_methods, *single]
 
 
 def _place(row):
