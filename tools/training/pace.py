@@ -65,8 +65,8 @@ class Counted:
         """A context in which a validation ("test") or a snapshot ("save") is made."""
         return nullcontext()
 
-    def expected(self, done):
-        """Iterations (int) that the stage will have."""
+    def expected(self, done, speed):
+        """Iterations (int) that the stage will have; `speed` (float) is in iterations per second."""
         return self.end
 
     def finish(self, done):
@@ -263,10 +263,9 @@ class Timed:
         if what == "save":
             self.hours.write()
 
-    def expected(self, done):
-        """Iterations (int) that the stage will have at the speed of the last ones."""
-        left = self.edges[-1] - self._reserve() - self.hours.used()
-        return done + max(0, int(left / self.iteration_seconds))
+    def expected(self, done, speed):
+        """Iterations (int) that the stage will have at a speed (float) of so many per second."""
+        return done + max(0, int((self.edges[-1] - self._reserve() - self.hours.used()) * speed))
 
     def finish(self, done):
         """Keep the length that the stage has got."""

@@ -158,7 +158,7 @@ class Stage:
             if due.test or due.display:
                 with self.pace.measured("test") if due.test else nullcontext():
                     row = self._row(iteration, losses, rate, clock, due.test)
-                say(progress.line(row, self.pace.expected(iteration)))
+                say(progress.line(row, self.pace.expected(iteration, row["iterations_per_second"])))
                 losses = []
             if keep:
                 with self.pace.measured("save"):

@@ -38,7 +38,7 @@ def of(run, command):
         "gpu": _gpu_options(run.options, device),
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
         "scale": run.options.scale,
-        "schedule": _schedule(run.plan),
+        "schedule": _schedule(run),
         "result": f"the weights after the last iteration of {list(run.plan.settings)[-1]}",
         "deviates_from_the_paper": deviations.of(run.plan.outcome(), run.options),
         "stages": stages,
@@ -58,17 +58,19 @@ def of(run, command):
 def add_average(path, made):
     """Add what average.of gave (dict) to the summary `path` (Path), where nothing else changes."""
     found = json.loads(path.read_text(encoding="utf-8"))
-    found["notes"] = [note for note in found["notes"] if not note.startswith("average.psnr: ")]
+    found["notes"] = [note for note in found.get("notes", []) if not note.startswith("average.psnr: ")]
     found["notes"] += _notes({"average.psnr": made["psnr"]})
     psnr = made["psnr"] if math.isfinite(made["psnr"]) else None
     write_json(path, {**found, "average": {**made, "psnr": psnr}})
 
 
-def _schedule(plan):
+def _schedule(run):
     """What decided lengths and rates, and what came out (dict); its lines are a text for --schedule."""
+    plan = run.plan
     found = {"what": plan.label(), "lines": plan.text().splitlines()}
     if plan.hours:
-        found["hours"] = {"asked": plan.options.hours, "used": round(plan.hours.used() / 3600, 5)}
+        seconds = plan.hours.used() if run.trained else plan.hours.before
+        found["hours"] = {"asked": run.options.hours, "used": round(seconds / 3600, 5)}
     return found
 
 
