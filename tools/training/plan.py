@@ -3,6 +3,7 @@
 from data_prep.geometry import geometry
 from prototxt.solver import PHASE_OF_STAGE
 from tools.common.errors import UserError
+from tools.gpu.device import Device
 from tools.training import schedules
 from tools.training.pace import Counted, Hours, Timed
 from tools.training.settings import intervals_of, schedule, settings_of
@@ -37,6 +38,8 @@ class Plan:
         if options.hours is not None:
             if options.iters is not None:
                 raise UserError("iters: given with --hours, which finds the iterations itself; omit one of them")
+            if len(Device.parse(options.gpu).gpus) > 1:
+                raise UserError("hours: works on the CPU and on one GPU; give one GPU, or --iters in its place")
             self.hours = Hours(options.hours, options.out / HOURS, options.began)
             self.settings = self._by_hours(given or _only(schedules.parse(schedules.PAPER), options.stage))
         elif given:

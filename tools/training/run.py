@@ -4,7 +4,6 @@ from contextlib import nullcontext, suppress
 
 from data_prep.files import write_json, write_text
 from prototxt.solver import PHASE_OF_STAGE
-from tools.common.errors import UserError
 from tools.figures import curves
 from tools.training import average, databases, needed_memory, placement, plan, run_folder, start, summary, validation
 from tools.training.log import Log
@@ -44,8 +43,6 @@ class Run:
         self.options, self.trained = options, False
         self.plan = plan.Plan(options)
         self.placement = placement.take(options)
-        if self.plan.hours and len(self.placement.device.gpus) > 1:
-            raise UserError("hours: works on the CPU and on one GPU; give one GPU, or --iters or --schedule")
         self.databases = databases.check(options.hdf5_dir, options.scale, self.plan.settings)
         self.validation = validation.read(options.val_images, options.scale)
         self._check_memory()
