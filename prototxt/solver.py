@@ -31,6 +31,8 @@ def stage_solver(
     iterations=None,
     base_lr=None,
     stepsize=250_000,
+    falls=None,
+    factor=0.1,
     net=None,
     snapshot_prefix=None,
     snapshot=20_000,
@@ -50,7 +52,11 @@ def stage_solver(
     iterations, base_lr : optional
         Default: the stage's.
     stepsize : int
-        Iterations after which the learning rate falls to a tenth.
+        Iterations after which the learning rate falls to a tenth, again and again.
+    falls : sequence of int, optional
+        Instead of `stepsize`: the iterations at which the rate is multiplied by `factor`; empty: it stays.
+    factor : float
+        Of `falls`.
     net, snapshot_prefix : str, optional
         Default: the committed net and runs/x<scale>/<stage>, relative to the checkout.
     snapshot, test_interval, display : int
@@ -82,9 +88,16 @@ def stage_solver(
     s.test_interval = test_interval
     s.type = "Adam"
     s.base_lr = BASE_LR[stage] if base_lr is None else base_lr
-    s.lr_policy = "step"
-    s.gamma = 0.1
-    s.stepsize = stepsize  # with the default only `train` lasts that long
+    if falls is None:
+        s.lr_policy = "step"
+        s.gamma = 0.1
+        s.stepsize = stepsize  # with the default only `train` lasts that long
+    elif falls:
+        s.lr_policy = "multistep"
+        s.gamma = factor
+        s.stepvalue.extend(falls)
+    else:
+        s.lr_policy = "fixed"
     s.max_iter = iterations
     s.momentum = beta1
     s.momentum2 = 0.999

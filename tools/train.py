@@ -5,7 +5,14 @@
     tools/train.py --scale 3 --gpu 0
     tools/train.py --scale 3 --gpu 0,1                # data parallel; the batch of 64 is shared out
     tools/train.py --scale 3 --iters 3000             # the same schedule, scaled down
+    tools/train.py --scale 3 --hours 8                # the same schedule, over in 8 hours on this machine
+    tools/train.py --scale 3 --schedule "train: 6000 at 3e-4, 2000 at 3e-5; finetune: 500 at 1e-5" --weights FILE
     tools/train.py --scale 3 --stage finetune --weights weights/idn/IDN_x3.caffemodel
+
+`--schedule` is a text or a file: iterations and learning rates of each stage that is to run. `--hours H` shares the
+time out as the schedule (the paper's, or that of `--schedule`) shares its work, and lowers the rates by the clock;
+OUT/schedule.txt then says what came out, as a file for `--schedule`. `--average N` writes the average of the last N
+snapshots beside the result, into OUT/average. docs/reproduce.md says more.
 
 `--iters N` shares N iterations among the stages as the full schedule does (100,000 : 600,000 : 20,000), or
 gives them all to the one `--stage`. Run the same command again after an interruption: it resumes from the newest
@@ -18,12 +25,15 @@ if __name__ == "__main__":
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from prototxt import idn
 from prototxt.solver import STAGES
 from tools.common import cli, provenance, ranges
 from tools.common.paths import ROOT
+
+LR = 1e-4
 
 
 def parser():
@@ -33,6 +43,9 @@ def parser():
     add("--scale", type=int, required=True, choices=cli.SCALES)
     add("--stage", choices=STAGES, help="one stage only (default: all three in turn)")
     add("--iters", type=ranges.whole(1), help="iterations in all (default: the full schedule)")
+    add("--schedule", metavar="FILE|TEXT", help="such as 'train: 6000 at 1e-4, 2000 at 1e-5' (default: the paper's)")
+    add("--hours", type=ranges.real(0.001, 10_000), help="be over after so many hours, with the rates lowered in time")
+    add("--average", type=ranges.whole(2, 1000), metavar="N", help="also write the average of the last N snapshots")
     add("--gpu", default=os.environ.get("GPU"), help="number of the GPU, or of several: 0,1 (default: CPU)")
     add("--tf32", action="store_true", help="GPU: convolutions in TF32 (default: float, as in the paper)")
     add("--deterministic", action="store_true", help="GPU: the same bits in every run; slower")
@@ -45,7 +58,7 @@ def parser():
     add("--val-images", type=Path, help="images for the validation PSNR (default: DATA/Set5)")
     add("--out", type=Path, help="the run's folder (default: runs/x<scale>)")
     add("--beta1", type=ranges.real(0, 1, below=True), default=0.0, help="of Adam: 0 as the release (default), or 0.9")
-    add("--lr", type=ranges.real(1e-30, 1e30), default=1e-4,
+    add("--lr", type=ranges.real(1e-30, 1e30),
         help="learning rate of pretrain and train; finetune uses a tenth of it (default: 1e-4)")  # fmt: skip
     add("--batch", type=ranges.whole(1), default=idn.BATCH, help="pairs in an iteration (default: 64)")
     add("--seed", type=ranges.whole(0, 2**32 - 1), default=1, help="of the random weights (default: 1)")
@@ -58,7 +71,10 @@ def parser():
 
 def parse(argv):
     """Options (argparse.Namespace) of a command line, with those filled in that depend on others."""
+    began = time.monotonic()
     options = parser().parse_args(argv)
+    options.began, options.lr_given = began, options.lr is not None
+    options.lr = LR if options.lr is None else options.lr
     options.autotune = options.autotune and not options.deterministic
     options.val_images = options.val_images or options.data_dir / "Set5"
     options.out = options.out or ROOT / "runs" / f"x{options.scale}"

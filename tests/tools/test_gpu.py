@@ -18,6 +18,7 @@ from tools.gpu.device import CPU, Device
 from tools.gpu_checks import report
 from tools.nets import engines, runtime
 from tools.training import parallel, stepping
+from tools.training.pace import Counted
 from tools.training.settings import Settings, intervals_of
 from tools.training.stage import Stage
 
@@ -226,6 +227,6 @@ def test_training_says_which_batch_does_not_fit(tmp_path):
             raise MemoryError(FULL)
 
     settings = Settings(3, "finetune", 10, 10, 0.0, 1e-5, 640, 1)
-    stage = Stage(settings, intervals_of(10), tmp_path, None, None, [], None)
+    stage = Stage(settings, Counted(settings, intervals_of(10)), tmp_path, None, None, [], None)
     with pytest.raises(UserError, match=r"finetune: out of memory .*; batch 640 of finetune at x3 .* smaller --batch"):
         stage._steps(Full(), 1)

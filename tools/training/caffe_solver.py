@@ -40,22 +40,36 @@ def make(settings, folder, train, val, ranks, names):
         batch=settings.batch // ranks,
     )
     write_text(folder / NET, emit.text(net, "tools/train.py"))
-    message = _message(settings, names.of(folder / NET), names.of(snapshots.part_folder(folder)))
+    snapshots.part_folder(folder)
+    write_solver(settings, folder, names, ranks)
+    return caffe.get_solver(caffe_files.caffe_name(folder / SOLVER))
+
+
+def write_solver(settings, folder, names, ranks=1):
+    """Write the solver of a stage into its folder; parameters as of `make`.
+
+    One whose length the time decides has a fixed rate and no end in sight, which pace.Timed sees to; when it is over,
+    it is written once more with what has come out.
+    """
+    message = _message(settings, names.of(folder / NET), names.of(folder / snapshots.PART))
     if ranks > 1:
         message.layer_wise_reduce = False  # one exchange of all gradients: they are few
     write_text(folder / SOLVER, emit.text(message, "tools/train.py"))
-    return caffe.get_solver(caffe_files.caffe_name(folder / SOLVER))
 
 
 def _message(settings, net, snapshot_folder):
     """SolverParameter; Caffe itself neither tests, nor snapshots, nor displays."""
+    if settings.stepsize is None:
+        rates = dict(falls=settings.falls or (), factor=settings.fall_factor)
+    else:
+        rates = dict(stepsize=settings.stepsize)
     message = solver.stage_solver(
         settings.scale,
         settings.stage,
         beta1=settings.beta1,
-        iterations=settings.iterations,
+        iterations=settings.iterations or LARGEST,
         base_lr=settings.base_lr,
-        stepsize=settings.stepsize,
+        **rates,
         net=net,
         snapshot_prefix=f"{snapshot_folder}/{snapshots.NAME}",
         snapshot=0,

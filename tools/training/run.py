@@ -1,14 +1,13 @@
 """A training run: everything that can be refused is refused first, then stage follows stage, then it is summed up."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
-from data_prep.files import write_json
+from data_prep.files import write_json, write_text
 from prototxt.solver import PHASE_OF_STAGE
 from tools.figures import curves
-from tools.training import databases, needed_memory, placement, run_folder, start, summary, validation
+from tools.training import average, databases, needed_memory, placement, plan, run_folder, start, summary, validation
 from tools.training.log import Log
 from tools.training.progress import decibels
-from tools.training.settings import intervals_of, schedule, settings_of
 from tools.training.stage import Stage
 from tools.training.stopping import Interrupted
 
@@ -24,8 +23,8 @@ class Run:
 
     Attributes
     ----------
-    lengths : dict of str to int
-        Iterations of each stage.
+    plan : Plan
+        The stages and their settings.
     placement : Placement
     databases : dict of str to Database
     validation : Validation
@@ -42,9 +41,9 @@ class Run:
 
     def __init__(self, options):
         self.options, self.trained = options, False
-        self.lengths = schedule(options.iters, options.stage)
+        self.plan = plan.Plan(options)
         self.placement = placement.take(options)
-        self.databases = databases.check(options.hdf5_dir, options.scale, self.lengths)
+        self.databases = databases.check(options.hdf5_dir, options.scale, self.plan.settings)
         self.validation = validation.read(options.val_images, options.scale)
         self._check_memory()
         if options.weights:
@@ -52,7 +51,7 @@ class Run:
 
     def _check_memory(self):
         """Raise UserError when a stage would not fit into memory, or its batch not into Caffe's blobs."""
-        for stage in self.lengths:
+        for stage in self.plan.settings:
             needed_memory.check(
                 self.options.scale, stage, self.options.batch, self.databases[PHASE_OF_STAGE[stage]],
                 self.databases["val"], self.validation.samples, self.placement.device.on_gpu,
@@ -87,7 +86,7 @@ class Run:
             run_folder.clean(out)
             self.log = Log(out / "log.csv")
             try:
-                for stage in self.lengths:
+                for stage in self.plan.settings:
                     final = self._run_stage(stage)
             except Interrupted as error:
                 self._say(f"{error}; run the same command to continue")
@@ -96,9 +95,8 @@ class Run:
         return 0
 
     def _title(self):
-        plan = ", ".join(f"{stage} {n:,}" for stage, n in self.lengths.items())
         return (
-            f"IDN x{self.options.scale} on {self.placement.device}: {plan} iterations; validation on "
+            f"IDN x{self.options.scale} on {self.placement.device}: {self.plan.title()}; validation on "
             f"{len(self.validation.samples)} images of {self.options.val_images}, bicubic "
             f"{decibels(self.validation.bicubic)}"
         )
@@ -108,7 +106,7 @@ class Run:
         if self.trained:  # the stages before may have taken days
             self.databases |= databases.check(self.options.hdf5_dir, self.options.scale, [name])
         stage = self._stage(name)
-        weights, sha256 = start.of(name, self.options.out, self.options.weights, self.options.stage)
+        weights, sha256 = start.of(name, self.options.out, self.options.weights, tuple(self.plan.settings))
         run_folder.record(stage.folder, stage.settings, sha256, stage.train.made_of)
         final = stage.final
         if final.exists():
@@ -126,11 +124,10 @@ class Run:
         return final
 
     def _stage(self, name):
-        options, iterations = self.options, self.lengths[name]
         return Stage(
-            settings_of(options, name, iterations),
-            intervals_of(iterations, options.snapshot, options.test_interval),
-            options.out / name,
+            self.plan.settings[name],
+            self.plan.pace(name),
+            self.options.out / name,
             self.databases[PHASE_OF_STAGE[name]], self.databases["val"], self.validation.samples, self.log,
             self.placement,
         )  # fmt: skip
@@ -141,16 +138,31 @@ class Run:
         run_folder.publish(final, self.result)
         if not self.trained and not (out / CURVE).exists():
             self._draw()
+        write_text(out / plan.SCHEDULE, self.plan.text())
         # date and versions of a run that was summed up stay those of that run
         if self.trained or not run_folder.is_summed_up(out, self.result):
             write_json(out / "summary.json", summary.of(self, command))
         self._say(f"finished: {self.result}")
+        if self.options.average:
+            self._average(final.parent)
+
+    def _average(self, folder):
+        """Write the average of the last snapshots in `folder` (Path) and add it to the summary."""
+        path = self.options.out / run_folder.AVERAGE / "idn" / self.result.name
+        made = average.of(folder, self.options.average, path, self.options.scale, self.validation.samples)
+        if made is None:
+            self._say(f"average: {folder.name} has but one snapshot, so there is none")
+            return
+        summary.add_average(self.options.out / "summary.json", made)
+        numbers = ", ".join(map(str, made["snapshots"]))
+        self._say(f"average of snapshots {numbers}: {path}, PSNR {decibels(made['psnr'])}")
 
     def _draw(self):
         """Draw the curves of what the log has."""
         if self.log.rows:
             title = f"IDN x{self.options.scale}"
-            curves.plot(self.log.rows, self.options.out / CURVE, title=title, bicubic=self.validation.bicubic)
+            with self.plan.hours.measured("draw") if self.plan.hours else nullcontext():
+                curves.plot(self.log.rows, self.options.out / CURVE, title=title, bicubic=self.validation.bicubic)
 
     @staticmethod
     def _say(line):

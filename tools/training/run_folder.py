@@ -14,6 +14,8 @@ from tools.common.errors import UserError
 from tools.nets import caffe_files
 from tools.training import snapshots
 
+AVERAGE = "average"  # a weights folder of its own in the run's
+
 
 @contextmanager
 def claimed(folder):
@@ -40,7 +42,7 @@ def claimed(folder):
 
 def clean(out):
     """Remove what killed trainings left in a run's folder (Path), which this process has claimed, and in its stages."""
-    for folder in (out, out / "idn", *(out / stage for stage in STAGES)):
+    for folder in (out, out / "idn", out / AVERAGE / "idn", *(out / stage for stage in STAGES)):
         sweep(folder)
         snapshots.sweep(folder)
 
@@ -56,7 +58,7 @@ def record(folder, settings, start, data):
         The folder holds a stage that was started with other options or weights; the text names them.
     """
     path = Path(folder) / "settings.json"
-    wanted = {**asdict(settings), "start": start, "data": data}
+    wanted = json.loads(json.dumps({**asdict(settings), "start": start, "data": data}))  # as they are read again
     if path.exists():
         found = _settings(path)
         changed = [k for k in wanted if found.get(k) != wanted[k]]

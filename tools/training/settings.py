@@ -1,11 +1,12 @@
 """What a run is to do, by its options: its stages and their lengths, and the settings of each."""
 
 from dataclasses import dataclass
+from typing import NamedTuple, Optional
 
 from prototxt.solver import BASE_LR, ITERATIONS, STAGES
 from tools.common.errors import UserError
+from tools.training.schedules import FACTOR, LARGEST
 
-LARGEST = 2**31 - 1  # Caffe's whole numbers end here
 STEPSIZE = 250_000  # iterations of the full schedule after which the learning rate falls to a tenth
 
 
@@ -18,30 +19,53 @@ class Settings:
     scale : int
     stage : str
         pretrain, train or finetune.
-    iterations : int
-        Length of the stage.
-    stepsize : int
-        Iterations after which the learning rate falls to a tenth.
+    iterations : int or None
+        Length of the stage; None: the time says it (--hours).
+    stepsize : int or None
+        Iterations after which the learning rate falls to a tenth; None: as `falls` says.
     beta1, base_lr : float
         Of Adam.
     batch : int
         Training pairs in an iteration.
     seed : int
         Of the fillers.
+    falls : tuple of int, optional
+        Iterations at which the learning rate is multiplied by `factor`; None: as `stepsize` or the time says.
+    factor : float, optional
+        Of `falls` or of the parts of `shares`.
+    hours : float, optional
+        Of --hours, for the whole run.
+    shares : tuple of float, optional
+        What each part of the stage has of these hours.
     """
 
     scale: int
     stage: str
-    iterations: int
-    stepsize: int
+    iterations: Optional[int]
+    stepsize: Optional[int]
     beta1: float
     base_lr: float
     batch: int
     seed: int
+    falls: Optional[tuple] = None
+    factor: Optional[float] = None
+    hours: Optional[float] = None
+    shares: Optional[tuple] = None
+
+    @property
+    def all_falls(self):
+        """Iterations (tuple of int) at which the learning rate falls before the stage ends."""
+        if self.stepsize is None:
+            return self.falls or ()
+        return tuple(range(self.stepsize, self.iterations, self.stepsize))
+
+    @property
+    def fall_factor(self):
+        """What the learning rate (float) is multiplied by at each fall."""
+        return FACTOR if self.factor is None else self.factor
 
 
-@dataclass(frozen=True)
-class Intervals:
+class Intervals(NamedTuple):
     """Iterations between log lines, validations and snapshots; they do not change the result."""
 
     display: int
@@ -81,26 +105,31 @@ def schedule(iterations, stage):
     return lengths
 
 
-def settings_of(options, stage, iterations):
-    """Settings of one stage; the learning rate's step shrinks with the stage.
+def settings_of(options, stage, iterations, **more):
+    """Settings of one stage; unless `falls` or `shares` say more, the learning rate's step shrinks with the stage.
 
     Parameters
     ----------
     options : argparse.Namespace
         Of tools/train.py: scale, beta1, lr, batch, seed.
     stage : str
-    iterations : int
-        The stage's length, from `schedule`.
+    iterations : int or None
+        The stage's length, from `schedule`; None with `shares`.
+    more
+        Further fields of Settings; a base_lr of None is the stage's own.
     """
+    base_lr = more.pop("base_lr", None)
+    counted = "falls" not in more and "shares" not in more
     return Settings(
         scale=options.scale,
         stage=stage,
         iterations=iterations,
-        stepsize=min(LARGEST, max(1, round(STEPSIZE * iterations / ITERATIONS[stage]))),
+        stepsize=min(LARGEST, max(1, round(STEPSIZE * iterations / ITERATIONS[stage]))) if counted else None,
         beta1=options.beta1,
-        base_lr=BASE_LR[stage] * options.lr / BASE_LR["train"],
+        base_lr=BASE_LR[stage] * options.lr / BASE_LR["train"] if base_lr is None else base_lr,
         batch=options.batch,
         seed=options.seed,
+        **more,
     )
 
 

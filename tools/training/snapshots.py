@@ -18,6 +18,7 @@ from tools.common.errors import UserError
 from tools.nets import caffe_files, net_bytes, runtime
 
 NAME = "idn"
+PART = ".part"  # where Caffe thinks that it writes
 # Adam keeps two moments for each parameter blob
 ADAM_HISTORIES = 2
 
@@ -31,7 +32,7 @@ def part_folder(folder):
 
     A training that was killed may have left one.
     """
-    part = Path(folder) / ".part"
+    part = Path(folder) / PART
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, exist_ok=True)
     return part
@@ -39,7 +40,7 @@ def part_folder(folder):
 
 def sweep(folder):
     """Remove what a killed training left in a stage's folder (Path) besides its snapshots."""
-    shutil.rmtree(Path(folder) / ".part", ignore_errors=True)
+    shutil.rmtree(Path(folder) / PART, ignore_errors=True)
     for path in Path(folder).glob(f".{NAME}_iter_*.solverstate.part"):  # of earlier releases
         path.unlink()
 
@@ -71,7 +72,7 @@ def save(solver, folder):
     stem = f"{NAME}_iter_{solver.iter}"
     model, state = (Path(folder) / f"{stem}.{kind}" for kind in ("caffemodel", "solverstate"))
     most = ADAM_HISTORIES * net_bytes.most_bytes(solver.net)
-    parts = [Path(folder) / ".part" / path.name for path in (model, state)]
+    parts = [Path(folder) / PART / path.name for path in (model, state)]
     try:
         with caffe_files.linked(parts, most) as written:
             solver.snapshot()
@@ -116,6 +117,16 @@ def _is_complete(state, iteration, shapes):
     expected = [shape for blobs in shapes.values() for shape in blobs] * ADAM_HISTORIES
     found = [runtime.blob_shape(h) for h in state.history]
     return state.iter == iteration and found == expected and all(map(net_bytes.is_full, state.history))
+
+
+def models(folder):
+    """The .caffemodels of a stage's snapshots: {iteration (int): Path}, oldest first."""
+    found = {}
+    for path in Path(folder).glob(f"{NAME}_iter_*.caffemodel"):
+        number = re.fullmatch(rf"{NAME}_iter_(\d+)", path.stem)
+        if number:
+            found[int(number[1])] = path
+    return dict(sorted(found.items()))
 
 
 def newest_whole(folder, shapes):

@@ -5,7 +5,7 @@ benchmark's protocol, snapshot whole files and stop cleanly between two iteratio
 """
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ class Stage:
     Parameters
     ----------
     settings : Settings
-    intervals : Intervals
+    pace : pace.Counted or pace.Timed
+        When it validates, snapshots, lowers its rate and ends.
     folder : Path
         Of this stage: nets, solver, snapshots, and final.caffemodel when it is finished.
     train, val : Database
@@ -42,8 +43,8 @@ class Stage:
         Default: the CPU.
     """
 
-    def __init__(self, settings, intervals, folder, train, val, samples, log, placement=None):
-        self.settings, self.intervals, self.folder = settings, intervals, Path(folder)
+    def __init__(self, settings, pace, folder, train, val, samples, log, placement=None):
+        self.settings, self.pace, self.folder = settings, pace, Path(folder)
         self.train, self.val, self.samples, self.log = train, val, samples, log
         self.placement = placement or Placement()
 
@@ -86,7 +87,9 @@ class Stage:
         state = self._start(weights, say)
         with self._workers(state, names), stop_requests() as stop:
             self._loop(stop, say)
-        last = snapshots.model_path(self.folder, self.settings.iterations)
+        last = snapshots.model_path(self.folder, self.solver.iter)
+        if self.settings.iterations is None:
+            caffe_solver.write_solver(self.pace.outcome(), self.folder, names)
         caffe_files.write_whole(self.final, last.read_bytes())
         if stop.requested:  # in the very last iteration: the next stage must not begin
             raise Interrupted(f"{self.settings.stage}: finished, and stopped as asked")
@@ -132,28 +135,37 @@ class Stage:
 
     def _loop(self, stop, say):
         """Step to the end; log, validate, snapshot and stop when it is time for it."""
-        stage, end = self.settings.stage, self.settings.iterations
+        stage = self.settings.stage
         stepper = stepping.stepper(self.solver, self.placement.device, self.placement.graphs)
         clock, losses = progress.Clock(), []
-        while self.solver.iter < end:
+        self.pace.begin(self.solver)
+        while not self.pace.finished(self.solver.iter):
             self._check_shards()
+            lowered = self.pace.lower_rate(self.solver)
+            if lowered:
+                say(f"{stage}: learning rate {lowered:.3g} from iteration {self.solver.iter} on")
             rate = self.solver.lr
-            with clock.of(self._until_event(stepper.chunk)) as count:
+            with clock.of(self.pace.until_event(self.solver.iter, stepper.chunk)) as count:
                 losses += self._steps(stepper, count)
-            iteration, last = self.solver.iter, self.solver.iter == end
+            iteration = self.solver.iter
             if not np.isfinite(losses).all():
                 raise self._diverged(f"the loss is {next(x for x in losses if not math.isfinite(x))}")
-            validate = last or iteration % self.intervals.test == 0
+            due = self.pace.due(iteration)
             stopping = stop.requested  # asked once: a signal that comes later waits for the next round
-            keep = last or stopping or iteration % self.intervals.snapshot == 0
-            if validate or keep:
+            keep = due.snapshot or stopping
+            if due.test or keep:
                 self._check_weights()
-            if validate or iteration % self.intervals.display == 0:
-                say(progress.line(self._row(iteration, losses, rate, clock, validate), end))
+            if due.test or due.display:
+                with self.pace.measured("test") if due.test else nullcontext():
+                    row = self._row(iteration, losses, rate, clock, due.test)
+                say(progress.line(row, self.pace.expected(iteration, row["iterations_per_second"])))
                 losses = []
             if keep:
-                saved = self._save()
-            if stopping and not last:
+                with self.pace.measured("save"):
+                    saved = self._save()
+            if due.last:
+                self.pace.finish(iteration)
+            elif stopping:
                 raise Interrupted(f"{stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
 
     def _check_shards(self):
@@ -195,12 +207,6 @@ class Stage:
             f"{s.stage}: {what} at iteration {self.solver.iter}, the training has diverged ({found}); lower the "
             "learning rate (--lr), or check that the data are complete"
         )
-
-    def _until_event(self, at_most):
-        """Iterations (int) until something is to be done between two of them, `at_most` that many."""
-        done, intervals = self.solver.iter, self.intervals
-        every = (intervals.display, intervals.test, intervals.snapshot, self.settings.stepsize)
-        return min(at_most, self.settings.iterations - done, *(n - done % n for n in every))
 
     def _steps(self, stepper, count):
         try:

@@ -10,7 +10,7 @@ from tools.nets import runtime
 RANDOM = "random"
 
 
-def of(stage, out, weights=None, only=None):
+def of(stage, out, weights=None, stages=STAGES):
     """Weights that a stage starts from.
 
     Parameters
@@ -20,8 +20,8 @@ def of(stage, out, weights=None, only=None):
         The run's folder, in which each stage has one of its own.
     weights : Path, optional
         Of --weights: for the run's first stage.
-    only : str, optional
-        The one stage of the run; None: all.
+    stages : sequence of str, optional
+        Those of the run, in the order of training.
 
     Returns
     -------
@@ -35,8 +35,10 @@ def of(stage, out, weights=None, only=None):
     UserError
         The stage before has not finished, or the file is no .caffemodel of finite values.
     """
-    before = STAGES[STAGES.index(stage) - 1] if stage != STAGES[0] else None
-    if weights and (only == stage or before is None):
+    first = stage == stages[0]
+    earlier = STAGES[: STAGES.index(stage)] if first else stages[: stages.index(stage)]
+    before = earlier[-1] if earlier else None
+    if weights and first:
         path = weights
     elif before:
         path = out / before / "final.caffemodel"

@@ -1,7 +1,12 @@
 """summary.json: what a finished run was and gave; tools/readme.py reads it."""
 
+import json
+import math
+
 from data_prep.digests import file_sha256
+from data_prep.files import write_json
 from tools.common import memory, provenance
+from tools.training import deviations
 
 
 def of(run, command):
@@ -33,6 +38,9 @@ def of(run, command):
         "gpu": _gpu_options(run.options, device),
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
         "scale": run.options.scale,
+        "schedule": _schedule(run),
+        "result": f"the weights after the last iteration of {list(run.plan.settings)[-1]}",
+        "deviates_from_the_paper": deviations.of(run.plan.outcome(), run.options),
         "stages": stages,
         "hours": sum(s["iterations"] / s["iterations_per_second"] for s in stages.values()) / 3600,
         "psnr": psnr,
@@ -45,6 +53,25 @@ def of(run, command):
         "pairs": {name: database.pairs for name, database in run.databases.items()},
         "weights_sha256": file_sha256(run.result),
     }  # fmt: skip
+
+
+def add_average(path, made):
+    """Add what average.of gave (dict) to the summary `path` (Path), where nothing else changes."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["notes"] = [note for note in found.get("notes", []) if not note.startswith("average.psnr: ")]
+    found["notes"] += _notes({"average.psnr": made["psnr"]})
+    psnr = made["psnr"] if math.isfinite(made["psnr"]) else None
+    write_json(path, {**found, "average": {**made, "psnr": psnr}})
+
+
+def _schedule(run):
+    """What decided lengths and rates, and what came out (dict); its lines are a text for --schedule."""
+    plan = run.plan
+    found = {"what": plan.label(), "lines": plan.text().splitlines()}
+    if plan.hours:
+        seconds = plan.hours.used() if run.trained else plan.hours.before
+        found["hours"] = {"asked": run.options.hours, "used": round(seconds / 3600, 5)}
+    return found
 
 
 def _stages(rows):

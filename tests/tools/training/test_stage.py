@@ -13,7 +13,7 @@ from tools import prepare_data, train
 from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.nets import runtime
-from tools.training import run, stepping
+from tools.training import plan, stepping
 from tools.training.log import read
 from tools.training.stage import Stage
 
@@ -67,7 +67,7 @@ def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(training
 
     argv = training.arguments(tmp_path, "--iters", "16", "--snapshot", "4", "--test-interval", "4")
     monkeypatch.setattr(stepping.Plain, "step", spoil)
-    monkeypatch.setattr(run, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
+    monkeypatch.setattr(plan, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
     monkeypatch.setattr(Stage, "_check_weights", lambda self: None)  # would see it first
     monkeypatch.setattr(Stage, "_test_loss", lambda self: 1.0)
     monkeypatch.setattr(evaluation, "validation_psnr", lambda net, samples: 30.0)
@@ -80,7 +80,7 @@ def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(training
         *(f"train/idn_iter_{n}.caffemodel" for n in (12, 4, 8)),
     ]  # fmt: skip
     monkeypatch.undo()
-    monkeypatch.setattr(run, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
+    monkeypatch.setattr(plan, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
     assert train.main(argv) == 0
 
 
