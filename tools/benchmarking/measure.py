@@ -201,6 +201,7 @@ def infer(job, options, material, progress=lambda: None, spent=None):
         img, sample = _prepare(info, job, options, material, spent)
         with spent.on("forward"):
             output, *times = _timed_forward(net, job, sample, options.repeats)
+        times = times if options.timed else (None, None)
         results.append(_result(info, img, sample, output, job, options, spent, times))
         progress()
     if options.gpu:
