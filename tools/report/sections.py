@@ -7,8 +7,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
 import matlab_compat as matlab
 from data_prep import images
 from data_prep.weights import gap, idn_weights
@@ -141,6 +139,8 @@ def _slider(path, scale, net):
 
 
 def _png(picture):
+    from PIL import Image  # here: --help must not wait for it
+
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG", optimize=True)
     return data_uri(stream.getvalue(), "png")
