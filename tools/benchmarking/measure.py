@@ -218,7 +218,7 @@ def _net(job, options, material):
         # CUDA loads every kernel when it is first used, which takes longer than a whole image
         tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
     elif not (options.timed or job.tile or options.engine != "caffe" or runtime.on_gpu()):
-        net = bounded.Bounded(net, job.method.build(job.scale), job.method.blob)
+        net = bounded.Bounded(net, job.method.build(job.scale), job.method.blob, bounded.MOST)
     return net
 
 

@@ -30,7 +30,7 @@ class Bounded:
         Bytes that a forward may take. An image for which even the smallest windows take more is run as a whole.
     """
 
-    def __init__(self, net, message, output, most=MOST):
+    def __init__(self, net, message, output, most):
         self._net = net
         self._tiled = windows.Tiled(net, output, receptive_field(message, output), windows.fewest(net, message))
         a_pixel, besides = forward_memory.forward_bytes(net, message)
