@@ -69,7 +69,8 @@ def run(kept, options, device, held, apart=False):
             for job in of_a_set:
                 progress.begin(str(job), len(job.images))
                 row = run_job(job, options, held, progress)
-                kept.meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # since the row began
+                kept.meta["peak_memory_mb"] = max(peak, kept.meta.get("peak_memory_mb", 0))
                 kept.add(row)
                 progress.end(_said(row))
             held.forget(job.images)

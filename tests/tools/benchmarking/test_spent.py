@@ -36,3 +36,20 @@ def test_threads_add_up():
 def test_a_stage_that_is_none():
     with pytest.raises(KeyError), spent.Spent().on("sleep"):
         pass
+
+
+def test_the_table_of_a_report():
+    """A row with times has none: its forwards are what the clock of Table 4 tells."""
+    about = {"scale": 2, "method": "IDN", "peak_memory_mb": 731, "seconds": None}
+    rows = [
+        {**about, "dataset": "Set5", "spent": {"wall": 2.04, "forward": 1.5, "ifc": 0.25}},
+        {**about, "dataset": "Mine|", "spent": {"wall": 1.0, "picture": 0.5}, "peak_memory_mb": None},
+        {**about, "dataset": "Timed", "spent": {"wall": 1.0}, "seconds": 0.1},
+        {**about, "dataset": "Older"},
+    ]
+    lines = spent.table(rows).splitlines()
+    cells = [[cell.strip() for cell in line.split(" | ")] for line in lines[2:]]
+    assert cells[0] == ["| Set", "Scale", "Method", "wall", "forward", "ifc", "picture", "peak MB |"]
+    assert cells[2] == ["| Set5", "x2", "IDN", "2.0", "1.5", "0.2", "-", "731 |"]
+    assert cells[3] == [r"| Mine\|", "x2", "IDN", "1.0", "-", "-", "0.5", "- |"] and len(cells) == 4
+    assert spent.table(rows[2:]) == ""
