@@ -1,6 +1,7 @@
 """Where the time of a row goes: counted by stage, from several threads, and what the rows of a benchmark have of it."""
 
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -53,3 +54,18 @@ def test_the_table_of_a_report():
     assert cells[2] == ["| Set5", "x2", "IDN", "2.0", "1.5", "0.2", "-", "731 |"]
     assert cells[3] == [r"| Mine\|", "x2", "IDN", "1.0", "-", "-", "0.5", "- |"] and len(cells) == 4
     assert spent.table(rows[2:]) == ""
+
+
+def test_the_committed_rows_are_bound_by_the_nets_and_take_less_than_2_gb(root):
+    """What results/benchmark/notes.md says of all sets; the bound that was asked of the whole is 3 GB."""
+    rows = json.loads((root / "results/benchmark/benchmark.json").read_text())["rows"]
+    measured = [row for row in rows if not row["gap"]]
+    assert max(row["peak_memory_mb"] for row in measured if row["method"] != "Bicubic") < 2000
+    found = {}
+    for row in measured:
+        if row["method"] in ("IDN", "LapSRN"):
+            sums = found.setdefault((row["dataset"], row["method"]), {"wall": 0, "forward": 0})
+            for name in sums:
+                sums[name] += row["spent"][name]
+    assert len(found) == 4 * 2
+    assert all(0.75 < sums["forward"] / sums["wall"] < 1 for sums in found.values())
