@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from data_prep import files, hdf5, shard_list, workers
 from data_prep.augment import luma_variants
 from data_prep.errors import DataError
@@ -246,6 +244,8 @@ def _shard(folder, number):
 
 
 def _compute(plan, partial, layouts, processes, progress):
+    from tqdm import tqdm  # here: --help must not wait for it
+
     jobs = list(zip(plan.sources.images, plan.destinations()))
     # largest first, so that no process is left alone with a long one at the end
     jobs.sort(key=lambda job: -len(job[1]))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from tqdm import tqdm
-
 from data_prep import part_file
 from data_prep.digests import file_sha256
 from data_prep.download import Unreachable
@@ -107,6 +105,8 @@ def fetch(entries, mirror, data, weights, *, force=False, progress=True):
     DataError
         The mirror cannot be reached, or the disk is full: no other file would fare better.
     """
+    from tqdm import tqdm  # here: --help must not wait for it
+
     total = sum(entry.size for entry in entries)
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="fetch", disable=None if progress else True)
     with bar, ThreadPoolExecutor(CONNECTIONS) as pool:

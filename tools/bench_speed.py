@@ -20,8 +20,6 @@ import os
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from data_prep.files import write_text
 from tools.common import cli, provenance, scratch
 from tools.common.errors import UserError
@@ -100,6 +98,8 @@ def main(argv=None):
     about, rows = meta(args, argv, versions), []
     jobs = [(forward_task, METHODS[name], size) for name in args.methods for size in args.sizes]
     jobs += [(train_task, scale) for scale in args.scales]
+    from tqdm import tqdm  # here: --help must not wait for it
+
     for make, *what in tqdm(jobs, unit="task", disable=None):
         with scratch.private() as folder:
             task = make(folder, *what, args)

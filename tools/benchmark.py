@@ -152,8 +152,6 @@ def measured(args, argv):
     how, update = options(args, gpu), reports.read_report(args.update) if args.update else None
     jobs, meta = prepared(args, argv, held)
     kept = keeping.Kept(args.out, meta, jobs, how, args.fresh, update)
-    for line in kept.reasons():
-        print(line, file=sys.stderr, flush=True)
     failed = row_by_row.run(kept, how, args.gpu, held, args.resume)
     report, changed = kept.finish()
     show(report, None)

@@ -19,7 +19,6 @@ if __name__ == "__main__":
     import _environment  # noqa: F401
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -69,7 +68,6 @@ def main(argv=None):
     if not (args.checkout / ".venv/bin/python").exists():
         raise UserError(f"--checkout {args.checkout}: has no environment; run `make setup` there first")
     baseline, earlier = (report.read(path) if path else None for path in (args.baseline, args.update))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that disks are taken away and folders removed
     found = session.run(trials, args)
     made = report.make(found, args, sys.argv[1:] if argv is None else list(argv))
     if earlier:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from data_prep import images
 from data_prep.files import write_text
-from tools.benchmarking import reports
+from tools.benchmarking import cells, reports
 from tools.common import cli, outputs, photographs, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import evaluation
-from tools.report import html_tables
+from tools.report import html_cells, html_tables
 from tools.report.sections import curves_section, figures_section, page, provenance_section, sliders_section
 
 RESULTS = ROOT / "results"
@@ -57,6 +57,12 @@ def pictures(args):
     return free + [path for path in paths if path is not None]
 
 
+def explanations(benchmark):
+    """What is known of cells that differ (list of dict), from the folder of a benchmark.json (Path)."""
+    path = benchmark.with_name("explanations.json")
+    return cells.read_explanations(path) if path.is_file() else []
+
+
 def main(argv=None):
     """Write the report; gives the exit status."""
     args = parser().parse_args(argv)
@@ -82,6 +88,7 @@ def _written(args, argv):
         raise UserError(f"--out {out}: is a folder, expected the name of a file; choose another one")
     sections = {
         "Tables": html_tables.section(report, timing),
+        "Every cell": html_cells.section(report, explanations(args.benchmark)),
         "Comparisons": sliders_section(pictures(args), args.scale, args.weights_dir),
         "Figures": figures_section(args.figures, report, timing),
         "Learning curves": curves,

@@ -105,7 +105,7 @@ def results(info, held, scale, methods, weights_dir):
         protocol = PROTOCOLS[method.protocol]
         tile = method.tiling(stock=build.cpu_engine() == "blas")
         job = measure.Job(info.path.parent.name, scale, method, [info.path], weights, None, protocol, tile, (info,))
-        options = measure.Options()
+        options = measure.Options(timed=False)
         result = measure.infer(job, options, held)
         (scores,) = measure.score(job, result, options, held)
         picture = evaluation.colour(img, result[0].sr, scale)
@@ -215,6 +215,7 @@ def main(argv=None):
     scores = {name: scores for name, (_, scores) in found.items()}
     report = {
         "command": provenance.command("tools/plot_comparison.py", sys.argv[1:] if argv is None else argv),
+        **({"figure": args.figure} if args.figure else {}),
         "image_sha256": info.sha256,
         "box": list(box),
         "scores": scores,

@@ -62,20 +62,19 @@ def _bytes(text):
 
 
 def weights(args, method):
-    """Weight file (Path or None for a method without a net) for the command line; raises UserError."""
+    """Weight file (Path) and checked net (caffe.Net) for the command line, None for a method without; UserError."""
     from tools.methods import weight_check  # here: --help must not need it
 
     method.check_scale(args.scale)
     if method.network is None:
-        return None
+        return None, None
     path = args.weights or find(args.weights_dir, method.name, args.scale)
     path = path or find_ours(method.name, args.scale)
     if path is None:
         raise UserError(f"{gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    weight_check.checked_net(method, args.scale, path)
-    return path
+    return path, weight_check.checked_net(method, args.scale, path)
 
 
 def allowed(asked):
@@ -108,11 +107,12 @@ def main(argv=None):
     device = Device.parse(args.gpu)
     engines.check_engine(args.engine, device)
     runtime.use_device(device)
-    path = weights(args, method)
+    path, net = weights(args, method)
     limit, said = allowed(args.memory)
     enlarger = Enlarger(
-        method, args.scale, path, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said
+        method, args.scale, path, net=net, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said
     )
+    del net  # the Enlarger gives its memory back where a picture needs it
     noted = notes.of(enlarger, path, device, args.engine)
     return run(todo, enlarger, noted, compare=args.compare, force=args.force, own=own)
 

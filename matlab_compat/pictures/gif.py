@@ -11,8 +11,8 @@ from .picture import Damaged, Header
 
 def opened(content):
     """Header of a GIF's bytes, and what decodes it to pixels and alpha (or None); both raise Damaged."""
-    image = pillow.opened(content, "GIF")
-    found = _header(image, _frames(content))
+    image, frames = _counted(content)
+    found = _header(image, frames)
     return found, partial(_decoded, image, found.alpha)
 
 
@@ -29,13 +29,13 @@ def _covered(image):
     return bool(image.tile) and image.tile[0].extents == (0, 0, image.width, image.height)
 
 
-def _frames(content):
-    """Number of frames (int), of a damaged file those that can be counted; counting leaves the first one."""
-    with pillow.opened(content, "GIF") as image:
-        try:
-            return image.n_frames
-        except Exception:  # only the first frame is asked for: damage of a later one is no reason to refuse
-            return 1
+def _counted(content):
+    """A Pillow image, at its first frame, and the number of frames (int)."""
+    image = pillow.opened(content, "GIF")
+    try:
+        return image, image.n_frames
+    except Exception:  # only the first frame is asked for: damage of a later one is no reason to refuse
+        return pillow.opened(content, "GIF"), 1
 
 
 def _decoded(image, transparent):

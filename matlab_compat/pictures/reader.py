@@ -1,25 +1,26 @@
 """Which module reads a picture; what all have in common: limits, and one kind of error."""
 
+import importlib
 import logging
 import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 
-from . import avif, bmp, gif, jp2, jpeg, memory, png, pnm, tiff, webp
+from . import memory
 from .picture import Damaged, Picture, PictureError, TooLarge, Unsupported
 
-# by their first bytes; nothing else is opened, by no library
+# name, module, first bytes: nothing else is opened, by no library; a module and its library are loaded when first used
 _FORMATS = (
-    ("PNG", png, re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("JPEG", jpeg, re.compile(rb"\xff\xd8\xff")),
-    ("BMP", bmp, re.compile(rb"BM")),
-    ("TIFF", tiff, re.compile(rb"II[*+]\0|MM\0[*+]")),
-    ("WebP", webp, re.compile(rb"RIFF.{4}WEBPVP8", re.S)),
-    ("GIF", gif, re.compile(rb"GIF8[79]a")),
-    ("PNM", pnm, re.compile(rb"P[1-6][\s#]")),
-    ("JPEG 2000", jp2, re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
-    ("AVIF", avif, re.compile(rb"\0\0..ftyp(?:avi[fs]|.{4}(?:.{4}){1,15}avi[fs])", re.S)),
+    ("PNG", "png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("JPEG", "jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("BMP", "bmp", re.compile(rb"BM")),
+    ("TIFF", "tiff", re.compile(rb"II[*+]\0|MM\0[*+]")),
+    ("WebP", "webp", re.compile(rb"RIFF.{4}WEBPVP8", re.S)),
+    ("GIF", "gif", re.compile(rb"GIF8[79]a")),
+    ("PNM", "pnm", re.compile(rb"P[1-6][\s#]")),
+    ("JPEG 2000", "jp2", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
+    ("AVIF", "avif", re.compile(rb"\0\0..ftyp(?:avi[fs]|.{4}(?:.{4}){1,15}avi[fs])", re.S)),
 )
 NAMES = tuple(name for name, _, _ in _FORMATS)
 _LONGEST = 128  # bytes that tell a format
@@ -98,7 +99,7 @@ def _module(content, name):
             f"{name}: not a picture, expected {', '.join(NAMES[:-1])} or {NAMES[-1]} ({len(content):,} bytes); "
             "fetch or copy it again, or convert it to PNG"
         )
-    return module
+    return importlib.import_module(f".{module}", __package__)
 
 
 def _check_memory(found, name, limit):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -399,9 +400,11 @@ def command(root, *words):
 
 
 def test_status_is_that_of_what_was_found(root, tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
     for one, status in ((good, 0), (bad, 1)):
         monkeypatch.setattr(catalogue, "chosen", lambda *_, one=one: [one])
         assert fault_check.main(["--jobs", "1", "--out", str(tmp_path)]) == status
+        assert signal.getsignal(signal.SIGTERM) == before  # cli.run, not main, takes it
     assert "| bad " in capsys.readouterr().out
     assert command(root, "--only", "nothing").returncode == 2
     assert "make setup" in command(root, "--checkout", str(tmp_path)).stderr

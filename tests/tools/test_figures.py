@@ -253,3 +253,20 @@ def test_out_is_a_file(photo, weights, tmp_path):
     for run in (plot_residual.main, plot_features.main, lambda a: plot_comparison.main([*a, "--methods", "Bicubic"])):
         with pytest.raises(UserError, match="--out .*file: is a file, expected a folder"):
             run(argv)
+
+
+@pytest.mark.parametrize("number", plot_comparison.FIGURES)
+def test_the_committed_numbers_of_figures_6_to_8_are_the_benchmark_s(root, number):
+    """The same image in results/benchmark: at most the last bits of a forward differ, of oneDNN and of OpenBLAS."""
+    dataset, image, _ = plot_comparison.FIGURES[number]
+    found = json.loads((root / f"results/figures/comparison_{image}_x4.json").read_text())
+    assert found["figure"] == number and found["command"].startswith(f"tools/plot_comparison.py --figure {number}")
+    rows = json.loads((root / "results/benchmark/benchmark.json").read_text())["rows"]
+    measured = {row["method"]: row for row in rows if (row["dataset"], row["scale"]) == (dataset, 4) and not row["gap"]}
+    assert {"Bicubic", "LapSRN", "IDN"} <= set(found["scores"])
+    for method, scores in found["scores"].items():
+        (one,) = [one for one in measured[method]["per_image"] if Path(one["image"]).stem == image]
+        assert scores == {metric: pytest.approx(one[metric], abs=1e-4) for metric in evaluation.METRICS}
+    # the paper's reading of its figures: IDN has the best scores of what can be drawn here
+    for metric in evaluation.METRICS:
+        assert max(found["scores"], key=lambda method: found["scores"][method][metric]) == "IDN"

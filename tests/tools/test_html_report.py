@@ -13,10 +13,10 @@ import pytest
 
 from data_prep import weights
 from tools import html_report
-from tools.benchmarking import paper, reports
+from tools.benchmarking import cells, paper, reports
 from tools.common.errors import UserError
 from tools.methods.registry import METHODS
-from tools.report import html_tables, sections
+from tools.report import html_cells, html_tables, sections
 from tools.training import log
 
 _SPEC = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
@@ -261,3 +261,42 @@ def test_refusals(tmp_path):
     with pytest.raises(UserError, match="log.csv: no such file"):
         html_report.main(["--runs", str(tmp_path), "--images", str(__file__), "--out", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_cell_is_there_with_its_explanation(report, root):
+    """As many cells as the page of tables lists, each group's text once."""
+    html = report.read_text()
+    part = html.split('<section id="every-cell">')[1].split("</section>")[0]
+    found = cells.measured(reports.read_report(root / "results/benchmark/benchmark.json")["rows"])
+    groups = cells.read_explanations(root / "results/benchmark/explanations.json")
+    assert f"<summary>The {len(cells.others(found))} cells that differ</summary>" in part
+    assert part.count('<th scope="row">') == len(cells.others(found)) + len(cells.counts(found)[1])
+    for why, some in cells.explained(found, groups):
+        assert why.split(",")[0] in unescape(part) and some
+    # links of the page of tables would lead nowhere: the report is one file
+    assert "](" not in part and "href" not in part and "<code>clamp</code>" in part
+
+
+def test_a_report_without_explanations_says_so():
+    row = {"dataset": "Set5", "scale": 2, "method": "IDN", "psnr": 30.0, "ssim": 0.96, "ifc": None, "seconds": None}
+    html = html_cells.section({"rows": [paper.compare(row)]}, [])
+    assert "The 1 cells that differ" not in html and "<summary>The cell that differs</summary>" in html
+    assert f"<p>{cells.UNKNOWN}</p>" in html and '<td>-783</td>' in html  # 30.00 here, 37.83 in the paper
+    row["psnr"] = 37.83
+    html = html_cells.section({"rows": [paper.compare(row)]}, [])
+    assert cells.NOTHING in html and "<details>" not in html
+
+
+def test_figures_6_to_8_are_there_in_numbers(report):
+    lines = re.findall(r'<tr><th scope="row">(Figure \d: [^<]*)</th><td class="text">(\w+)</td>', report.read_text())
+    images = [f"Figure {number}: {name} x4" for number, name in ((6, "barbara"), (7, "8023"), (8, "img085"))]
+    assert lines == [(image, method) for image in images for method in ("Bicubic", "VDSR", "LapSRN", "IDN")]
+
+
+@pytest.mark.parametrize("scores", [None, [1], {"IDN": 3}, {"IDN": {"psnr": 3}}, {"IDN": {"psnr": "x" * 3}}])
+def test_a_damaged_figure_is_named(tmp_path, scores):
+    """An older or half-edited comparison in --figures."""
+    content = {"command": "tools/plot_comparison.py a.png", "scores": scores}
+    (tmp_path / "comparison_a_x4.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"comparison_a_x4\.json: not a figure's \.json .*scores: expected PSNR, SSIM"):
+        sections._score_lines(tmp_path / "comparison_a_x4.json")

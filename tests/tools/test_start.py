@@ -15,7 +15,7 @@ TOOLS = sorted(
     if path.name not in ("__init__.py", "_environment.py")
 )
 # each takes a tenth of a second or much more to import; caffe_build alone says what Caffe was built as
-SLOW = {"caffe", "h5py", "matplotlib", "onnx", "onnxruntime", "scipy", "skimage", "tifffile", "torch"}
+SLOW = {"caffe", "h5py", "matplotlib", "onnx", "onnxruntime", "PIL", "scipy", "skimage", "tifffile", "torch", "tqdm"}
 
 
 def start(root, tool, option):

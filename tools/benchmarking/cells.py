@@ -101,23 +101,44 @@ def block(report, groups):
         From `read_explanations`.
     """
     found = measured(report["rows"])
-    return "\n\n".join([_counted(found), _listed(found, groups)])
+    parts = [SAID, markdown.table(*counts(found), text_columns=1), *unmeasured(found)]
+    for why, some in explained(found, groups):
+        parts += [texts.one_line(why), markdown.table(*listed(some), text_columns=4)]
+    return "\n\n".join([*parts, *([] if others(found) else [NOTHING])])
 
 
-def _counted(found):
-    """A line for each method, and all of them: cells in the paper, measured, equal, near, different."""
+SAID = (
+    "A cell is one figure of Table 2 or 3: PSNR, SSIM or IFC of a method on a set at a scale. Both sides are "
+    "compared as printed; one unit is one of the last printed digit, 0.01 dB of PSNR, 0.0001 of SSIM, 0.001 of IFC."
+)
+UNKNOWN, NOTHING = "Not explained:", "No measured cell differs."
+
+
+def counts(found):
+    """Cells in the paper, measured, equal, near, different, of each method and together, for a table.
+
+    Parameters
+    ----------
+    found : list of Cell
+
+    Returns
+    -------
+    head : list of str
+    body : list of list of str
+    """
     printed = _printed()
-    methods = [name for name in paper.load()["methods"] if any(cell.method == name for cell in found)]
+    methods = [name for name in printed if any(cell.method == name for cell in found)]
     body = [_line(name, [c for c in found if c.method == name], printed[name]) for name in methods]
-    total = _line("together", found, sum(printed.values()))
-    missing = [name for name in printed if name not in methods]
-    head = ["Method", "cells in the paper", "measured", *STATES]
-    said = (
-        "A cell is one figure of Table 2 or 3: PSNR, SSIM or IFC of a method on a set at a scale. Both sides are "
-        "compared as printed; one unit is one of the last printed digit, 0.01 dB of PSNR, 0.0001 of SSIM, 0.001 of IFC."
-    )
-    without = f"\n\nNo cell of {', '.join(missing)} was measured." if missing else ""
-    return f"{said}\n\n{markdown.table(head, [*body, total], text_columns=1)}{without}"
+    return ["Method", "cells in the paper", "measured", *STATES], [
+        *body,
+        _line("together", found, sum(printed.values())),
+    ]
+
+
+def unmeasured(found):
+    """The sentence (list of one str, or none) that names the paper's methods without a cell in `found`."""
+    missing = [name for name in _printed() if not any(cell.method == name for cell in found)]
+    return [f"No cell of {', '.join(missing)} was measured."] if missing else []
 
 
 def _printed():
@@ -130,29 +151,29 @@ def _printed():
 
 
 def _line(name, found, printed):
-    counts = [sum(cell.state == state for cell in found) for state in STATES]
-    return [name, *map(str, (printed, len(found), *counts))]
+    states = [sum(cell.state == state for cell in found) for state in STATES]
+    return [name, *map(str, (printed, len(found), *states))]
 
 
-def _listed(found, groups):
-    """Each cell that is not equal, under its explanation."""
-    others, parts = {}, []
-    for cell in (one for one in found if one.state != EQUAL):
+def others(found):
+    """The cells (list of Cell) that are not equal."""
+    return [cell for cell in found if cell.state != EQUAL]
+
+
+def explained(found, groups):
+    """Each cell that is not equal, under its explanation: list of (why, list of Cell) in the order of `groups`."""
+    by_why = {group["why"]: [] for group in groups}
+    for cell in others(found):
         group = explanation(cell, groups)
-        others.setdefault(group["why"] if group else UNKNOWN, []).append(cell)
-    for why in [*(group["why"] for group in groups), UNKNOWN]:
-        if why in others:
-            parts += [texts.one_line(why), _table(others.pop(why))]
-    return "\n\n".join(parts) if parts else "No measured cell differs."
+        by_why.setdefault(group["why"] if group else UNKNOWN, []).append(cell)
+    return [(why, some) for why, some in by_why.items() if some]
 
 
-UNKNOWN = "Not explained:"
-
-
-def _table(found):
+def listed(found):
+    """Cells (list of Cell) for a table: head (list of str) and body (list of list of str)."""
     body = []
     for cell in found:
         digits = paper.decimals(cell.figure)
         numbers = markdown.number(cell.ours, digits), markdown.number(cell.papers, digits), f"{cell.units:+}"
         body.append([cell.dataset, f"x{cell.scale}", cell.method, tables.NAMES[cell.figure], *numbers])
-    return markdown.table(["Set", "Scale", "Method", "Figure", "here", "paper", "units"], body, text_columns=4)
+    return ["Set", "Scale", "Method", "Figure", "here", "paper", "units"], body

@@ -1,8 +1,10 @@
-"""Run the test protocol over an image set: forwards one by one, scores in parallel.
+"""Run the test protocol over an image set: forwards one by one, all else in parallel.
 
 Where the clock is read, all forwards come first, on their own: scoring (IFC above all) on the other cores at the same
-time would slow them down. Without the clock a few images at a time are run, scored and dropped, so that a hundred
-large images need no more memory than these few.
+time would slow them down. Without the clock a few images at a time are made ready, run, scored and dropped, so that a
+hundred large images need no more memory than these few; every step of it uses all cores, since Caffe's forwards have
+threads of their own. (Forwards and scores at the same time would gain nothing: a forward keeps all cores busy, and
+Python's lock as well.)
 """
 
 import os
@@ -21,13 +23,14 @@ import matlab_compat as matlab
 from data_prep import files
 from data_prep.images import ImageInfo
 from tools.benchmarking.progress import Silent
+from tools.benchmarking.spent import Spent
 from tools.common import outputs
 from tools.common.errors import UserError
 from tools.common.memory import GpuMemory
 from tools.methods import evaluation
 from tools.methods.protocols import PROTOCOLS, Protocol
 from tools.methods.registry import Method
-from tools.nets import tiles
+from tools.nets import bounded, runtime, tiles
 
 CLOCK = (
     "seconds: mean over the images of one forward each without warm-up, copies in and out included, the bicubic "
@@ -45,6 +48,8 @@ TIMED = {
 }
 # side of the image of that forward
 WAKE_SIDE = 32
+# images that are made ready or scored at the same time: each takes 200 MB a megapixel (measured)
+MOST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -129,31 +134,46 @@ class Result:
     seconds_median: Optional[float]
 
 
-def scores(job, options, material, progress=None):
+def scores(job, options, material, progress=None, spent=None):
     """The scores of all images of a job (list of dict, see `score`), with their times when `options.timed`.
 
     Parameters
     ----------
     progress : Silent, optional
         Told of each image.
+    spent : Spent, optional
+        Counts where the time goes.
     """
-    progress = progress or Silent()
+    progress, spent = progress or Silent(), spent or Spent()
     if options.timed:
-        return score(job, infer(job, options, material, progress.image), options, material, progress.score)
-    found, some = [], []
-    paths = _swept(job, options)
+        results = infer(job, options, material, progress.image, spent)
+        return score(job, results, options, material, progress.score, spent)
+    found, paths = [], _swept(job, options)
+    net = _net(job, options, material)
     with _threads() as pool:
-        for result in _results(job, options, material, progress.image):
-            some.append(result)
-            if len(some) == 2 * cores():
-                found += _score_all(pool, some, job, options, material, paths, progress.score)
-                some = []
-                del result
-        found += _score_all(pool, some, job, options, material, paths, progress.score)
+        for some in _few(job.images, 2 * threads()):
+            ready = list(pool.map(lambda info: _prepare(info, job, options, material, spent), some))
+            outputs = [_output(net, job, sample, spent, progress.image) for _, sample in ready]
+
+            def scored(info, prepared, output):
+                result = _result(info, *prepared, output, job, options, spent)
+                return _score_one(result, job, options, material, paths, spent)
+
+            for one in pool.map(scored, some, ready, outputs):
+                found.append(one)
+                progress.score()
+            del ready, outputs  # before the next ones are made
+    if options.gpu:
+        options.gpu.read()
     return found
 
 
-def infer(job, options, material, progress=lambda: None):
+def _few(images, number):
+    """The images in lists of at most `number`."""
+    return [images[first : first + number] for first in range(0, len(images), number)]
+
+
+def infer(job, options, material, progress=lambda: None, spent=None):
     """The results of `job` (Job) for all its images, one forward after the other with nothing beside them.
 
     Parameters
@@ -165,6 +185,7 @@ def infer(job, options, material, progress=lambda: None):
         Where images and net come from.
     progress : callable
         Called after each image.
+    spent : Spent, optional
 
     Returns
     -------
@@ -175,28 +196,61 @@ def infer(job, options, material, progress=lambda: None):
     The net is a new one for each job and reshaped for each image. So the first image pays for Caffe's
     first allocation, as it did for the paper's Table 4. On a GPU `options.gpu` is read at the end.
     """
-    return list(_results(job, options, material, progress))
-
-
-def _results(job, options, material, progress):
-    """Yield the Result of each image."""
-    net = material.net(job.method, job.scale, job.weights, options.engine) if job.method.network else None
-    if net is not None and options.gpu:
-        # CUDA loads every kernel when it is first used, which takes longer than a whole image
-        tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
+    net, results, spent = _net(job, options, material), [], spent or Spent()
     for info in job.images:
-        img, name = material.image(info), info.path.name
-        sample = job.protocol.prepare(img, job.scale, options.edge, name)
-        output, first, median = _timed_forward(net, job, sample, options.repeats)
-        y = sample.base if job.random else job.method.finish(output, sample)
-        if not np.isfinite(y).all():
-            raise UserError(f"{job.weights}: gives values that are not finite for {name}; these weights have diverged")
-        reference, result = job.protocol.pair(img, sample, y, options.edge)
-        times = (first, median) if options.timed else (None, None)
-        yield Result(info, reference, result, matlab.im2uint8(y), *times)
+        img, sample = _prepare(info, job, options, material, spent)
+        with spent.on("forward"):
+            output, *times = _timed_forward(net, job, sample, options.repeats)
+        times = times if options.timed else (None, None)
+        results.append(_result(info, img, sample, output, job, options, spent, times))
         progress()
     if options.gpu:
         options.gpu.read()
+    return results
+
+
+def _net(job, options, material):
+    """The net of a job, None for a method without one; what is not timed takes whole images in bounded memory."""
+    if not job.method.network:
+        return None
+    net = material.net(job.method, job.scale, job.weights, options.engine)
+    if options.gpu:
+        # CUDA loads every kernel when it is first used, which takes longer than a whole image
+        tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
+    elif not (options.timed or job.tile or options.engine != "caffe" or runtime.on_gpu()):
+        net = bounded.Bounded(net, job.method.build(job.scale), job.method.blob, bounded.MOST)
+    return net
+
+
+def _prepare(info, job, options, material, spent):
+    """The pixels of an image (ImageInfo) and the evaluation.Sample of them."""
+    with spent.on("decode"):
+        img = material.image(info)
+    with spent.on("prepare"):
+        return img, job.protocol.prepare(img, job.scale, options.edge, info.path.name)
+
+
+def _output(net, job, sample, spent, progress):
+    """What the net gives (ndarray) for a sample, None without a net."""
+    output = None
+    if net is not None:
+        with spent.on("forward"):
+            output = tiles.forward(net, job.method.take(sample), job.method.blob, job.tile)
+    progress()
+    return output
+
+
+def _result(info, img, sample, output, job, options, spent, times=(None, None)):
+    """The Result of an image; raises UserError when the net's output has values that are not finite."""
+    with spent.on("finish"):
+        y = sample.base if job.random else job.method.finish(output, sample)
+        if not np.isfinite(y).all():
+            name = info.path.name
+            raise UserError(
+                f"{job.weights}: gives values that are not finite for {name}; these weights have diverged"
+            )
+        reference, result = job.protocol.pair(img, sample, y, options.edge)
+        return Result(info, reference, result, matlab.im2uint8(y), *times)
 
 
 def _timed_forward(net, job, sample, repeats):
@@ -216,7 +270,7 @@ def _clock(net, image, job):
     return output, time.perf_counter() - start
 
 
-def score(job, results, options, material, progress=lambda: None):
+def score(job, results, options, material, progress=lambda: None, spent=None):
     """Scores of the results, and their pictures when `options.pictures` is a folder.
 
     Parameters
@@ -225,33 +279,36 @@ def score(job, results, options, material, progress=lambda: None):
         What `infer` returned.
     material : Material
         Where the colours of the pictures come from.
+    progress : callable
+        Called after each image.
+    spent : Spent, optional
 
     Returns
     -------
     list of dict
-        One an image: image (file name), the metrics, seconds, seconds_median, perhaps note.
+        One for each image: image (file name), the metrics, seconds, seconds_median, perhaps note.
     """
-    paths = _swept(job, options)
+    found, paths, spent = [], _swept(job, options), spent or Spent()
     with _threads() as pool:
-        return _score_all(pool, results, job, options, material, paths, progress)
+        for one in pool.map(lambda result: _score_one(result, job, options, material, paths, spent), results):
+            found.append(one)
+            progress()
+    return found
 
 
 @contextmanager
 def _threads():
     """A pool of threads: the work is in numpy, scipy and OpenCV, which let go of Python's lock."""
-    pool = ThreadPoolExecutor(cores())
+    pool = ThreadPoolExecutor(threads())
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
 
 
-def _score_all(pool, results, job, options, material, paths, progress):
-    found = []
-    for done in pool.map(lambda one: _score_one(one, job, options, material, paths), results):
-        found.append(done)
-        progress()
-    return found
+def threads():
+    """Number of images that are worked on at the same time."""
+    return min(cores(), MOST_THREADS)
 
 
 def pictures(job, options):
@@ -270,13 +327,16 @@ def _swept(job, options):
     return paths
 
 
-def _score_one(result, job, options, material, paths):
+def _score_one(result, job, options, material, paths, spent):
     scores, info = {}, result.image
     if not job.random:
-        scores = job.protocol.score(result.reference, result.result, job.scale, options.metrics)
+        for name in options.metrics:
+            with spent.on(name):
+                scores.update(job.protocol.score(result.reference, result.result, job.scale, (name,)))
         if paths:
-            picture = evaluation.colour(material.image(info), result.sr, job.scale, edge=options.edge)
-            save_picture(picture, paths[info.path])
+            with spent.on("picture"):
+                picture = evaluation.colour(material.image(info), result.sr, job.scale, edge=options.edge)
+                save_picture(picture, paths[info.path])
     return {
         "image": files.shown(info.path.name),
         **scores,

@@ -4,8 +4,6 @@ import sys
 import threading
 import time
 
-from tqdm import tqdm
-
 EVERY = 50  # seconds without a line after which there is one; with TICK, at least one per minute
 TICK = 5  # seconds between two looks at the clock
 
@@ -54,6 +52,8 @@ class Progress(Silent):
 
     def begin(self, name, images):
         """A row is begun: its name (str) and the number of its images."""
+        from tqdm import tqdm  # here: --help must not wait for it
+
         with self._lock:
             self._number += 1
             self._name, self._images = name, images

@@ -94,6 +94,7 @@ def _row(row, where):
         right = isinstance(value, list) and all(isinstance(one, kind) for one in value)
         _expect(right, f"{where}.{name}: expected a list of {_WORDS[kind]}")
     _tile(row, where)
+    _spent(row, where)
     odd = {}
     for name in (*paper.METRICS, "seconds_median", "peak_memory_mb"):
         _expect(name in row or name == "peak_memory_mb", f"{where}.{name} is missing")
@@ -107,6 +108,13 @@ def _tile(row, where):
     tile = row.get("tile")
     right = isinstance(tile, list) and len(tile) == 2 and all(type(n) is int and 0 <= n <= _FURTHEST for n in tile)
     _expect(tile is None or right, f"{where}.tile: expected two whole numbers or null")
+
+
+def _spent(row, where):
+    spent = row.get("spent")
+    _expect(isinstance(spent, (dict, type(None))), f"{where}.spent: expected an object or null")
+    for name, seconds in (spent or {}).items():
+        _expect(_figure(seconds, f"{where}.spent")[1] is not None, f"{where}.spent.{name}: expected a number")
 
 
 def _image(one, where):

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.files import json_text, together, write_text
-from tools.benchmarking import paper, report_check
+from tools.benchmarking import paper, report_check, spent
 from tools.benchmarking.tables import tables_text
 from tools.common import cli, json_file, texts
 from tools.methods.registry import METHODS
@@ -85,6 +85,7 @@ def to_markdown(report):
         *[f"\n{title}: {said[key]}." for title, key in NOTES if said.get(key)],
         "",
         tables_text(report, meta["tables"]),
+        *[f"{seconds}\n" for seconds in [spent.table(report["rows"])] if seconds],
         "Versions: "
         + ", ".join(f"{texts.in_markdown(name)} {texts.in_markdown(one)}" for name, one in meta["versions"].items())
         + ".",

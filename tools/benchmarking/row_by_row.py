@@ -11,6 +11,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -28,7 +29,7 @@ WORKER = "tools.benchmarking.row_worker"
 
 
 def run(kept, options, device, held, apart=False):
-    """Measure what a report has not yet; it is written after every row.
+    """Measure what a report has not yet, and say what is measured again; it is written after every row.
 
     Rows without times are measured in this process, set by set, and share what `held` has of images and nets. Rows
     with times come after them, the cheapest first, each in a process of its own.
@@ -60,13 +61,16 @@ def run(kept, options, device, held, apart=False):
     plan.check_nets(together, held)
     if alone:
         plan.check_nets(alone, material.Material(nets=0))
+    for line in kept.reasons():  # not before: weights that do not fit end with one line
+        print(line, file=sys.stderr, flush=True)
     failed = []
     with Progress(len(kept.todo)) as progress:
         for _, of_a_set in groupby(together, lambda job: job.dataset):
             for job in of_a_set:
                 progress.begin(str(job), len(job.images))
                 row = run_job(job, options, held, progress)
-                kept.meta["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # since the row began
+                kept.meta["peak_memory_mb"] = max(peak, kept.meta.get("peak_memory_mb", 0))
                 kept.add(row)
                 progress.end(_said(row))
             held.forget(job.images)

@@ -4,7 +4,6 @@ import datetime
 import platform
 import shlex
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 from data_prep.files import shown
@@ -52,6 +51,8 @@ def caffe_version():
 
 
 def _version(package):
+    from importlib import metadata  # here: --help must not wait for it
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -18,40 +18,60 @@ def _left(lab):
 
 @trial("benchmark-kills")
 def benchmark_kills(lab):
-    """benchmark --resume killed: no process of its goes on, the same command completes the table, nothing stays"""
-    methods = ["FSRCNN", "ESPCN", "SRCNN"]
+    """benchmark killed: no process of its goes on, the same command completes its rows, nothing stays
 
-    def asked(out):
-        return ("--resume", "--tables", 4, "--random-weights", "--methods", *methods, "--datasets", "Large",
-                "--scales", 3, "--repeats", 3, "--data-dir", lab.material.data(), "--weights-dir", lab.folder,
-                "--out", out)
+    Every second case is one of rows with times, which have processes of their own, the others of rows with scores
+    alone, whose figures must be those of an uninterrupted run.
+    """
+    kinds = {
+        "times": ("--tables", 4, "--random-weights", "--methods", "FSRCNN", "ESPCN", "SRCNN", "--datasets", "Large",
+                  "--scales", 3, "--repeats", 3),
+        "scores": ("--tables", 2, 3, "--methods", "Bicubic", "--datasets", "Large", "--scales", 2, 3, 4),
+    }  # fmt: skip
 
-    whole = lab.tool("benchmark", *asked(lab.folder / "whole"))
-    yield lab.result("uninterrupted", judge.done(whole), whole)
+    def asked(kind, out):
+        return (*kinds[kind], "--data-dir", lab.material.data(), "--weights-dir", lab.folder, "--out", out)
+
+    whole, right = {}, {}
+    for kind in kinds:
+        out = lab.folder / f"whole_{kind}"
+        whole[kind] = lab.tool("benchmark", *asked(kind, out))
+        yield lab.result(f"uninterrupted, {kind}", judge.done(whole[kind]), whole[kind])
+        right[kind] = _rows(out, kind) if not whole[kind].status else None
     for number in range(lab.cases(4, 40)):
+        kind = list(kinds)[number // 2 % 2]
         out = lab.folder / f"killed{number}"
-        began = lab.begin("benchmark", *asked(out))
+        began = lab.begin("benchmark", *asked(kind, out))
         how = SIGNALS[(0, 0, 1, 0, 2, 0)[number % 6]]
         if number % 2:
             count = int(lab.rng.integers(1, 6))
             began.until_writing(lab.folder, count)
-            case = f"{how.name} at temporary file {count}"
+            case = f"{kind}, {how.name} at temporary file {count}"
         else:
-            seconds = float(lab.rng.uniform(0.3, 1.0)) * whole.seconds
+            seconds = float(lab.rng.uniform(0.3, 1.0)) * whole[kind].seconds
             began.sleep(seconds)
-            case = f"{how.name} after {seconds:.2f} s"
+            case = f"{kind}, {how.name} after {seconds:.2f} s"
         began.send(how)
         ended = began.wait(60)
         faults = [f"still running after it: {line}" for line in ended.children]
         faults += [f"after it: {said}" for said in judge.noise(ended.err)] if how != signal.SIGKILL else []
-        again = lab.tool("benchmark", *asked(out))
+        again = lab.tool("benchmark", *asked(kind, out))
         faults += judge.done(again) + judge.strict_json(out / "benchmark.json") + _left(lab)
-        if not again.status:
-            rows = {row["method"] for row in json.loads((out / "benchmark.json").read_text())["rows"] if not row["gap"]}
-            faults += [f"rows of {', '.join(sorted(rows))} only"] if rows != set(methods) else []
+        if not again.status and _rows(out, kind) != right[kind]:
+            faults.append("other rows than uninterrupted")
         yield lab.result(case, faults, again)
         for path in temporary_files(lab.folder):
             path.unlink(missing_ok=True)
+
+
+def _rows(out, kind):
+    """What a benchmark measured that must be the same after a stop: {(scale, method): figures, or that it is timed}."""
+    found = {}
+    for row in json.loads((out / "benchmark.json").read_text())["rows"]:
+        if not row["gap"]:
+            figures = row["seconds"] > 0 if kind == "times" else [row["psnr"], row["ssim"], row["ifc"]]
+            found[row["scale"], row["method"]] = figures
+    return found
 
 
 @trial("upscale-kills")

@@ -5,7 +5,6 @@ only: the set-up asks it before there is an environment.
 """
 
 import ctypes
-import importlib.metadata
 from dataclasses import dataclass
 
 # CUDA's own numbers of cuDeviceGetAttribute
@@ -203,8 +202,10 @@ def check_wheels(cuda, installed=None):
 
 def nvidia_packages():
     """Versions (dict of str to str) of the installed packages whose name begins with "nvidia-"."""
+    from importlib import metadata  # here: --help must not wait for it
+
     found = {}
-    for package in importlib.metadata.distributions():
+    for package in metadata.distributions():
         name = (package.metadata["Name"] or "").lower().replace("_", "-")
         if name.startswith("nvidia-"):
             found[name] = package.version

@@ -12,7 +12,6 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from google.protobuf import text_format
 from google.protobuf.message import EncodeError
 
 from prototxt.engine import caffe
@@ -108,6 +107,8 @@ def parse(path):
         raise UserError(f"{path}: has more than {LARGEST >> 20} MB; expected a deploy prototxt, not weights or data")
     if not content.strip():
         raise UserError(f"{path}: is empty; expected a deploy prototxt")
+    from google.protobuf import text_format  # here: --help must not wait for it
+
     message = _caffe_pb2().NetParameter()  # outside: that there is no Caffe is not the file's fault
     try:
         return text_format.Parse(content.decode("utf-8-sig"), message)

@@ -11,7 +11,6 @@ from importlib import metadata
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from matlab_compat.contributions import contributions
 
@@ -60,6 +59,8 @@ def _to_bytes(values):
 
 
 def _pillow():
+    from PIL import Image  # here: --help must not wait for it
+
     def resize(img, scale):
         height, width = _size(img, scale)
         return np.asarray(Image.fromarray(img).resize((width, height), Image.BICUBIC))

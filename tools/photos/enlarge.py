@@ -49,6 +49,8 @@ class Enlarger:
         m, the enlargement.
     weights : Path or None
         None for a method without a net.
+    net : caffe.Net, optional
+        The method's net with these weights, where the caller has it.
     engine : str
         One of engines.ENGINES.
     gpu : bool
@@ -62,15 +64,16 @@ class Enlarger:
     """
 
     def __init__(
-        self, method, scale, weights=None, *, engine="caffe", gpu=False, memory=2 << 30, allowed=None, edge="replicate"
-    ):
+        self, method, scale, weights=None, *,
+        net=None, engine="caffe", gpu=False, memory=2 << 30, allowed=None, edge="replicate",
+    ):  # fmt: skip
         self.method, self.scale, self.memory, self.edge = method, scale, memory, edge
         self.allowed = allowed or f"--memory {memory >> 20}M"
         self.tiled, self._net_memory, self._held = None, None, 0
         self._load = lambda: method.load(scale, weights, engine)
         if method.network:
             message = method.build(scale)
-            net = method.load(scale, weights)
+            net = net or method.load(scale, weights)
             # for a GPU and for other engines, which take less, the figure of stock Caffe
             onednn = False if engine != "caffe" or gpu else None
             a_pixel, constant = forward_memory.forward_bytes(net, message, onednn)

@@ -6,7 +6,6 @@ import zlib
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image
 
 from data_prep import files
 from tools.common.errors import UserError
@@ -216,6 +215,8 @@ def _not_written(path, error):
 
 def _encoded(path, strips, shape, dtype, profile):
     """The file's bytes of a picture that Pillow encodes as a whole."""
+    from PIL import Image  # here: --help must not wait for it
+
     name, options = ENCODERS[path.suffix.lower()]
     img, done = np.empty(shape, dtype), 0
     for rows in strips:

@@ -3,21 +3,21 @@
 import base64
 import io
 import string
+import sys
 import tempfile
 from pathlib import Path
-
-from PIL import Image
 
 import matlab_compat as matlab
 from data_prep import images
 from data_prep.weights import gap, idn_weights
-from tools.benchmarking import tradeoff
+from tools.benchmarking import paper, tables, tradeoff
 from tools.common import json_file, markdown, provenance
 from tools.common.errors import UserError
 from tools.common.texts import in_html
 from tools.figures import curves
 from tools.methods import evaluation
 from tools.methods.registry import METHODS
+from tools.report import html_cells
 from tools.training import log
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -56,7 +56,37 @@ def figures_section(folder, report, timing):
         parts += [_figure(path, f"{text} ({path.stem.split('_', 1)[1].replace('_', ', ')})") for path in files]
         if not files:
             parts.append(f"<p>{in_html(text)}: not in {in_html(folder.name)}/; tools/plot_{kind}.py draws it.</p>")
-    return "".join(parts)
+    return "".join([*parts, _scores(Path(folder))])
+
+
+def _scores(folder):
+    """The scores (str of HTML) of comparisons of which `folder` has the numbers alone."""
+    files = [file for file in sorted(folder.glob("comparison_*.json")) if not file.with_suffix(".svg").exists()]
+    if not files:
+        return ""
+    said = (
+        "Figures 6 to 8 in numbers, those of the whole image; the pictures belong to others, and "
+        "<code>tools/plot_comparison.py --figure 6</code>, 7 and 8 draw them from your own copies."
+    )
+    head = ["Image", "Method", *(tables.NAMES[metric] for metric in evaluation.METRICS)]
+    body = [line for _, lines in sorted(map(_score_lines, files)) for line in lines]
+    return f"<p>{said}</p>{html_cells.table(head, body, 2)}"
+
+
+def _score_lines(file):
+    """The number of a comparison's figure in the paper (int, large where it has none), and a line for each method."""
+    found = json_file.read(file, FIGURE_JSON)
+    image = file.stem.split("_", 1)[1].replace("_", " ")
+    number = found.get("figure") if isinstance(found.get("figure"), int) else None
+    name = f"Figure {number}: {image}" if number else image
+    try:
+        return number or sys.maxsize, [
+            [name, method, *(markdown.number(one[metric], paper.decimals(metric)) for metric in evaluation.METRICS)]
+            for method, one in found["scores"].items()
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        what = "scores: expected PSNR, SSIM and IFC of each method"
+        raise UserError(f"{file}: not a {FIGURE_JSON} ({what}); run it again") from None
 
 
 def curves_section(runs):
@@ -109,6 +139,8 @@ def _slider(path, scale, net):
 
 
 def _png(picture):
+    from PIL import Image  # here: --help must not wait for it
+
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG", optimize=True)
     return data_uri(stream.getvalue(), "png")

@@ -22,6 +22,7 @@ META = {
 ROW = {
     "dataset": "Set5", "scale": 3, "method": "IDN", "images": 5, "psnr": 34.11, "ssim": 0.9253, "ifc": 5.6,
     "seconds": 0.5, "seconds_median": 0.4, "repeats": 3, "gap": None, "notes": [], "tile": None,
+    "spent": {"wall": 3.5, "forward": 3.1},
     "per_image": [{"image": "a.png", "psnr": 34.11}],
 }  # fmt: skip
 
@@ -55,7 +56,7 @@ def test_meta_must_be_there_and_right(name):
 
 @pytest.mark.parametrize("name", ROW)
 def test_rows_must_be_right(name):
-    for bad in ({"a": 1}, 1e300, 10**400, [[1]]):
+    for bad in ({"a": "b"}, 1e300, 10**400, [[1]]):
         with pytest.raises(ValueError, match=rf"rows\[0\].{name}"):
             parsed(changed("row", name, bad))
 

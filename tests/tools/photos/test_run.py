@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tools.common.errors import UserError
-from tools.methods.registry import Method
+from tools.nets import runtime
 from tools.photos import photo
 
 BICUBIC = ("--scale", "2", "--method", "Bicubic")
@@ -30,10 +30,10 @@ def test_a_folder_takes_one_net_and_lists_what_it_skips(upscaling, tmp_path, mon
     (tmp_path / "in" / "cut.png").write_bytes((tmp_path / "in" / "a.png").read_bytes()[:60])
     (tmp_path / "in" / ".hidden").write_text("")
     built = []
-    load = Method.load
-    monkeypatch.setattr(Method, "load", lambda *args, **named: built.append(args) or load(*args, **named))
+    build = runtime.build_net
+    monkeypatch.setattr(runtime, "build_net", lambda *args, **named: built.append(args) or build(*args, **named))
     assert upscaling.run(tmp_path / "in", "-o", tmp_path / "out", "--scale", 2) == 1
-    assert len(built) == 1  # for all pictures; the check of the weights builds a net of its own
+    assert len(built) == 1  # for the check of the weights and all pictures
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.bmp.png", "a.png.png", "b.png", "c.png", "d.png"]
     assert cv2.imread(str(tmp_path / "out/d.png")).shape == (60, 22, 3)
     captured = capsys.readouterr()
