@@ -1,5 +1,7 @@
 #include "handles.hpp"
 
+#include "memory.hpp"
+
 namespace idn::cuda {
 
 namespace {
@@ -51,7 +53,11 @@ cudnnStatus_t create_dnn(cudnnHandle_t* handle) {
     return CUDNN_STATUS_SUCCESS;
   }
   const cudnnStatus_t status = cudnnCreate(handle);
-  return status == CUDNN_STATUS_SUCCESS ? cudnnSetStream(*handle, cudaStreamPerThread) : status;
+  if (status != CUDNN_STATUS_SUCCESS) {
+    throw_if_full("cuDNN");
+    return status;
+  }
+  return cudnnSetStream(*handle, cudaStreamPerThread);
 }
 
 cudnnStatus_t destroy_dnn(cudnnHandle_t handle) { return handle ? cudnnDestroy(handle) : CUDNN_STATUS_SUCCESS; }

@@ -22,6 +22,7 @@ curandStatus_t create_random(curandGenerator_t* generator, curandRngType_t type)
 curandStatus_t seed_random(curandGenerator_t generator, unsigned long long seed);
 
 // As cudnnCreate, cudnnDestroy and cudnnSetStream, the latter for the thread's own stream whichever is asked for.
+// create_dnn throws OutOfMemory where cuDNN fails on a full GPU, of which its status says nothing.
 cudnnStatus_t create_dnn(cudnnHandle_t* handle);
 cudnnStatus_t destroy_dnn(cudnnHandle_t handle);
 cudnnStatus_t set_dnn_stream(cudnnHandle_t handle, cudaStream_t asked);

@@ -23,6 +23,10 @@ bool capturing();
 // `what` is the pointer's name in upstream's code.
 cudaError_t allocate(void** pointer, std::size_t size, const char* what);
 
+// OutOfMemory when the current GPU has next to no memory left. For calls of NVIDIA's libraries that have failed: a full
+// GPU makes cuDNN say no more than "internal error".
+void throw_if_full(const char* library);
+
 // As cudaMemcpy and cudaMemset, in this thread's stream; a copy does not wait for its end while a graph is recorded.
 cudaError_t copy(void* to, const void* from, std::size_t size, cudaMemcpyKind kind);
 cudaError_t fill(void* to, int value, std::size_t size);
