@@ -43,7 +43,10 @@ TIMES = {
 }
 
 # What the wheel is made from; this file and caffe_source.py only bring it about.
-RECIPE = ("CMakeLists.txt", "cmake", "compat", "onednn", "package", "pin.json", "pyproject.toml", "write_pb2.py")
+RECIPE = (
+    *("CMakeLists.txt", "cmake", "compat", "layers", "onednn", "package", "pin.json", "program", "pyproject.toml"),
+    "write_pb2.py",
+)
 # ... and the CUDA variant besides
 CUDA_RECIPE = ("cuda", "cuda13.txt", "cuda13-build.txt")
 # Libraries whose ABI the wheel is bound to, as patterns of their file names without "lib" and ".so".
@@ -56,6 +59,7 @@ LIBRARIES = (
     "gflags",
     "hdf5(?:_serial)?",
     "hdf5(?:_serial)?_hl",
+    "lmdb",
     "openblas",
     "protobuf",
 )

@@ -36,6 +36,7 @@ caffe_require("Boost.Python for Python ${Python_VERSION_MAJOR}.${Python_VERSION_
 caffe_require("glog" glog/logging.h "glog" "libgoogle-glog-dev")
 caffe_require("gflags" gflags/gflags.h "gflags" "libgflags-dev")
 caffe_require("HDF5" hdf5.h "hdf5_serial|hdf5;hdf5_serial_hl|hdf5_hl" "libhdf5-dev" SUFFIXES hdf5/serial)
+caffe_require("LMDB" lmdb.h "lmdb" "liblmdb-dev")
 # the alternatives system may point cblas.h at another BLAS: take OpenBLAS by its own name
 caffe_require("OpenBLAS" cblas.h "openblas" "libopenblas-dev" SUFFIXES openblas openblas-pthread)
 

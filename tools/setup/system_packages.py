@@ -17,6 +17,7 @@ PACKAGES = (
     "libgflags-dev",
     "libgoogle-glog-dev",
     "libhdf5-dev",
+    "liblmdb-dev",
     "libopenblas-dev",
     "libprotobuf-dev",
     "make",
