@@ -56,7 +56,8 @@ def test_propagate_down_is_heeded(tmp_path, asked):
     text = two_inputs((2, 3), ("a", "b"))
     for name, top in (("a", "sum"), ("b", "label")):
         text += f'layer {{ name: "scale_{name}" type: "Scale" bottom: "{name}" top: "{top}" }}\n'
-    net = build(tmp_path, text + loss_layer(" ".join(f"propagate_down: {str(one).lower()}" for one in asked)), force=False)
+    options = " ".join(f"propagate_down: {str(one).lower()}" for one in asked)
+    net = build(tmp_path, text + loss_layer(options), force=False)
     net.blobs["a"].data[...] = 1
     net.forward()
     for name in ("sum", "label"):
@@ -114,8 +115,8 @@ def with_l1_loss(net):
 def trained(tmp_path, net, iterations=3):
     (tmp_path / "net.prototxt").write_text(str(net))
     solver = tmp_path / "solver.prototxt"
-    solver.write_text(f'net: "{tmp_path / "net.prototxt"}" type: "Adam" base_lr: 1e-4 lr_policy: "fixed" random_seed: 3 '
-                      'weight_decay: 1e-4 test_iter: 2 test_interval: 100 test_initialization: false')  # fmt: skip
+    solver.write_text(f'net: "{tmp_path / "net.prototxt"}" type: "Adam" base_lr: 1e-4 lr_policy: "fixed" '
+                      'weight_decay: 1e-4 random_seed: 3 test_iter: 2 test_interval: 100 test_initialization: false')
     run = caffe.get_solver(str(solver))
     losses = []
     for _ in range(iterations):

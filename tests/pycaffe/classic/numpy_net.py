@@ -1,20 +1,22 @@
-"""Nets of Caffe's prototxt in NumPy and float64: forward, backward and a step of Caffe's SGD, as its papers define them.
+"""Nets of Caffe's prototxt in NumPy and float64: forward, backward and a step of Caffe's SGD.
 
-The reference for tests; it knows the layer types of the nets beside this file and no others.
+The reference for tests, written from the papers' formulas; it knows the layer types of the nets beside this file and
+no others.
 """
 
 import numpy as np
-from google.protobuf import text_format
 from numpy.lib.stride_tricks import sliding_window_view
 
 
 class NumpyNet:
-    """A net of prototxt text.
+    """One phase of a net.
 
     Parameters
     ----------
-    message : caffe_pb2.NetParameter
+    layers : sequence of caffe_pb2.LayerParameter
+        Of both phases.
     phase : int
+        0 for TRAIN, 1 for TEST.
     params : dict of str to list of ndarray
         Weights by layer, copied.
 
@@ -25,9 +27,8 @@ class NumpyNet:
         After a forward pass: what the last layer that writes a blob has left there.
     """
 
-    def __init__(self, text, phase, params, message):
-        text_format.Merge(text, message)
-        self.layers = [layer for layer in message.layer if not layer.include or layer.include[0].phase == phase]
+    def __init__(self, layers, phase, params):
+        self.layers = [layer for layer in layers if not layer.include or layer.include[0].phase == phase]
         self.training = phase == 0
         self.params = {name: [np.array(blob, float) for blob in blobs] for name, blobs in params.items()}
         self.history = {name: [np.zeros_like(blob) for blob in blobs] for name, blobs in self.params.items()}
