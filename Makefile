@@ -112,13 +112,14 @@ test-caffe: setup
 faults: setup
 	@tools/fault_check.py $(out)
 
-## lint: check the style with ruff
+## lint: check the style with ruff and pycaffe's type stubs with mypy
 lint: setup
 	@$(VENV) -m ruff check .
+	@$(VENV) -m mypy
 
 ## clean: remove the environment and what demo and tests left; keep data, weights and runs
 clean:
-	rm -rf .venv demo .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # only the project's own folders are filled; a DATA or WEIGHTS of the user's is taken as it is

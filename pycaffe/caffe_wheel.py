@@ -45,7 +45,7 @@ TIMES = {
 # What the wheel is made from; this file and caffe_source.py only bring it about.
 RECIPE = (
     *("CMakeLists.txt", "cmake", "compat", "layers", "onednn", "package", "pin.json", "program", "pyproject.toml"),
-    "write_pb2.py",
+    *("write_pb2.py", "write_pyi.py"),
 )
 # ... and the CUDA variant besides
 CUDA_RECIPE = ("cuda", "cuda13.txt", "cuda13-build.txt")
