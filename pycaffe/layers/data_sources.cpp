@@ -3,6 +3,7 @@
 #include <hdf5.h>
 #include <lmdb.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -16,14 +17,33 @@ using std::string;
 
 namespace {
 
+// The text in one line and in UTF-8, whatever a file holds whose names or lines it quotes.
+string printable(const string& text) {
+  string clean;
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned char first = text[i];
+    const std::size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    bool whole = first >= 0x20 && first != 0x7f && (first < 0x80 || (first >= 0xc2 && first < 0xf5));
+    for (std::size_t k = 1; k < length && whole; ++k) {
+      whole = i + k < text.size() && (text[i + k] & 0xc0) == 0x80;
+    }
+    clean += whole ? text.substr(i, length) : "?";
+    i += whole ? length : 1;
+  }
+  return clean;
+}
+
 [[noreturn]] void refuse(const caffe::LayerParameter& param, const string& source, const string& why) {
-  throw std::runtime_error("layer " + param.name() + " (" + param.type() + "): source \"" + source + "\" " + why);
+  throw std::runtime_error(
+      printable("layer " + param.name() + " (" + param.type() + "): source \"" + source + "\" " + why));
 }
 
 bool exists(const string& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
+
+const std::size_t kLongestName = 4096;  // Linux's longest path
 
 string working_directory() {
   std::error_code ignored;
@@ -91,9 +111,7 @@ void check_hdf5_source(const caffe::LayerParameter& param) {
   }
   if (!exists(source)) {
     refuse(param, source,
-           "does not exist" + working_directory() +
-               "; expected a text file that lists HDF5 files, one on "
-               "each line");
+           "does not exist" + working_directory() + "; expected a text file that lists HDF5 files, one on each line");
   }
   std::error_code ignored;
   if (!fs::is_regular_file(source, ignored)) {
@@ -109,6 +127,9 @@ void check_hdf5_source(const caffe::LayerParameter& param) {
   string name;
   while (list >> name) {  // as upstream reads it: a blank ends a name
     if (!exists(name)) {
+      if (name.size() > kLongestName) {
+        name.resize(kLongestName);
+      }
       refuse(param, source, "lists \"" + name + "\", which does not exist" + working_directory());
     }
   }
@@ -123,8 +144,7 @@ void check_database(const caffe::LayerParameter& param) {
     refuse(param, source,
            exists(source + "/data.mdb") ? "is an LMDB; set `backend: LMDB` in data_param (LEVELDB is Caffe's default)"
                                         : "has the backend LEVELDB (Caffe's default), which this build leaves out; "
-                                          "make it an LMDB and set `backend: "
-                                          "LMDB` in data_param");
+                                          "make it an LMDB and set `backend: LMDB` in data_param");
   }
   if (!exists(source + "/data.mdb")) {
     refuse(param, source,

@@ -5,8 +5,8 @@
 // (pull request 334) take bottom[0]->num(), as EuclideanLoss does. The gradient is loss_weight * sign(a - b) / N to a
 // and its negative to b, 0 where both are equal.
 //
-// The stock layers Eltwise (coeff 1, -1) and Reduction (ASUM, coeff 1 / N), which the generators in prototxt/ write, give
-// the same: gradients to the bit where N is a power of two, since 1 / N is rounded otherwise.
+// The stock layers Eltwise (coeff 1, -1) and Reduction (ASUM, coeff 1 / N), which the generators in prototxt/ write,
+// give the same: gradients to the bit where N is a power of two, since 1 / N is rounded otherwise.
 #pragma once
 
 #include <vector>

@@ -105,6 +105,7 @@ def files(tmp_path, monkeypatch):
         file["data"] = np.zeros((2, 1, 3, 3), np.float32)
     Path("list.txt").write_text("pairs.h5\nother.h5\n")
     Path("good.txt").write_text("pairs.h5\n")
+    Path("binary").write_bytes(b"\x89PN\x01\xffG\xc3\xa9\xc3" + b"x" * 9000)
     encoded = caffe.proto.caffe_pb2.Datum(encoded=True, data=b"\xff\xd8\xff")
     write(tmp_path / "jpeg", [encoded])
     write(tmp_path / "text", [b"no protobuf \xff\xff"])
@@ -127,6 +128,7 @@ BAD = [
     (hdf5("matlab.mat"), "run `echo matlab.mat > matlab.txt`"),
     (hdf5("none.txt"), 'source "none.txt" does not exist (working directory: '),
     (hdf5("list.txt"), 'source "list.txt" lists "other.h5", which does not exist (working directory: '),
+    (hdf5("binary"), 'source "binary" lists "?PN??G\u00e9?xxx'),
     (data("lmdb", backend=""), 'source "lmdb" is an LMDB; set `backend: LMDB` in data_param'),
     (data("none", backend="backend: LEVELDB"), "has the backend LEVELDB (Caffe's default), which this build"),
     (data("leveldb"), 'source "leveldb" is a LevelDB, which this build leaves out'),
