@@ -1,6 +1,7 @@
 """caffe_cache.py: nothing is installed from a cache that others may write to, or that has changed since."""
 
 import os
+import pathlib
 import stat
 import subprocess
 import sys
@@ -156,6 +157,33 @@ def test_many_at_once_seal_an_older_cache(kept):
     for thread in threads:
         thread.join()
     assert found == [True] * 8
+
+
+def test_two_that_seal_at_one_moment_share_no_file(kept, monkeypatch):
+    """Threads have one process number, and so have containers: with it as the file's name one cut the other's short."""
+    _, wheel, _ = kept
+    sums = wheel.with_name("SHA256SUMS")
+    expected = sums.read_text()
+    sums.unlink()
+    both_wrote = threading.Barrier(2)
+    replace, done = pathlib.Path.replace, []
+
+    def held(path, target):
+        both_wrote.wait(timeout=60)
+        return replace(path, target)
+
+    def seal():
+        caffe_cache.seal(wheel.parent)
+        done.append(sums.read_text())
+
+    monkeypatch.setattr(pathlib.Path, "replace", held)
+    threads = [threading.Thread(target=seal) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [expected] * 2
+    assert sorted(path.name for path in wheel.parent.iterdir()) == ["SHA256SUMS", wheel.name]
 
 
 def test_the_cache_is_made_for_nobody_else(tmp_path, monkeypatch):
