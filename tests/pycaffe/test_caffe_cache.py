@@ -9,6 +9,7 @@ import threading
 
 import caffe_cache
 import caffe_wheel
+import pinned_source
 import pytest
 
 from tools.setup import project, venv, wheelhouse
@@ -39,7 +40,7 @@ def kept(tmp_path, monkeypatch):
 def obtain(cache, monkeypatch):
     """The wheel, or the words that it was built."""
     monkeypatch.setattr(caffe_wheel, "check_tools", lambda: None)
-    monkeypatch.setattr(caffe_wheel.caffe_source, "obtain", lambda *_, **__: {})
+    monkeypatch.setattr(pinned_source.PinnedSource, "obtain", lambda *_, **__: {})
     monkeypatch.setattr(caffe_wheel, "build", lambda folder, *_: (folder / "caffe-1.whl").write_bytes(b"built"))
     return caffe_wheel.obtain(cache, say=lambda line: None).read_bytes()
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-FOLDERS = ("compat", "cuda", "onednn")
+FOLDERS = ("compat", "cuda", "onednn", "program")
 
 # names of the standard library and the header that has them; a file includes what it uses, in its .hpp or itself
 HEADERS = {
@@ -42,7 +42,7 @@ OLD = {
 
 @pytest.fixture
 def sources(root):
-    """Path below pycaffe/ to the text without comments, of every file in the three folders."""
+    """Path below pycaffe/ to the text without comments, of every file in these folders."""
     folder = root / "pycaffe"
     files = [path for name in FOLDERS for path in sorted((folder / name).rglob("*")) if path.is_file()]
     assert len(files) > 30
