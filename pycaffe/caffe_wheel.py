@@ -48,7 +48,7 @@ TIMES = {
 SOURCES = (caffe_source.CAFFE, boost_source.BOOST)
 # What the wheel is made from; this file and the *_source.py only bring it about.
 RECIPE = (
-    *("CMakeLists.txt", "boost.json", "cmake", "compat", "onednn", "package", "pin.json", "program"),
+    *("CMakeLists.txt", "DESCRIPTION.md", "boost.json", "cmake", "compat", "onednn", "package", "pin.json", "program"),
     *("pyproject.toml", "write_pb2.py"),
 )
 # ... and the CUDA variant besides
