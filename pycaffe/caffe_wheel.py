@@ -280,7 +280,8 @@ def build(folder, log, variant="cpu"):
             file.write(line)
             _show_progress(line)
     if process.wait() != 0 or not any(folder.glob("*.whl")):
-        raise WheelError(f"Caffe's build failed: {cause(log.read_text(encoding='utf-8'))}; the whole log: {log}")
+        found = cause(log.read_text(encoding="utf-8"))
+        raise WheelError(f"Caffe's build failed: {found}{remedy(found)}; the whole log: {log}")
 
 
 def _show_progress(line, stream=sys.stderr):
@@ -291,8 +292,21 @@ def _show_progress(line, stream=sys.stderr):
         print(f"\r  [{done}/{total}]", end="\n" if done == total else "", file=stream, flush=True)
 
 
+def remedy(found):
+    """What to do about a failure (str) that is none of the build's own, to be put behind it (str); often empty."""
+    if "No space left on device" in found:
+        folders = f"{tempfile.gettempdir()} (TMPDIR) and {cache_folder()} (IDN_CACHE)"
+        return f"; the build takes 1 GB in {folders}: free some space, or set these variables to other folders"
+    if "No matching distribution found" in found:
+        return "; pip cannot get the build tools: is there a network? Or set CAFFE_WHEEL to a wheel built elsewhere"
+    return ""
+
+
 def cause(log):
     """The line of a build's `log` (str) that says why it failed."""
+    full = re.search(r"^.*No space left on device.*$", log, re.MULTILINE)
+    if full:  # all that fails afterwards fails for it
+        return " ".join(full[0].split())
     message = re.search(r"CMake Error at [^\n]*\n\s*\n?((?:[ \t]+\S[^\n]*\n)+)", log)
     if message:
         return " ".join(message[1].split())
@@ -319,7 +333,7 @@ def main(argv=None):
     try:
         print(obtain(variant=variant))
     except (WheelError, SourceError, OSError) as error:
-        print(f"caffe_wheel.py: {error}", file=sys.stderr)
+        print(f"caffe_wheel.py: {error}{'' if isinstance(error, WheelError) else remedy(str(error))}", file=sys.stderr)
         return 2
     return 0
 

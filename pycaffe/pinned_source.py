@@ -239,7 +239,7 @@ class PinnedSource:
             When no place has it, or one has something else under its name.
         """
         say = say or (lambda line: print(line, file=sys.stderr))
-        kept = (cache or cache_folder()) / f"{self.pin['stem']}-{self.pin['content_sha256'][:16]}.tar.gz"
+        kept = self.kept_at(cache or cache_folder())
         if source:
             files = self.read(source)
             self.verify(files, f"{self.variable}={source}")
@@ -260,6 +260,10 @@ class PinnedSource:
             _keep(files, kept)
             return files
         raise SourceError(f"no {self.name} source found; {self.remedy} (tried {'; '.join(failures)})")
+
+    def kept_at(self, cache):
+        """Where the source is kept (Path) in a cache folder (Path)."""
+        return cache / f"{self.pin['stem']}-{self.pin['content_sha256'][:16]}.tar.gz"
 
     def _kept(self, path, say):
         """The source from the cache; None when it is not there, or is damaged and therefore removed."""

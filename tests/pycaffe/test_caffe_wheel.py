@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import boost_source
 import caffe_source
@@ -235,12 +237,45 @@ def test_no_python_headers(monkeypatch, tmp_path):
         ),
         ("[3/110] c++\nblob.cpp:3:1: error: expected ';'\nninja: stopped", "blob.cpp:3:1: error: expected ';'"),
         ("ERROR: No matching distribution found for scikit-build-core\n", "ERROR: No matching distribution found for"),
+        (
+            "CMake Error at x:1 (message):\n  no\n\n"
+            "blob.cpp:9: fatal error: error writing to /tmp/a.s: No space left on device\n",
+            "blob.cpp:9: fatal error: error writing to /tmp/a.s: No space left on device",
+        ),
         ("one\nlast words\n\n", "last words"),
         ("", "no message"),
     ],
 )
 def test_the_cause_is_found_in_the_log(log, expected):
     assert caffe_wheel.cause(log).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("a.cpp:1: fatal error: error writing to a.s: No space left on device", "takes 1 GB in .*TMPDIR.*IDN_CACHE"),
+        ("ERROR: No matching distribution found for scikit-build-core", "is there a network.*CAFFE_WHEEL"),
+        ("blob.cpp:3:1: error: expected ';'", "^$"),
+    ],
+)
+def test_what_to_do_about_it(line, text):
+    assert re.search(text, caffe_wheel.remedy(line))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root can make a small disk")
+def test_a_full_disk_is_named(root, tmp_path):
+    """A real build, on a disk of 3 MB: one line, and nothing is left in the cache that would be taken for a wheel."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    own = {source.variable: str(source.kept_at(caffe_wheel.cache_folder())) for source in caffe_wheel.SOURCES}
+    if not all(Path(path).exists() for path in own.values()):
+        pytest.skip("the sources are not in the cache")
+    run = f"mount -t tmpfs -o size=3m tmpfs {disk} && exec {sys.executable} {root}/pycaffe/caffe_wheel.py"
+    environment = {**os.environ, **own, "IDN_CACHE": str(disk / "cache"), "TMPDIR": str(disk)}
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", run], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = done.stderr.splitlines()[-1]
+    assert "No space left on device" in said and "IDN_CACHE" in said and "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("cmake"), reason="no cmake on this machine")
