@@ -110,7 +110,11 @@ def furnish(root, wheels, data, weights):
 
 def build(root, wheels):
     """Make the wheel for a system's own Python there, into `wheels` (Path)."""
-    install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "
+    # a mirror may lag behind, and unstable's lists are valid for a week only
+    install = (
+        "apt-get update -qq -o Acquire::Check-Valid-Until=false && "
+        "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "
+    )
     need(root, install + " ".join(BUILD_PACKAGES), "root")
     packages = "import tools.setup.system_packages as s; print(s.install_packages())"
     need(root, f"cd /home/{USER}/idn && python3 -c '{packages}'", "root")
