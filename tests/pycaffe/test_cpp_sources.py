@@ -45,7 +45,7 @@ OLD = {
 
 @pytest.fixture
 def sources(root):
-    """Path below pycaffe/ to the text without comments, of every file in the three folders."""
+    """Path below pycaffe/ to the text without comments, of every file in these folders."""
     folder = root / "pycaffe"
     files = [path for name in FOLDERS for path in sorted((folder / name).rglob("*")) if path.is_file()]
     assert len(files) > 30
