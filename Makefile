@@ -12,6 +12,7 @@ HDF5 ?= data/hdf5
 OUT ?=
 
 PYTHON ?= python3
+PYTHONS ?=
 VENV := .venv/bin/python
 
 # as the user wrote them: recipes take these from the environment, between quotes, so that blanks split nothing and neither
@@ -26,8 +27,9 @@ export arg_DATA := $(value DATA)
 export arg_WEIGHTS := $(value WEIGHTS)
 export arg_HDF5 := $(value HDF5)
 export arg_OUT := $(value OUT)
+export arg_PYTHONS := $(value PYTHONS)
 # make would expand them once more on the way to a program
-unexport SCALE STAGE ITERS METHOD SETS DATA WEIGHTS HDF5 OUT
+unexport SCALE STAGE ITERS METHOD SETS DATA WEIGHTS HDF5 OUT PYTHONS
 # --option "VALUE" when the variable NAME is set: $(call passed,NAME,option)
 passed = $(if $(value $1),--$2 "$$arg_$1")
 
@@ -42,7 +44,7 @@ out := $(call passed,OUT,out)
 need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images training-images weights
+.PHONY: help setup wheels fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images training-images weights
 
 ## help: print this list
 help:
@@ -60,6 +62,10 @@ values:
 ## setup: install what is missing, create .venv, build Caffe or take it from the cache; with GPU=0 for NVIDIA GPUs as well
 setup: values
 	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
+
+## wheels: build wheels of Caffe that travel, into OUT (default dist), for PYTHONS="3.10 3.12" (default: all that are found)
+wheels:
+	@set -f; "$(PYTHON)" pycaffe/make_wheels.py $$arg_PYTHONS --out "$${arg_OUT:-dist}" $(if $(value GPU),--cuda)
 
 ## fetch: download all images and IDN's weights (107 MB), check each SHA-256; METHOD=VDSR: that method's weights; SETS="Set5 Set14": these sets
 fetch: setup
@@ -112,13 +118,14 @@ test-caffe: setup
 faults: setup
 	@tools/fault_check.py $(out)
 
-## lint: check the style with ruff
+## lint: check the style with ruff and pycaffe's type stubs with mypy
 lint: setup
 	@$(VENV) -m ruff check .
+	@$(VENV) -m mypy
 
 ## clean: remove the environment and what demo and tests left; keep data, weights and runs
 clean:
-	rm -rf .venv demo .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # only the project's own folders are filled; a DATA or WEIGHTS of the user's is taken as it is

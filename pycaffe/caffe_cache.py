@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -76,13 +77,21 @@ def check_all(folder, cache):
 def seal(folder):
     """Write the hashes of a folder's wheels beside them, and take the right to write from all but the owner."""
     for path in folder.iterdir():
-        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o022)
+        if not _being_sealed(path.name):
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o022)
     lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.glob("*.whl"))]
-    temporary = folder / f".{SUMS}.{os.getpid()}"
-    temporary.write_text("".join(lines), encoding="utf-8")
-    temporary.chmod(0o644)
-    temporary.replace(folder / SUMS)
+    # a name of its own for each writer: threads share a process number, and so do containers that share a cache
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{SUMS}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write("".join(lines))
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(folder / SUMS)
     folder.chmod(0o755)
+
+
+def _being_sealed(name):
+    """Whether a file's name (str) is that of hashes which a set-up is just writing."""
+    return name.startswith(f".{SUMS}.")
 
 
 def is_whole(folder):
@@ -90,7 +99,7 @@ def is_whole(folder):
 
     Where an older set-up kept no hashes, those of today are kept: call `check_all` first.
     """
-    names = {path.name for path in folder.iterdir() if not path.name.startswith(f".{SUMS}.")}
+    names = {path.name for path in folder.iterdir() if not _being_sealed(path.name)}
     wheels = {name for name in names if name.endswith(".whl") and name[0] != "."}
     if not wheels or names - wheels - {SUMS, "key.json"}:
         return False

@@ -31,10 +31,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import boost_source
 import caffe_cache
 import caffe_source
+import interpreter
 from caffe_cache import cache_folder
 from caffe_source import PIN
+from pinned_source import SourceError
 
 HERE = Path(__file__).resolve().parent
 TIMES = {
@@ -42,20 +45,22 @@ TIMES = {
     "cuda": "10 minutes on 2 cores for one architecture (CUDA_ARCHS), 20 for all",
 }
 
-# What the wheel is made from; this file and caffe_source.py only bring it about.
-RECIPE = ("CMakeLists.txt", "cmake", "compat", "onednn", "package", "pin.json", "pyproject.toml", "write_pb2.py")
+SOURCES = (caffe_source.CAFFE, boost_source.BOOST)
+# What the wheel is made from; this file and the *_source.py only bring it about.
+RECIPE = (
+    *("CMakeLists.txt", "DESCRIPTION.md", "boost.json", "cmake", "compat", "layers", "onednn", "package", "pin.json"),
+    *("program", "pyproject.toml", "write_pb2.py", "write_pyi.py"),
+)
 # ... and the CUDA variant besides
 CUDA_RECIPE = ("cuda", "cuda13.txt", "cuda13-build.txt")
 # Libraries whose ABI the wheel is bound to, as patterns of their file names without "lib" and ".so".
 LIBRARIES = (
-    "boost_python{}{}".format(*sys.version_info),
-    "boost_thread",
-    "boost_filesystem",
     "dnnl",
     "glog",
     "gflags",
     "hdf5(?:_serial)?",
     "hdf5(?:_serial)?_hl",
+    "lmdb",
     "openblas",
     "protobuf",
 )
@@ -173,9 +178,10 @@ def obtain(cache=None, say=None, variant="cpu"):
     cache = cache or cache_folder()
     parts = key_parts(variant=variant)
     key = key_of(parts)
-    source = os.environ.get("CAFFE_SOURCE")
-    if source:  # a wrong one must not pass unnoticed, not even where a wheel is there
-        caffe_source.obtain(source, cache)
+    for source in SOURCES:
+        own = os.environ.get(source.variable)
+        if own:  # a wrong one must not pass unnoticed, not even where a wheel is there
+            source.obtain(own, cache)
     wheel = usable(key, cache)
     if wheel:
         say(f"Caffe wheel: from the cache, {wheel}")
@@ -195,8 +201,9 @@ def _build_into(cache, key, parts, say):
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".build-"))
     say(f"Caffe wheel: building, {TIMES[parts['variant']]} (log: {log})")
     try:
-        if not os.environ.get("CAFFE_SOURCE"):  # CMake fetches it too, but a failure there costs a minute
-            caffe_source.obtain(cache=cache, say=say)
+        for source in SOURCES:
+            if not os.environ.get(source.variable):  # CMake fetches it too, but a failure there costs a minute
+                source.obtain(cache=cache, say=say)
         started = time.monotonic()
         build(temporary, log, parts["variant"])
         seconds = round(time.monotonic() - started)
@@ -214,7 +221,7 @@ def _build_into(cache, key, parts, say):
 
 
 def check_tools():
-    """Raise WheelError when the compiler, Python's headers or Boost.Python for this Python are missing.
+    """Raise WheelError when there is no compiler, or this Python is of no use or has no headers.
 
     CMake would find out too, but late and in many lines.
     """
@@ -224,20 +231,9 @@ def check_tools():
     if not compiler:
         remedy = "set CXX to one that is there" if os.environ.get("CXX") else "apt-get install g++"
         raise WheelError(f"no C++ compiler ({', '.join(names)} not found): {remedy}")
-    version = "{}.{}".format(*sys.version_info)
-    if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        raise WheelError(
-            f"no headers for Python {version} ({sysconfig.get_path('include')}/Python.h is not there): "
-            f"apt-get install python{version}-dev"
-        )
-    library = "libboost_python{}{}.so".format(*sys.version_info)
-    asked = [compiler, *os.environ.get("CXX", "").split()[1:], f"-print-file-name={library}"]
-    found = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    if not Path(found).is_absolute():
-        raise WheelError(
-            f"no Boost.Python for Python {version} ({library} not found): apt-get install libboost-python-dev, and "
-            f"use the distribution's own Python, which it is built for (/usr/bin/python3); this is {sys.executable}"
-        )
+    fault = interpreter.fault(headers=True)
+    if fault:
+        raise WheelError(fault)
 
 
 def cuda_settings(environ=os.environ):
@@ -285,7 +281,8 @@ def build(folder, log, variant="cpu"):
             file.write(line)
             _show_progress(line)
     if process.wait() != 0 or not any(folder.glob("*.whl")):
-        raise WheelError(f"Caffe's build failed: {cause(log.read_text(encoding='utf-8'))}; the whole log: {log}")
+        found = cause(log.read_text(encoding="utf-8"))
+        raise WheelError(f"Caffe's build failed: {found}{remedy(found)}; the whole log: {log}")
 
 
 def _show_progress(line, stream=sys.stderr):
@@ -296,8 +293,21 @@ def _show_progress(line, stream=sys.stderr):
         print(f"\r  [{done}/{total}]", end="\n" if done == total else "", file=stream, flush=True)
 
 
+def remedy(found):
+    """What to do about a failure (str) that is none of the build's own, to be put behind it (str); often empty."""
+    if "No space left on device" in found:
+        folders = f"{tempfile.gettempdir()} (TMPDIR) and {cache_folder()} (IDN_CACHE)"
+        return f"; the build takes 1 GB in {folders}: free some space, or set these variables to other folders"
+    if "No matching distribution found" in found:
+        return "; pip cannot get the build tools: is there a network? Or set CAFFE_WHEEL to a wheel built elsewhere"
+    return ""
+
+
 def cause(log):
     """The line of a build's `log` (str) that says why it failed."""
+    full = re.search(r"^.*No space left on device.*$", log, re.MULTILINE)
+    if full:  # all that fails afterwards fails for it
+        return " ".join(full[0].split())
     message = re.search(r"CMake Error at [^\n]*\n\s*\n?((?:[ \t]+\S[^\n]*\n)+)", log)
     if message:
         return " ".join(message[1].split())
@@ -323,8 +333,8 @@ def main(argv=None):
         return 0
     try:
         print(obtain(variant=variant))
-    except (WheelError, caffe_source.SourceError, OSError) as error:
-        print(f"caffe_wheel.py: {error}", file=sys.stderr)
+    except (WheelError, SourceError, OSError) as error:
+        print(f"caffe_wheel.py: {error}{'' if isinstance(error, WheelError) else remedy(str(error))}", file=sys.stderr)
         return 2
     return 0
 

@@ -7,7 +7,7 @@ import subprocess
 # tests of typed cases 2 and 3 are those for GPUDevice<float> and GPUDevice<double>
 BOTH_DEVICES = (
     "AdamSolverTest", "BatchNormLayerTest", "ConcatLayerTest", "ConvolutionLayerTest", "DeconvolutionLayerTest",
-    "EltwiseLayerTest", "EuclideanLossLayerTest", "HDF5DataLayerTest", "NetTest", "NeuronLayerTest",
+    "EltwiseLayerTest", "EuclideanLossLayerTest", "HDF5DataLayerTest", "L1LossLayerTest", "NetTest", "NeuronLayerTest",
     "ReductionLayerTest", "ReshapeLayerTest", "ScaleLayerTest", "SliceLayerTest", "SplitLayerTest",
 )  # fmt: skip
 GPU_ONLY = ("CuDNNConvolutionLayerTest", "CuDNNDeconvolutionLayerTest", "CuDNNNeuronLayerTest", "GPUMathFunctionsTest")

@@ -16,7 +16,9 @@ Environment variables:
     CAFFE_SOURCE       folder or tarball of Caffe's source, instead of a download
     CAFFE_PYTHONPATH   folder of an existing `caffe` package: it is used, nothing is built
     IDN_CACHE          where sources and built wheels are kept (default ~/.cache/idn-caffe)
-    VENV_PYTHON        Python to make .venv from (default /usr/bin/python3, which Boost.Python is built for)
+    PYTHON             Python to make .venv from, 3.9 or later (default: the first python3 in PATH)
+    CAFFE_WHEEL        a wheel of Caffe, or a folder of wheels: it is installed, nothing is built
+    BOOST_SOURCE       folder or tarball of Boost's source, instead of a download
 
 Standard library only, any Python from 3.8 on: it runs before there is an environment.
 """
@@ -44,7 +46,7 @@ def set_up():
     if check.is_complete():
         print(f"environment: ready, caffe {caffe.probe_caffe()}{', with CUDA' if caffe.variant() == 'cuda' else ''}")
         return
-    if not caffe.own_caffe():
+    if not caffe.is_given():
         step("system packages", system_packages.install_packages)
     asked = project.project_digest()  # now: pyproject.toml may change while Caffe is built
     step("python", venv.make_venv)

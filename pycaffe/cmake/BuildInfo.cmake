@@ -1,6 +1,6 @@
 # caffe_build/info.json: what this build was made from, for the tests and for whoever asks a cached wheel.
 set(CAFFE_BUILD_INFO "${CMAKE_BINARY_DIR}/info.json")
-file(READ "${Boost_INCLUDE_DIR}/boost/version.hpp" boost_version)
+file(READ "${CAFFE_BOOST_DIR}/boost/version.hpp" boost_version)
 string(REGEX MATCH "BOOST_LIB_VERSION \"([0-9_]+)\"" boost_version "${boost_version}")
 string(REPLACE "_" "." boost_version "${CMAKE_MATCH_1}")
 if(CAFFE_CUDA)

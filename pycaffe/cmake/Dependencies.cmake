@@ -23,19 +23,26 @@ function(caffe_require what header libraries packages)
   endforeach()
 endfunction()
 
-find_package(Python REQUIRED COMPONENTS Interpreter Development.Module Development.Embed NumPy)
+set(python_parts Interpreter Development.Module NumPy)
+if(CAFFE_BUILD_TESTS)  # a program of its own, with an interpreter inside
+  list(APPEND python_parts Development.Embed)
+endif()
+find_package(Python REQUIRED COMPONENTS ${python_parts})
 message(STATUS "Python ${Python_VERSION}: ${Python_EXECUTABLE}, NumPy ${Python_NumPy_VERSION}")
-set(py "${Python_VERSION_MAJOR}${Python_VERSION_MINOR}")
 
-caffe_require("Boost" boost/version.hpp "boost_thread;boost_filesystem"
-  "libboost-dev libboost-thread-dev libboost-filesystem-dev")
-# Debian: boost_python311; older Ubuntu: boost_python-py38
-caffe_require("Boost.Python for Python ${Python_VERSION_MAJOR}.${Python_VERSION_MINOR}" boost/python.hpp
-  "boost_python${py}|boost_python-py${py}"
-  "libboost-python-dev (it is built for the distribution's own Python only: use /usr/bin/python3)")
+# what everything that includes Boost's headers is compiled with; the compiled parts are in cmake/Boost.cmake
+set(CAFFE_BOOST_DEFINITIONS
+  BOOST_ALL_NO_LIB
+  BOOST_ALLOW_DEPRECATED_HEADERS  # one note a file otherwise
+  BOOST_BIND_GLOBAL_PLACEHOLDERS  # upstream uses _1, _2 from the global namespace
+  BOOST_PYTHON_STATIC_LIB)
+target_include_directories(caffe_dependencies SYSTEM INTERFACE "${CAFFE_BOOST_DIR}")
+target_compile_definitions(caffe_dependencies INTERFACE ${CAFFE_BOOST_DEFINITIONS})
+
 caffe_require("glog" glog/logging.h "glog" "libgoogle-glog-dev")
 caffe_require("gflags" gflags/gflags.h "gflags" "libgflags-dev")
 caffe_require("HDF5" hdf5.h "hdf5_serial|hdf5;hdf5_serial_hl|hdf5_hl" "libhdf5-dev" SUFFIXES hdf5/serial)
+caffe_require("LMDB" lmdb.h "lmdb" "liblmdb-dev")
 # the alternatives system may point cblas.h at another BLAS: take OpenBLAS by its own name
 caffe_require("OpenBLAS" cblas.h "openblas" "libopenblas-dev" SUFFIXES openblas openblas-pthread)
 

@@ -24,7 +24,7 @@ set_target_properties(caffe_onednn PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS caffe_onednn LIBRARY DESTINATION caffe)
 
 # nobody calls it by name: the linker must not drop it as unused
-foreach(user IN ITEMS _caffe caffe_program)
+foreach(user IN ITEMS _caffe _program)
   target_link_options(${user} PRIVATE -Wl,--no-as-needed)
   target_link_libraries(${user} PRIVATE caffe_onednn)
 endforeach()

@@ -207,8 +207,9 @@ def test_the_readme_shows_how_the_demo_ends():
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in PYTHON}), ids=lambda page: page.name)
-def test_python_runs(page):
+def test_python_runs(page, tmp_path, monkeypatch):
     """All Python of a page, in order, in one namespace; `img` is a picture, as the pages say."""
+    monkeypatch.chdir(tmp_path)
     names = {"img": np.random.default_rng(1).integers(0, 256, (60, 66, 3), np.uint8)}
     for block in PYTHON:
         if block.page == page:
@@ -225,7 +226,7 @@ def test_links_lead_somewhere():
 def test_messages_of_the_troubleshooting_page_exist():
     """Each message in its first column stands in the sources."""
     places = ("tools/**/*.py", "data_prep/*.py", "matlab_compat/**/*.py", "prototxt/*.py", "pycaffe/*.py")
-    places += ("pycaffe/cmake/*.cmake", "pycaffe/cuda/*.cpp")
+    places += ("pycaffe/cmake/*.cmake", "pycaffe/cuda/*.cpp", "pycaffe/layers/*.cpp")
     sources = "".join(path.read_text() for place in places for path in ROOT.glob(place))
     sources += "".join(map(os.strerror, range(1, 134)))  # the system's own words
     rows = (ROOT / "docs/troubleshooting.md").read_text().split("|---|---|---|\n")[1].splitlines()

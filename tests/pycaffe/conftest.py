@@ -1,5 +1,6 @@
 """The build scripts of pycaffe/ as modules, a small source to test them on, a web server."""
 
+import dataclasses
 import hashlib
 import io
 import sys
@@ -30,17 +31,16 @@ def small_source():
 
 
 @pytest.fixture
-def source(monkeypatch, tmp_path):
-    """caffe_source with SMALL_SOURCE as the pinned source, and HERE in a folder with its manifest."""
+def source(tmp_path):
+    """Caffe's PinnedSource with SMALL_SOURCE as what is pinned, and a manifest of its own."""
     import caffe_source
+    import pinned_source
 
-    text = caffe_source.manifest(SMALL_SOURCE)
-    here = tmp_path / "here"
-    here.mkdir()
-    (here / "upstream.sha256").write_text(text)
-    monkeypatch.setattr(caffe_source, "HERE", here)
-    monkeypatch.setitem(caffe_source.PIN, "content_sha256", hashlib.sha256(text.encode()).hexdigest())
-    return caffe_source
+    text = pinned_source.manifest(SMALL_SOURCE)
+    listing = tmp_path / "upstream.sha256"
+    listing.write_text(text)
+    pin = {**caffe_source.PIN, "content_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return dataclasses.replace(caffe_source.CAFFE, pin=pin, listing=listing)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """caffe_cache.py: nothing is installed from a cache that others may write to, or that has changed since."""
 
 import os
+import pathlib
 import stat
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 
 import caffe_cache
 import caffe_wheel
+import pinned_source
 import pytest
 
 from tools.setup import project, venv, wheelhouse
@@ -38,7 +40,7 @@ def kept(tmp_path, monkeypatch):
 def obtain(cache, monkeypatch):
     """The wheel, or the words that it was built."""
     monkeypatch.setattr(caffe_wheel, "check_tools", lambda: None)
-    monkeypatch.setattr(caffe_wheel.caffe_source, "obtain", lambda *_, **__: {})
+    monkeypatch.setattr(pinned_source.PinnedSource, "obtain", lambda *_, **__: {})
     monkeypatch.setattr(caffe_wheel, "build", lambda folder, *_: (folder / "caffe-1.whl").write_bytes(b"built"))
     return caffe_wheel.obtain(cache, say=lambda line: None).read_bytes()
 
@@ -156,6 +158,33 @@ def test_many_at_once_seal_an_older_cache(kept):
     for thread in threads:
         thread.join()
     assert found == [True] * 8
+
+
+def test_two_that_seal_at_one_moment_share_no_file(kept, monkeypatch):
+    """Threads have one process number, and so have containers: with it as the file's name one cut the other's short."""
+    _, wheel, _ = kept
+    sums = wheel.with_name("SHA256SUMS")
+    expected = sums.read_text()
+    sums.unlink()
+    both_wrote = threading.Barrier(2)
+    replace, done = pathlib.Path.replace, []
+
+    def held(path, target):
+        both_wrote.wait(timeout=60)
+        return replace(path, target)
+
+    def seal():
+        caffe_cache.seal(wheel.parent)
+        done.append(sums.read_text())
+
+    monkeypatch.setattr(pathlib.Path, "replace", held)
+    threads = [threading.Thread(target=seal) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [expected] * 2
+    assert sorted(path.name for path in wheel.parent.iterdir()) == ["SHA256SUMS", wheel.name]
 
 
 def test_the_cache_is_made_for_nobody_else(tmp_path, monkeypatch):

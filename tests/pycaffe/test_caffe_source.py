@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 
+import pinned_source
 import pytest
+from pinned_source import SourceError, digest
 
 # what a download of nothing asks: a port that nobody listens on
 NOWHERE = "http://127.0.0.1:9/caffe.tar.gz"
@@ -20,7 +22,7 @@ def everything(small_source):
 @pytest.fixture
 def quiet(source, monkeypatch):
     """`obtain` that says nothing, asks no package archive, and downloads as on a machine without apt."""
-    monkeypatch.setattr(source, "APT_HELPER", "/proc/nowhere")
+    monkeypatch.setattr(pinned_source, "APT_HELPER", "/proc/nowhere")
 
     def obtain(**options):
         return source.obtain(**{"pool": [], "github": NOWHERE, "say": lambda line: None, **options})
@@ -38,7 +40,7 @@ def test_the_pin_belongs_to_the_committed_manifest(root):
     assert hashlib.sha256(text).hexdigest() == caffe_source.PIN["content_sha256"]
     paths = [line.split("  ")[1] for line in text.decode().splitlines()]
     assert paths == sorted(paths) and len(paths) > 400
-    assert all(caffe_source.covered(path) for path in paths)
+    assert all(caffe_source.CAFFE.covered(path) for path in paths)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_the_pin_belongs_to_the_committed_manifest(root):
 def test_what_the_digest_covers(path, covered):
     import caffe_source
 
-    assert caffe_source.covered(path) is covered
+    assert caffe_source.CAFFE.covered(path) is covered
 
 
 @pytest.mark.parametrize("top", ["", "caffe-99bd99795dcdf0b1d3086a8d67ab1782a8a08383/", "./"])
@@ -67,7 +69,7 @@ def test_folder_and_tarballs_have_one_digest(source, everything, make_folder, ma
     folder = source.read(make_folder(tmp_path / "folder", everything))
     tarball = source.read(make_tar(tmp_path / "caffe.tar.gz", everything, top))
     assert folder == tarball == small_source
-    assert source.digest(folder) == source.PIN["content_sha256"]
+    assert digest(folder) == source.pin["content_sha256"]
 
 
 def test_the_real_tarball_is_the_pinned_source(shared, make_tar, make_folder, tmp_path):
@@ -75,19 +77,19 @@ def test_the_real_tarball_is_the_pinned_source(shared, make_tar, make_folder, tm
     import caffe_source
 
     (tarball,) = (shared / "vendor").glob("caffe_*.tar.gz")
-    files = caffe_source.read(tarball)
-    caffe_source.verify(files, tarball)
+    files = caffe_source.CAFFE.read(tarball)
+    caffe_source.CAFFE.verify(files, tarball)
     folder = make_folder(tmp_path / "folder", files)
     github = make_tar(tmp_path / "github.tar.gz", files, top=f"caffe-{caffe_source.PIN['commit']}/")
-    assert caffe_source.digest(caffe_source.read(folder)) == caffe_source.PIN["content_sha256"]
-    assert caffe_source.digest(caffe_source.read(github)) == caffe_source.PIN["content_sha256"]
+    assert digest(caffe_source.CAFFE.read(folder)) == caffe_source.PIN["content_sha256"]
+    assert digest(caffe_source.CAFFE.read(github)) == caffe_source.PIN["content_sha256"]
 
 
 def test_a_changed_byte_is_found_and_named(source, small_source):
     changed = {**small_source, "src/caffe/blob.cpp": b"// a blot\n"}
-    with pytest.raises(source.SourceError, match=r"my folder: not the pinned.*changed: src/caffe/blob\.cpp;") as error:
+    with pytest.raises(SourceError, match=r"my folder: not the pinned.*changed: src/caffe/blob\.cpp;") as error:
         source.verify(changed, "my folder")
-    assert f"expected content digest {source.PIN['content_sha256']}, got {source.digest(changed)}" in str(error.value)
+    assert f"expected content digest {source.pin['content_sha256']}, got {digest(changed)}" in str(error.value)
 
 
 def test_missing_and_extra_files_are_named(source, small_source):
@@ -103,18 +105,18 @@ def test_missing_and_extra_files_are_named(source, small_source):
 
 
 def test_refusals_of_reading(source, everything, make_tar, tmp_path):
-    with pytest.raises(source.SourceError, match="nowhere: no such file or folder; set CAFFE_SOURCE to a folder"):
+    with pytest.raises(SourceError, match="nowhere: no such file or folder; set CAFFE_SOURCE to a folder"):
         source.read(tmp_path / "nowhere")
     page = tmp_path / "page.tar.gz"
     page.write_text("<html>log in first</html>")
-    with pytest.raises(source.SourceError, match=r"page\.tar\.gz: not a tarball that can be read"):
+    with pytest.raises(SourceError, match=r"page\.tar\.gz: not a tarball that can be read"):
         source.read(page)
     whole = make_tar(tmp_path / "whole.tar.gz", everything).read_bytes()
     (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(source.SourceError, match=r"cut\.tar\.gz: not a tarball that can be read"):
+    with pytest.raises(SourceError, match=r"cut\.tar\.gz: not a tarball that can be read"):
         source.read(tmp_path / "cut.tar.gz")
     other = make_tar(tmp_path / "other.tar.gz", {"setup.py": b""})
-    with pytest.raises(source.SourceError, match=r"no Caffe source, src/caffe/proto/caffe\.proto is not in it"):
+    with pytest.raises(SourceError, match=r"no Caffe source, src/caffe/proto/caffe\.proto is not in it"):
         source.read(other)
 
 
@@ -129,11 +131,11 @@ def test_caffe_source_comes_first(source, quiet, everything, make_tar, server, s
 
 
 def test_a_wrong_caffe_source_is_not_passed_over(source, quiet, everything, make_tar, tmp_path):
-    make_tar(tmp_path / "cache" / f"source-{source.PIN['content_sha256'][:16]}.tar.gz", everything)
+    make_tar(tmp_path / "cache" / f"source-{source.pin['content_sha256'][:16]}.tar.gz", everything)
     wrong = make_tar(tmp_path / "mine.tar.gz", {**everything, "LICENSE": b"mine\n"})
-    with pytest.raises(source.SourceError, match=r"CAFFE_SOURCE=.*mine\.tar\.gz: not the pinned.*changed: LICENSE"):
+    with pytest.raises(SourceError, match=r"CAFFE_SOURCE=.*mine\.tar\.gz: not the pinned.*changed: LICENSE"):
         quiet(source=wrong, cache=tmp_path / "cache")
-    with pytest.raises(source.SourceError, match="gone: no such file"):
+    with pytest.raises(SourceError, match="gone: no such file"):
         quiet(source=tmp_path / "gone", cache=tmp_path / "cache")
 
 
@@ -158,15 +160,15 @@ def test_the_pool_when_github_does_not_answer(quiet, everything, make_tar, serve
 @pytest.mark.skipif(not os.path.exists("/usr/lib/apt/apt-helper"), reason="no apt on this machine")  # noqa: PTH110
 def test_the_pool_is_read_by_apt_itself(source, everything, make_tar, server, tmp_path):
     made = make_tar(tmp_path / "www" / "caffe.orig.tar.gz", everything)
-    assert source._download_by_apt(server.url + "/caffe.orig.tar.gz") == made.read_bytes()
+    assert pinned_source._download_by_apt(server.url + "/caffe.orig.tar.gz") == made.read_bytes()
     with pytest.raises(OSError, match="404|Failed to fetch"):
-        source._download_by_apt(server.url + "/absent.tar.gz")
+        pinned_source._download_by_apt(server.url + "/absent.tar.gz")
 
 
 def test_a_download_of_something_else_is_an_error(quiet, source, everything, make_tar, server, tmp_path):
     make_tar(tmp_path / "www" / "other.tar.gz", {**everything, "tools/caffe.cpp": b"int main() { evil(); }\n"})
     url = server.url + "/other.tar.gz"
-    with pytest.raises(source.SourceError, match=rf"{url}: not the pinned Caffe source.*changed: tools/caffe\.cpp"):
+    with pytest.raises(SourceError, match=rf"{url}: not the pinned Caffe source.*changed: tools/caffe\.cpp"):
         quiet(cache=tmp_path / "cache", github=url)
     assert not (tmp_path / "cache").exists()
 
@@ -182,7 +184,7 @@ def test_a_log_in_page_is_passed_over(quiet, everything, make_tar, server, small
 
 def test_a_damaged_cache_is_made_anew(quiet, source, everything, make_tar, server, small_source, tmp_path):
     make_tar(tmp_path / "www" / "github.tar.gz", everything)
-    kept = tmp_path / "cache" / f"source-{source.PIN['content_sha256'][:16]}.tar.gz"
+    kept = tmp_path / "cache" / f"source-{source.pin['content_sha256'][:16]}.tar.gz"
     whole = make_tar(kept, everything).read_bytes()
     for damage in (whole[:100], make_tar(tmp_path / "x.tar.gz", {**everything, "LICENSE": b""}).read_bytes()):
         kept.write_bytes(damage)
@@ -192,7 +194,7 @@ def test_a_damaged_cache_is_made_anew(quiet, source, everything, make_tar, serve
 
 
 def test_nothing_found_tells_what_was_tried(quiet, source, server, tmp_path):
-    with pytest.raises(source.SourceError, match="no Caffe source found; set CAFFE_SOURCE to a folder or tarball") as e:
+    with pytest.raises(SourceError, match="no Caffe source found; set CAFFE_SOURCE to a folder or tarball") as e:
         quiet(cache=tmp_path / "cache", github=server.url + "/none", pool=[NOWHERE])
     assert server.url + "/none" in str(e.value) and NOWHERE in str(e.value)
     assert "\n" not in str(e.value)
@@ -208,12 +210,12 @@ def test_pool_urls_come_from_apt(monkeypatch, tmp_path):
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     name = caffe_source.PIN["pool_file"]
-    assert caffe_source.pool_urls() == [
+    assert caffe_source.CAFFE.pool_urls() == [
         f"http://a.example/debian/pool/main/c/caffe/{name}",
         f"http://b.example/ubuntu/pool/universe/c/caffe/{name}",
     ]
     monkeypatch.setenv("PATH", "/nowhere")
-    assert caffe_source.pool_urls() == []
+    assert caffe_source.CAFFE.pool_urls() == []
 
 
 # the cache folder, unpacking, the command -------------------------------------------------------------------
@@ -228,9 +230,8 @@ def test_pool_urls_come_from_apt(monkeypatch, tmp_path):
     ],
 )
 def test_cache_folder(environ, folder):
-    import caffe_source
 
-    assert str(caffe_source.cache_folder(environ)) == os.path.expanduser(folder)  # noqa: PTH111
+    assert str(pinned_source.cache_folder(environ)) == os.path.expanduser(folder)  # noqa: PTH111
 
 
 def test_unpack_replaces_what_differs_and_keeps_what_does_not(source, small_source, make_folder, tmp_path):

@@ -2,12 +2,18 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import boost_source
+import caffe_source
 import caffe_wheel
+import interpreter
+import pinned_source
 import pytest
 
 # as `ldconfig -p` prints on Debian 12, with libraries beside that the wheel does not link
@@ -38,8 +44,8 @@ def recipe(root, tmp_path):
 
 @pytest.fixture
 def silent(monkeypatch):
-    """`obtain` that says nothing and has the source."""
-    monkeypatch.setattr(caffe_wheel.caffe_source, "obtain", lambda *_, **__: {})
+    """`obtain` that says nothing and has the sources."""
+    monkeypatch.setattr(pinned_source.PinnedSource, "obtain", lambda *_, **__: {})
     return lambda cache: caffe_wheel.obtain(cache, say=lambda line: None)
 
 
@@ -68,14 +74,15 @@ def test_every_file_of_the_recipe_counts(recipe, root):
 def test_all_that_the_build_reads_is_in_the_recipe(root):
     """Every file of pycaffe/ is in the recipe, or is known to leave the wheel as it is."""
     beside = {"README.md", "caffe_source.py", "caffe_wheel.py", "run_upstream_tests.py", "unittest_names.py"}
-    beside |= {"caffe_cache.py", "gpu_tests.py", "upstream.sha256"}  # bound to pin.json by its digest
+    beside |= {"boost_source.py", "caffe_cache.py", "gpu_tests.py", "interpreter.py", "pinned_source.py"}
+    beside |= {"make_wheels.py", "portable_wheel.py", "try_on_systems.py"}
+    beside |= {"opencv_names", "upstream.sha256"}  # bound to pin.json by its digest
     names = {p.name for p in (root / "pycaffe").iterdir() if p.name not in ("__pycache__", "package.egg-info")}
     assert names - beside - {".clang-format"} == set(caffe_wheel.RECIPE) | set(caffe_wheel.CUDA_RECIPE)
 
 
 def test_library_names_are_those_linked():
     assert caffe_wheel.library_names(LISTING) == [
-        "libboost_thread.so.1.74.0",
         "libglog.so.1",
         "libhdf5_serial.so.103",
         "libhdf5_serial_hl.so.100",
@@ -160,10 +167,11 @@ def test_a_failed_build_leaves_nothing(silent, monkeypatch, tmp_path):
     assert list((tmp_path / "wheels").iterdir()) == []
 
 
-def test_no_source_no_build(monkeypatch, tmp_path):
-    monkeypatch.setenv("CAFFE_SOURCE", str(tmp_path / "gone"))
+@pytest.mark.parametrize("source", [caffe_source.CAFFE, boost_source.BOOST])
+def test_no_source_no_build(monkeypatch, tmp_path, source):
+    monkeypatch.setenv(source.variable, str(tmp_path / "gone"))
     monkeypatch.setattr(caffe_wheel, "build", lambda *_: pytest.fail("built"))
-    with pytest.raises(caffe_wheel.caffe_source.SourceError, match="gone: no such file or folder; set CAFFE_SOURCE"):
+    with pytest.raises(pinned_source.SourceError, match=f"gone: no such file or folder; set {source.variable}"):
         caffe_wheel.obtain(tmp_path, say=lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
@@ -196,14 +204,6 @@ def test_three_at_once_build_once(silent, monkeypatch, tmp_path):
 # what is missing --------------------------------------------------------------------------------------------
 
 
-def compiler(tmp_path, prints):
-    """A program that answers -print-file-name as a compiler would."""
-    program = tmp_path / "c++"
-    program.write_text(f"#!/bin/sh\necho '{prints}'\n")
-    program.chmod(0o755)
-    return program
-
-
 def test_no_compiler(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("CXX", raising=False)
@@ -217,20 +217,9 @@ def test_a_wrong_cxx(monkeypatch):
         caffe_wheel.check_tools()
 
 
-def test_no_boost_python_for_this_python(monkeypatch, tmp_path):
-    version = "{}.{}".format(*sys.version_info)
-    library = "libboost_python{}{}.so".format(*sys.version_info)
-    monkeypatch.setenv("CXX", str(compiler(tmp_path, library)))  # not found: the bare name comes back
-    with pytest.raises(caffe_wheel.WheelError, match=rf"no Boost\.Python for Python {version} \({library} ") as e:
-        caffe_wheel.check_tools()
-    assert "apt-get install libboost-python-dev" in str(e.value) and sys.executable in str(e.value)
-    monkeypatch.setenv("CXX", str(compiler(tmp_path, f"/usr/lib/{library}")))
-    caffe_wheel.check_tools()
-
-
 def test_no_python_headers(monkeypatch, tmp_path):
-    monkeypatch.setattr(caffe_wheel.sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(caffe_wheel.WheelError, match=r"no headers for .*Python\.h is not there\): apt-get"):
+    monkeypatch.setattr(interpreter.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(caffe_wheel.WheelError, match=rf"its header {tmp_path}/Python\.h is not there; .*PYTHON="):
         caffe_wheel.check_tools()
 
 
@@ -248,12 +237,45 @@ def test_no_python_headers(monkeypatch, tmp_path):
         ),
         ("[3/110] c++\nblob.cpp:3:1: error: expected ';'\nninja: stopped", "blob.cpp:3:1: error: expected ';'"),
         ("ERROR: No matching distribution found for scikit-build-core\n", "ERROR: No matching distribution found for"),
+        (
+            "CMake Error at x:1 (message):\n  no\n\n"
+            "blob.cpp:9: fatal error: error writing to /tmp/a.s: No space left on device\n",
+            "blob.cpp:9: fatal error: error writing to /tmp/a.s: No space left on device",
+        ),
         ("one\nlast words\n\n", "last words"),
         ("", "no message"),
     ],
 )
 def test_the_cause_is_found_in_the_log(log, expected):
     assert caffe_wheel.cause(log).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("a.cpp:1: fatal error: error writing to a.s: No space left on device", "takes 1 GB in .*TMPDIR.*IDN_CACHE"),
+        ("ERROR: No matching distribution found for scikit-build-core", "is there a network.*CAFFE_WHEEL"),
+        ("blob.cpp:3:1: error: expected ';'", "^$"),
+    ],
+)
+def test_what_to_do_about_it(line, text):
+    assert re.search(text, caffe_wheel.remedy(line))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root can make a small disk")
+def test_a_full_disk_is_named(root, tmp_path):
+    """A real build, on a disk of 3 MB: one line, and nothing is left in the cache that would be taken for a wheel."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    own = {source.variable: str(source.kept_at(caffe_wheel.cache_folder())) for source in caffe_wheel.SOURCES}
+    if not all(Path(path).exists() for path in own.values()):
+        pytest.skip("the sources are not in the cache")
+    run = f"mount -t tmpfs -o size=3m tmpfs {disk} && exec {sys.executable} {root}/pycaffe/caffe_wheel.py"
+    environment = {**os.environ, **own, "IDN_CACHE": str(disk / "cache"), "TMPDIR": str(disk)}
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", run], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = done.stderr.splitlines()[-1]
+    assert "No space left on device" in said and "IDN_CACHE" in said and "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("cmake"), reason="no cmake on this machine")

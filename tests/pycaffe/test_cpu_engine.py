@@ -416,7 +416,7 @@ def test_a_wrong_engine_is_one_line_and_status_2(root):
 
 
 def test_the_caffe_program_has_the_fast_layers_and_refuses_a_wrong_engine():
-    program = Path(cpu_engine.__file__).parent / "bin" / "caffe"
+    program = Path(sys.prefix) / "bin" / "caffe"
     environment = {**os.environ, "CAFFE_CPU_ENGINE": "mkl"}
     done = subprocess.run([program, "time"], env=environment, capture_output=True, text=True)
     assert done.returncode == 2

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tarfile
 
+import pinned_source
 import pytest
+from pinned_source import SourceError, digest, manifest
 
 
 def tarball(path, *members, files=None, compress=gzip.compress, top=""):
@@ -85,7 +87,7 @@ def test_all_names_below_an_odd_top(source, small_source, tmp_path, top):
 def test_a_link_in_place_of_a_source_file(source, small_source, tmp_path, kind, target):
     files = without(small_source, "src/caffe/blob.cpp")
     path = tarball(tmp_path / "x.tar", (member("src/caffe/blob.cpp", kind, target), None), files=files)
-    with pytest.raises(source.SourceError, match=r"x\.tar: src/caffe/blob\.cpp is a link, a device or a sparse file"):
+    with pytest.raises(SourceError, match=r"x\.tar: src/caffe/blob\.cpp is a link, a device or a sparse file"):
         source.read(path)
 
 
@@ -94,25 +96,25 @@ def test_a_link_in_place_of_a_source_file(source, small_source, tmp_path, kind, 
     [f"src/caffe/{name}" for name in ("../../../evil.cpp", "/evil.cpp", "./evil.h", "a\\evil.h", "\udcff.h", "a\nb.h")],
 )
 def test_a_name_that_means_another_place(source, small_source, tmp_path, name):
-    with pytest.raises(source.SourceError, match="is no name of a source file"):
+    with pytest.raises(SourceError, match="is no name of a source file"):
         source.read(tarball(tmp_path / "x.tar", (member(name), b"evil"), files=small_source))
 
 
 def test_a_name_that_forges_the_manifest(source, small_source, tmp_path):
     """Two lines of the manifest in one name: the digest was right and a file was missing."""
-    text = source.manifest(small_source).splitlines()
-    (first, second) = [line for line in text if line.endswith(("LICENSE", "include/caffe/blob.hpp"))]
-    files = without(without(small_source, "LICENSE"), "include/caffe/blob.hpp")
-    forged = {f"LICENSE\n{second}": small_source["LICENSE"], **files}
-    assert source.digest(forged) == source.PIN["content_sha256"]
-    with pytest.raises(source.SourceError, match="is no name of a source file"):
+    text = manifest(small_source).splitlines()
+    (first, second) = [line for line in text if line.endswith(("blob.hpp", "blob.cpp"))]
+    files = without(without(small_source, "src/caffe/blob.cpp"), "include/caffe/blob.hpp")
+    forged = {f"include/caffe/blob.hpp\n{second}": small_source["include/caffe/blob.hpp"], **files}
+    assert digest(forged) == source.pin["content_sha256"]
+    with pytest.raises(SourceError, match="is no name of a source file"):
         source.read(tarball(tmp_path / "x.tar", files=forged))
 
 
 def test_the_same_name_twice(source, small_source, tmp_path):
     """The last one counts, as when tar unpacks, and it is the one that is verified."""
     path = tarball(tmp_path / "x.tar", (member("LICENSE"), b"evil"), files=small_source)
-    with pytest.raises(source.SourceError, match="changed: LICENSE"):
+    with pytest.raises(SourceError, match="changed: LICENSE"):
         source.verify(source.read(path), "x")
 
 
@@ -168,10 +170,10 @@ def test_tarball_that_claims_terabytes(root, tmp_path, size):
 
 
 def test_a_million_members(source, monkeypatch, small_source, tmp_path):
-    monkeypatch.setattr(source, "MOST_MEMBERS", 1000)
+    monkeypatch.setattr(pinned_source, "MOST_MEMBERS", 1000)
     many = gzip.compress(b"".join(claims(f"{number}", 0) for number in range(1001)))
     (tmp_path / "x.tar.gz").write_bytes(many)
-    with pytest.raises(source.SourceError, match="more than 1,000 members"):
+    with pytest.raises(SourceError, match="more than 1,000 members"):
         source.read(tmp_path / "x.tar.gz")
 
 
@@ -184,7 +186,7 @@ def test_negative_sizes_end(source, tmp_path):
     (tmp_path / "x.tar").write_bytes(bytes(512) * 2 + bytes(header) * 4)
     (tmp_path / "y.tar").write_bytes(bytes(header) * 4)
     for name in ("x.tar", "y.tar"):
-        with pytest.raises(source.SourceError):
+        with pytest.raises(SourceError):
             source.read(tmp_path / name)
 
 
@@ -204,7 +206,7 @@ def test_damage_anywhere_is_one_error(source, small_source, tmp_path):
         (tmp_path / "damaged").write_bytes(bytes(data[: chance.randint(len(data) // 2, 2 * len(data))]))
         try:
             source.read(tmp_path / "damaged")
-        except source.SourceError as error:
+        except SourceError as error:
             refused += 1
             assert "\n" not in str(error)
     assert refused > 100
@@ -215,7 +217,7 @@ def test_what_is_no_file(source, tmp_path, path):
     if path == "pipe":
         path = tmp_path / path
         os.mkfifo(path)
-    with pytest.raises(source.SourceError, match="neither a folder nor a file"):
+    with pytest.raises(SourceError, match="neither a folder nor a file"):
         source.read(path)
 
 
@@ -232,7 +234,7 @@ def test_a_link_out_of_a_folder(source, small_source, make_folder, tmp_path, tar
     if target == "folder":  # is passed over: rglob enters no link, and a folder is no file
         assert "src/caffe/blob.cpp" not in source.read(folder)
         return
-    with pytest.raises(source.SourceError, match=r"src/caffe/blob\.cpp is a link out of the folder"):
+    with pytest.raises(SourceError, match=r"src/caffe/blob\.cpp is a link out of the folder"):
         source.read(folder)
 
 
@@ -250,14 +252,14 @@ def test_odd_names_in_a_folder(source, small_source, make_folder, tmp_path):
     (folder / os.fsdecode(b"docs\xff.md")).write_bytes(b"")  # covered by nothing
     assert source.read(folder) == small_source
     (folder / os.fsdecode(b"src/caffe/\xff.cpp")).write_bytes(b"")
-    with pytest.raises(source.SourceError, match="is no name of a source file"):
+    with pytest.raises(SourceError, match="is no name of a source file"):
         source.read(folder)
 
 
 def test_a_large_file_in_a_folder(source, small_source, make_folder, tmp_path):
     folder = make_folder(tmp_path / "caffe", small_source)
     os.truncate(folder / "LICENSE", 1 << 40)
-    with pytest.raises(source.SourceError, match="LICENSE is not a file of at most 16 MB"):
+    with pytest.raises(SourceError, match="LICENSE is not a file of at most 16 MB"):
         source.read(folder)
 
 
@@ -292,11 +294,11 @@ def test_redirect_elsewhere(source, server, lying, target):
 
     lying(answer)
     with pytest.raises(OSError, match="redirect|Redirect"):
-        source._download(server.url)
+        pinned_source._download(server.url)
 
 
 def test_endless_download(source, server, lying, monkeypatch):
-    monkeypatch.setattr(source, "MOST_DOWNLOADED", 1 << 20)
+    monkeypatch.setattr(pinned_source, "MOST_DOWNLOADED", 1 << 20)
 
     def answer(request):
         request.send_response(200)
@@ -306,11 +308,11 @@ def test_endless_download(source, server, lying, monkeypatch):
 
     lying(answer)
     with pytest.raises(OSError, match="more than 1 MB"):
-        source._download(server.url)
+        pinned_source._download(server.url)
 
 
 def test_slow_download(source, server, lying, monkeypatch):
-    monkeypatch.setattr(source, "PATIENCE", 0.2)
+    monkeypatch.setattr(pinned_source, "PATIENCE", 0.2)
 
     def answer(request):
         import time
@@ -323,4 +325,4 @@ def test_slow_download(source, server, lying, monkeypatch):
 
     lying(answer)
     with pytest.raises(OSError, match=r"not complete after 0\.2 seconds"):
-        source._download(server.url)
+        pinned_source._download(server.url)

@@ -228,6 +228,17 @@ def test_python_layer(net, tmp_path, monkeypatch):
     assert (made.backward()["data"] == 5).all()
 
 
+@pytest.mark.skipif(not shutil.which("nm"), reason="no nm on this machine")
+def test_nothing_of_boost_is_shared_with_another_copy_in_the_process():
+    """GNU's unique symbols, which a process has once: a second Boost.Python would get our table of converters."""
+    libraries = [path for module in (caffe, caffe_build) for path in Path(module.__file__).parent.glob("*.so")]
+    assert len(libraries) >= 3
+    listing = subprocess.run(["nm", "-D", "--defined-only", *libraries], capture_output=True, text=True, check=True)
+    unique = [line.split()[2] for line in listing.stdout.splitlines() if len(line.split()) == 3 and " u " in line]
+    assert any("LayerRegistry" in name for name in unique)  # Caffe's own registries are to be shared, by our libraries
+    assert [name for name in unique if "registered_base" in name or "N5boost6python" in name] == []
+
+
 # the caffe program ------------------------------------------------------------------------------------------
 
 

@@ -58,9 +58,14 @@ def test_what_is_not_compiled_is_named(tmp_path):
     tests = tmp_path / "src" / "caffe" / "test"
     tests.mkdir(parents=True)
     (tests / "test_io.cpp").write_text("#ifdef USE_OPENCV\nTEST(A)\n#endif\n#if defined(USE_LMDB)\n#endif\n")
+    (tests / "test_db.cpp").write_text("#if defined(USE_LEVELDB) && defined(USE_LMDB) && defined(USE_OPENCV)\n#endif\n")
+    (tests / "test_data_layer.cpp").write_text("#ifdef USE_OPENCV\n#ifdef USE_LEVELDB\n#endif\n#ifdef USE_LMDB\n")
+    (tests / "test_data_transformer.cpp").write_text("#ifdef USE_OPENCV\nTEST(A)\n#endif\n")
     (tests / "test_blob.cpp").write_text("// no USE_OPENCV here\nTEST(A)\n")
     assert runner.not_compiled(tmp_path) == {
-        "test_io.cpp": "its tests inside #ifdef USE_LMDB, USE_OPENCV are not compiled"
+        "test_data_layer.cpp": "its tests inside #ifdef USE_LEVELDB are not compiled",
+        "test_db.cpp": "its tests inside #ifdef USE_LEVELDB, USE_OPENCV are not compiled",
+        "test_io.cpp": "its tests inside #ifdef USE_OPENCV are not compiled",
     }
 
 

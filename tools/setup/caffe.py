@@ -1,7 +1,9 @@
 """Which Caffe is wanted, its wheel built or taken from the cache, and whether it starts."""
 
+import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -85,19 +87,48 @@ def own_caffe():
     return folder
 
 
+def given_wheels():
+    """The wheels (list of Path) that CAFFE_WHEEL names, a file or those of a folder; empty without it.
+
+    Raises
+    ------
+    SetupError
+        There is none.
+    """
+    given = os.environ.get("CAFFE_WHEEL")
+    if not given:
+        return []
+    path = Path(given).expanduser().resolve()
+    wheels = sorted(path.glob("caffe-*.whl")) if path.is_dir() else [path]
+    if not wheels or not all(wheel.is_file() and wheel.suffix == ".whl" for wheel in wheels):
+        raise SetupError(f"CAFFE_WHEEL={given}: expected a file caffe-*.whl, or a folder with such files")
+    return wheels
+
+
+def is_given():
+    """Whether the user brings a Caffe along, so that nothing is built and no package of the system is needed."""
+    return bool(own_caffe() or given_wheels())
+
+
 def caffe_key():
-    """What identifies the Caffe that .venv should have (str): the user's own folder, or the wheel's cache key."""
-    return own_caffe() or wanted_wheel()["key"]
+    """What identifies the Caffe that .venv should have (str): the user's own, or the wheel's cache key."""
+    if own_caffe():
+        return own_caffe()
+    wheels = given_wheels()
+    if wheels:
+        return "wheels " + hashlib.sha256(b"".join(wheel.read_bytes() for wheel in wheels)).hexdigest()[:16]
+    return wanted_wheel()["key"]
 
 
 # its source and its wheel -----------------------------------------------------------------------------------
 
 
 def check_source():
-    """Verify the user's CAFFE_SOURCE, even when nothing has to be built: a wrong one must not pass unnoticed."""
-    source = os.environ.get("CAFFE_SOURCE")
-    if source and not own_caffe():
-        _program(sys.executable, "caffe_source.py", "--check", source)
+    """Verify the user's CAFFE_SOURCE and BOOST_SOURCE also when nothing is built: a wrong one must not go unnoticed."""
+    for variable, program in (("CAFFE_SOURCE", "caffe_source.py"), ("BOOST_SOURCE", "boost_source.py")):
+        source = os.environ.get(variable)
+        if source and not is_given():
+            _program(sys.executable, program, "--check", source)
 
 
 def wanted_wheel():
@@ -138,6 +169,8 @@ def install_caffe(stamp):
     if own:
         venv.pip_install("six")  # every pycaffe imports it; the wheel would have brought it along
         return f"CAFFE_PYTHONPATH={own}, nothing to build"
+    if given_wheels():
+        return install_given(stamp)
     wanted = wanted_wheel()
     if stamp.get("caffe") == wanted["key"]:
         return "unchanged"
@@ -149,6 +182,26 @@ def install_caffe(stamp):
     venv.pip_install("--force-reinstall", "--no-deps", wheel)
     venv.pip_install(*wheelhouse.options(packages_folder()), wheel)
     return f"installed {Path(wheel).name}"
+
+
+def install_given(stamp):
+    """Install the wheel in CAFFE_WHEEL, of several the one for this Python; gives a line (str) about it."""
+    if stamp.get("caffe") == caffe_key():
+        return "unchanged"
+    given = Path(os.environ["CAFFE_WHEEL"]).expanduser().resolve()
+    source = [str(given)] if given.is_file() else ["--find-links", str(given), "caffe"]
+    try:
+        venv.pip_install("--force-reinstall", "--no-deps", "--no-index", *source)
+    except SetupError as error:
+        tag = run([str(venv.python()), "-c", "import sys; print('cp{}{}'.format(*sys.version_info))"]).stdout.strip()
+        raise SetupError(
+            f"CAFFE_WHEEL={given}: no wheel for this Python and system ({tag}, {platform.machine()}, "
+            f"{' '.join(platform.libc_ver()) or 'no glibc'}): {error}; choose the Python of the wheel with PYTHON=, or "
+            "unset CAFFE_WHEEL to build one"
+        ) from None
+    links = [] if given.is_file() else ["--find-links", str(given)]
+    venv.pip_install(*wheelhouse.options(packages_folder()), *links, *source[-1:])
+    return f"installed, CAFFE_WHEEL={given}"
 
 
 def probe_caffe():

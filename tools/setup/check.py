@@ -1,7 +1,7 @@
 """Say what of the environment is there and what is missing, without changing anything."""
 
 from tools.setup import venv
-from tools.setup.caffe import caffe_key, own_caffe, probe_caffe
+from tools.setup.caffe import caffe_key, is_given, probe_caffe
 from tools.setup.project import project_digest
 from tools.setup.shell import SetupError
 from tools.setup.system_packages import missing_packages
@@ -12,7 +12,7 @@ def is_complete():
     stamp = venv.read_stamp()
     if not venv.venv_version() or (stamp.get("project"), stamp.get("caffe")) != (project_digest(), caffe_key()):
         return False
-    return bool(own_caffe()) or not missing_packages()
+    return is_given() or not missing_packages()
 
 
 def report():
@@ -28,10 +28,12 @@ def report():
 
 
 def _packages():
+    if is_given():
+        return "none needed, Caffe is given"
     missing = missing_packages()
     if missing:
         raise SetupError(f"missing {' '.join(missing)}")
-    return "no dpkg here, not checked" if missing is None else "all there"
+    return "all there"
 
 
 def _python():

@@ -1,10 +1,9 @@
 """The virtual environment: its Python, and the note of what the last set-up installed into it."""
 
 import json
-import os
-import shutil
 
 from tools.common.paths import ROOT
+from tools.setup import interpreter
 from tools.setup.shell import SetupError, last_line, run
 
 VENV = ROOT / ".venv"
@@ -16,43 +15,49 @@ def python():
     return VENV / "bin" / "python"
 
 
-def base_python():
-    """The Python (str) that .venv is made from.
-
-    Raises
-    ------
-    SetupError
-        It is not there.
-    """
-    wanted = os.environ.get("VENV_PYTHON") or "/usr/bin/python3"
-    found = shutil.which(wanted)
-    if not found:
-        raise SetupError(f"no Python at {wanted}: apt-get install python3, or set VENV_PYTHON to your distribution's")
-    return found
-
-
 def make_venv():
     """Make .venv when it is missing, half-made or no longer starts; gives a line (str) about it.
 
+    One that works is kept, whatever it was made from, unless PYTHON asks for another version.
+
     Raises
     ------
     SetupError
-        There is one of another Python, or none can be made.
+        There is one of another Python than PYTHON, or none can be made.
     """
-    base = base_python()
-    ours, theirs = venv_version(), version_of(base)
+    ours = venv_version()
+    if ours and not interpreter.chosen():
+        interpreter.refuse(python())
+        return f"Python {ours}, {VENV}"
+    base = interpreter.base()
+    theirs = version_of(base)
     if ours == theirs:
         return f"Python {ours}, {VENV}"
     if ours:
         raise SetupError(
-            f"{VENV} is made of Python {ours}, expected {theirs} of {base}, for which this system has Boost.Python; "
-            "remove it (`rm -rf .venv`) and run this again"
+            f"{VENV} is made of Python {ours}, expected {theirs} of PYTHON={interpreter.chosen()}; remove it "
+            "(`rm -rf .venv`) and run this again"
         )
+    before = made_of()
     done = run([base, "-m", "venv", "--clear", str(VENV)])
     if done.returncode:
         reason = last_line(done.stdout + done.stderr)
-        raise SetupError(f"{base} cannot make {VENV}: {reason}; apt-get install python3-venv")
-    return f"made with Python {venv_version()}, {VENV}"
+        systems = interpreter.is_the_systems(base)
+        package = f"python{interpreter.version(base)}-venv"
+        remedy = f"apt-get install {package}" if systems else "install its modules venv and pip"
+        raise SetupError(f"{base} cannot make {VENV}: {reason}; {remedy}")
+    why = f", in place of one of Python {before} that no longer starts" if before else ""
+    return f"made with Python {venv_version()}, {VENV}{why}"
+
+
+def made_of():
+    """The version (str) of Python that .venv was made of, by its own note; "" where there is none."""
+    try:
+        lines = (VENV / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    noted = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    return noted.get("version", "")
 
 
 def venv_version():

@@ -1,20 +1,19 @@
-"""Starts the compiled `caffe` program of this wheel (train, test, time, device_query)."""
+"""The `caffe` program of this wheel (train, test, time, device_query)."""
 
-import os
+import signal
 import sys
-import sysconfig
-from pathlib import Path
 
 from caffe_build import openmp
 
 
 def main():
-    """Replace this process by the compiled program, with this environment's packages on its Python path.
+    """Run upstream's program in this process; gives its exit status.
 
-    The program embeds a Python of its own for Python layers; it does not know of virtual environments, so it is
-    told where the packages are.
+    Python layers run in this interpreter and find what it finds. Signals are the program's, as if there were no Python:
+    it has handlers of its own while it trains, and Ctrl-C ends the rest.
     """
-    program = Path(__file__).parent / "bin" / "caffe"
-    paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), os.environ.get("PYTHONPATH", "")]
-    environment = dict(os.environ, **openmp.chosen(), PYTHONPATH=os.pathsep.join(dict.fromkeys(p for p in paths if p)))
-    os.execve(program, [sys.argv[0], *sys.argv[1:]], environment)
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    with openmp.short_waits():  # the library is loaded in here
+        from caffe_build import _program
+    return _program.run(sys.argv)

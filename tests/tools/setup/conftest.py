@@ -10,7 +10,8 @@ def place(monkeypatch, tmp_path):
     """The set-up pointed at an empty place for its .venv (Path)."""
     monkeypatch.setattr(venv, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(venv, "STAMP", tmp_path / ".venv" / "setup.json")
-    monkeypatch.delenv("CAFFE_PYTHONPATH", raising=False)
+    for name in ("CAFFE_PYTHONPATH", "CAFFE_WHEEL", "PYTHON"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / ".venv"
 
 

@@ -1,6 +1,8 @@
 """Which Caffe the set-up wants, and whether it starts."""
 
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,57 @@ def test_a_gpu_that_is_needed_and_not_there(monkeypatch):
         monkeypatch.setenv("GPU", asked)
         with pytest.raises(SetupError, match=text):
             caffe.need_gpu()
+
+
+# a wheel that was built elsewhere ---------------------------------------------------------------------------
+
+
+def wheel(path, python="py3"):
+    """A wheel of a package caffe that says that it is version 1.0.0, at a path; returns it."""
+    files = {
+        "caffe/__init__.py": "__version__ = '1.0.0'\n",
+        "caffe-1.0.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: caffe\nVersion: 1.0.0\n",
+        "caffe-1.0.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {python}-none-any\n",
+        "caffe-1.0.0.dist-info/RECORD": "",
+    }
+    path.mkdir(parents=True, exist_ok=True)
+    made = path / f"caffe-1.0.0-{python}-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return made
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_given_wheel_is_installed_without_a_build(place, monkeypatch, tmp_path, as_folder):
+    monkeypatch.setattr(caffe, "wheel_program", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(caffe, "packages_folder", lambda: tmp_path / "none")
+    subprocess.run([sys.executable, "-m", "venv", place], check=True)
+    made = wheel(tmp_path / "dist")
+    wheel(tmp_path / "dist", "cp27")  # the folder has one for another Python as well
+    monkeypatch.setenv("CAFFE_WHEEL", str(made.parent if as_folder else made))
+    assert caffe.is_given()
+    assert caffe.install_caffe({}).startswith("installed, CAFFE_WHEEL=")
+    assert caffe.probe_caffe().startswith("1.0.0 ")
+    assert caffe.install_caffe({"caffe": caffe.caffe_key()}) == "unchanged"
+    before = caffe.caffe_key()
+    made.write_bytes(made.read_bytes() + b"\0")
+    assert caffe.caffe_key() != before
+
+
+def test_a_given_wheel_that_is_none(monkeypatch, tmp_path):
+    monkeypatch.delenv("CAFFE_PYTHONPATH", raising=False)
+    for value in (tmp_path, tmp_path / "caffe-1.whl", tmp_path.parent):
+        monkeypatch.setenv("CAFFE_WHEEL", str(value))
+        with pytest.raises(SetupError, match=r"CAFFE_WHEEL=.*: expected a file caffe-\*\.whl, or a folder"):
+            caffe.is_given()
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_given_wheel_for_another_python(place, monkeypatch, tmp_path, as_folder):
+    subprocess.run([sys.executable, "-m", "venv", place], check=True)
+    made = wheel(tmp_path / "dist", "cp27")
+    monkeypatch.setenv("CAFFE_WHEEL", str(made.parent if as_folder else made))
+    tag = "cp{}{}".format(*sys.version_info)
+    with pytest.raises(SetupError, match=rf"CAFFE_WHEEL=.*: no wheel for this Python and system \({tag}, .*PYTHON="):
+        caffe.install_caffe({})
