@@ -80,7 +80,7 @@ def installed_wheel():
     info = caffe_build.info()
     if (library.parent.parent / "caffe.libs").is_dir():
         raise RunError(
-            "the installed caffe carries libraries whose names are its own, so that nothing can be compiled against it: "
+            "the installed caffe carries libraries under names of their own, so that nothing can be compiled for it: "
             "run `make setup` without CAFFE_WHEEL"
         )
     if info["source_sha256"] != PIN["content_sha256"]:
