@@ -37,6 +37,7 @@ NOT_CARRIED = ("libcrypto.so.*", "libcurl.so.*", "libcurl-gnutls.so.*")
 # NVIDIA's libraries stay packages of their own
 FROM_NVIDIA = ("libcublas.so.*", "libcudart.so.*", "libcudnn.so.*", "libcurand.so.*", "libnccl.so.*", "libcuda.so.*")
 NVIDIA_FOLDERS = ("cu13", "cudnn", "nccl")
+CUDA_LABEL = "cu13"
 STAND_IN = "libcaffe_no_"
 # defined names that are made our own, as they begin or, mangled by C++, contain
 OURS = re.compile(r"^(H5|cblas_|openblas_|dnnl_|mdb_)|^_Z.*(6google|6gflags|3fL[BDISU])|descriptor_table_google")
@@ -196,19 +197,41 @@ def _licence(library):
 # NVIDIA's packages ------------------------------------------------------------------------------------------
 
 
-def for_nvidia(folder, metadata):
-    """Let the libraries find NVIDIA's packages relative to site-packages, and require these packages."""
-    if not any(name.startswith("libcudart") for path in libraries(folder) for name in needed(path)):
-        return
+def is_for_nvidia(folder):
+    """Whether an unpacked wheel (Path) is the CUDA build."""
+    return any(name.startswith("libcudart.") for path in libraries(folder) for name in needed(path))
+
+
+def for_nvidia(folder, info):
+    """Let the libraries find NVIDIA's packages relative to site-packages, require these packages, and say so.
+
+    Parameters
+    ----------
+    folder : Path
+        The unpacked wheel.
+    info : Path
+        Its .dist-info, which gets another name.
+
+    Returns
+    -------
+    tuple of str
+        The version before and now: both builds may lie in one folder, and pip tells them apart.
+    """
     for path in libraries(folder):
         below = len(path.relative_to(folder).parts) - 1
         found = run(tool("patchelf"), "--print-rpath", path).strip()
         added = [f"$ORIGIN/{'../' * below}nvidia/{name}/lib" for name in NVIDIA_FOLDERS]
         run(tool("patchelf"), "--set-rpath", ":".join([found, *added] if found else added), path)
     wanted = [line for line in (HERE / "cuda13.txt").read_text().splitlines() if line.startswith("nvidia-")]
+    metadata = info / "METADATA"
     head, _, body = metadata.read_text(encoding="utf-8").partition("\n\n")
+    before = re.search(r"^Version: (.*)$", head, re.MULTILINE)[1]
+    now = f"{before}{'.' if '+' in before else '+'}{CUDA_LABEL}"
+    head = head.replace(f"\nVersion: {before}", f"\nVersion: {now}")
     head += "".join(f"\nRequires-Dist: {line}" for line in wanted)
     metadata.write_text(f"{head}\n\n{body}", encoding="utf-8")
+    info.rename(info.with_name(info.name.replace(before, now)))
+    return before, now
 
 
 # the wheel --------------------------------------------------------------------------------------------------
@@ -251,8 +274,10 @@ def make(wheel, out):
         for name in ("LICENSE", "LICENSE_1_0.txt"):
             shutil.copy(folder / "caffe" / name, info / "licenses" / {"LICENSE": "caffe.txt"}.get(name, "boost.txt"))
         rename(folder, carried)
-        for_nvidia(folder, info / "METADATA")
-        target = out / carrying.name
+        name = carrying.name
+        if is_for_nvidia(folder):
+            name = name.replace(*for_nvidia(folder, info))
+        target = out / name
         pack(folder, target)
     if target.stat().st_size > LARGEST:
         raise PortableError(f"{target}: {target.stat().st_size / 1e6:.0f} MB, expected at most {LARGEST / 1e6:.0f}")

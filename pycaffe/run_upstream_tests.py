@@ -80,6 +80,11 @@ def installed_wheel():
 
     library = Path(caffe_build.__file__).parent.parent / "caffe" / "libcaffe.so"
     info = caffe_build.info()
+    if (library.parent.parent / "caffe.libs").is_dir():
+        raise RunError(
+            "the installed caffe carries libraries under names of their own, so that nothing can be compiled for it: "
+            "run `make setup` without CAFFE_WHEEL"
+        )
     if info["source_sha256"] != PIN["content_sha256"]:
         raise RunError("the installed caffe was built from another source than pin.json says: run `make setup`")
     return info, library

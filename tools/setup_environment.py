@@ -33,6 +33,9 @@ from pathlib import Path
 if __name__ == "__main__":
     # any Python runs this file, in no environment: the checkout is the one place to import from
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    # too old for what follows: the one file that any Python runs says so
+    if sys.version_info < (3, 8):  # noqa: UP036
+        os.execv(sys.executable, [sys.executable, str(Path(sys.path[0], "pycaffe", "interpreter.py"))])
 
 from tools.common import version  # noqa: E402
 from tools.common.paths import ROOT  # noqa: E402

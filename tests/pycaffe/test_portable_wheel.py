@@ -94,6 +94,29 @@ def test_the_list_of_files_is_right_and_the_licences_are_there(made, tmp_path):
     subprocess.run([*pip, "--target", tmp_path / "installed", wheel], check=True)
 
 
+def test_the_cuda_build_requires_nvidias_packages(tmp_path):
+    """Its libraries look beside themselves in site-packages; its version is another than the CPU build's."""
+    system, folder = tmp_path / "system", tmp_path / "wheel"
+    info = folder / "caffe-1.0+git2018.dist-info"
+    for path in (system, folder / "caffe", info):
+        path.mkdir(parents=True)
+    head = "Metadata-Version: 2.1\nName: caffe\nVersion: 1.0+git2018\nRequires-Dist: six"
+    (info / "METADATA").write_text(f"{head}\n\nText\n")
+    library(system, "libcudart.so.13", "int cudaGetDevice(void) { return 0; }\n")
+    library(folder / "caffe", "libcaffe.so", "int cudaGetDevice(void); int x(void) { return cudaGetDevice(); }\n",
+            f"-L{system}", "-l:libcudart.so.13")  # fmt: skip
+    assert portable_wheel.is_for_nvidia(folder)
+    assert portable_wheel.for_nvidia(folder, info) == ("1.0+git2018", "1.0+git2018.cu13")
+    text = (folder / "caffe-1.0+git2018.cu13.dist-info" / "METADATA").read_text()
+    assert "\nVersion: 1.0+git2018.cu13\n" in text and text.endswith("\n\nText\n")
+    assert "\nRequires-Dist: nvidia-cuda-runtime==13.0.*\n" in text
+    # as pip lays NVIDIA's package out
+    place = folder / "nvidia" / "cu13" / "lib"
+    place.mkdir(parents=True)
+    shutil.move(system / "libcudart.so.13", place)
+    assert ctypes.CDLL(folder / "caffe" / "libcaffe.so").x() == 0
+
+
 def test_a_library_without_a_licence_is_not_carried(plain, tmp_path):
     with pytest.raises(portable_wheel.PortableError, match=r"libhdf5_small\.so\.1: no licence found"):
         portable_wheel.make(plain, tmp_path / "dist")

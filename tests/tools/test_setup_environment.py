@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,18 @@ def test_it_needs_the_standard_library_alone(root):
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, root, "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"idn-caffe \d+\.\d+\.\d+\n", done.stdout)
+
+
+OLD = sorted(Path("~/.pyenv/versions").expanduser().glob("3.[67].*/bin/python"))
+
+
+@pytest.mark.skipif(not OLD, reason="no old Python on this machine")
+def test_a_python_too_old_for_the_set_up_is_refused_in_one_line(root):
+    """By those that pyenv has here, which cannot even import the set-up."""
+    for python in OLD:
+        done = subprocess.run([python, root / "tools/setup_environment.py"], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "expected Python 3.9 or later; choose another with PYTHON=" in done.stderr
 
 
 def test_second_set_up_has_nothing_to_do(root):

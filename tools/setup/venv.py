@@ -8,6 +8,8 @@ from tools.setup.shell import SetupError, last_line, run
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
+# the first pip that installs a project as editable which has a pyproject.toml alone; Debian 11 brings an older one
+NEW_PIP = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (21, 3))"
 
 
 def python():
@@ -46,6 +48,8 @@ def make_venv():
         package = f"python{interpreter.version(base)}-venv"
         remedy = f"apt-get install {package}" if systems else "install its modules venv and pip"
         raise SetupError(f"{base} cannot make {VENV}: {reason}; {remedy}")
+    if run([str(python()), "-c", NEW_PIP]).returncode:
+        pip_install("--upgrade", "pip>=21.3")
     why = f", in place of one of Python {before} that no longer starts" if before else ""
     return f"made with Python {venv_version()}, {VENV}{why}"
 

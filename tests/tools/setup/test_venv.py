@@ -1,5 +1,6 @@
 """The virtual environment: made, refused, made anew, and the note of what is in it."""
 
+import shutil
 import sys
 
 import pytest
@@ -99,3 +100,14 @@ def test_stamp(place, monkeypatch):
     assert [p.name for p in place.iterdir()] == ["setup.json"]
     venv.STAMP.write_text('{"project": ')  # cut short
     assert venv.read_stamp() == {}
+
+
+def test_an_old_pip_is_renewed(place, monkeypatch):
+    asked = []
+    monkeypatch.setattr(venv, "pip_install", lambda *arguments: asked.append(arguments))
+    venv.make_venv()
+    assert asked == []
+    monkeypatch.setattr(venv, "NEW_PIP", "import sys; sys.exit(1)")
+    shutil.rmtree(place)
+    venv.make_venv()
+    assert asked == [("--upgrade", "pip>=21.3")]
