@@ -34,7 +34,7 @@ from tools.nets import runtime
 # what a part needs in the environment of its process
 ENVIRONMENT = {
     "graphs": {"CAFFE_CUDNN_DETERMINISTIC": "1"},
-    "nccl": {"CAFFE_CUDNN_DETERMINISTIC": "1"},
+    "nccl": {"CAFFE_CUDNN_DETERMINISTIC": "1", "NCCL_DEBUG": "WARN", "NCCL_DEBUG_FILE": "/dev/stderr"},
     "training": {"CAFFE_CUDNN_BENCHMARK": "1"},
 }
 
@@ -82,7 +82,9 @@ def _result_of(done):
     if done.returncode in (0, 1) and lines:
         return json.loads(lines[-1])
     said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(("***", "WARNING"))]
-    return {"ok": False, "error": said[-1] if said else f"ended with status {done.returncode}"}
+    # Caffe's last line holds a number of NCCL's; NCCL itself has said why
+    why = [line.partition("NCCL WARN")[2].strip() for line in said if "NCCL WARN" in line]
+    return {"ok": False, "error": "; ".join([said[-1], *why]) if said else f"ended with status {done.returncode}"}
 
 
 def parser():
