@@ -31,8 +31,10 @@ RECIPE = Recipe(
     weight_decay=1e-4,
     stepsize=5_000,
     gamma=0.5,
+    least_lr=1e-6,
+    epoch=100,
     notes=(
-        "half the learning rate every 50 epochs of 100 batches; the release stops at 1e-6 and after 1,000 epochs",
+        "half the learning rate every 50 epochs of 100 batches, 1,000 epochs (init_LapSRN_opts.m of the release)",
         "the released code minimises the absolute difference instead: --phase train --loss l1",
     ),
 )
