@@ -74,7 +74,7 @@ def weights(args, method):
         raise UserError(f"{gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    weight_check.checked_net(method, args.scale, path)
+    weight_check.checked_net(method.for_weights(path), args.scale, path)
     return path
 
 
@@ -109,6 +109,7 @@ def main(argv=None):
     engines.check_engine(args.engine, device)
     runtime.use_device(device)
     path = weights(args, method)
+    method = method.for_weights(path)
     limit, said = allowed(args.memory)
     enlarger = Enlarger(
         method, args.scale, path, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said
