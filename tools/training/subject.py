@@ -98,9 +98,10 @@ class Subject:
         return self.recipe.finetune_lr if stage == "finetune" else self.recipe.base_lr
 
     def schedule(self, stages):
-        """Iterations and rates of the whole recipe: {stage: StageSchedule} of `stages`.
+        """Iterations of the whole recipe and when its rates fall: {stage: StageSchedule} of `stages`.
 
-        Where the rate follows the validation there is no telling when it falls: equal parts for all rates.
+        The first rate is left open, as it is the stage's own. Where the rate follows the validation there is no telling
+        when it falls: equal parts for all rates.
         """
         if self.is_idn:
             paper = schedules.parse(schedules.PAPER)
@@ -113,9 +114,9 @@ class Subject:
             count, factor = 1, recipe.plateau.factor
             while rate * factor**count >= recipe.plateau.least * 0.999:
                 count += 1
-            return schedules.StageSchedule(_shared(recipe.max_iter, count), rate, factor)
+            return schedules.StageSchedule(_shared(recipe.max_iter, count), None, factor)
         if not recipe.stepsize:
-            return schedules.StageSchedule((recipe.max_iter,), rate)
+            return schedules.StageSchedule((recipe.max_iter,))
         whole, rest = divmod(recipe.max_iter, recipe.stepsize)
         parts = (recipe.stepsize,) * whole + (rest,) * bool(rest)
         if recipe.least_lr:  # what is left at the least rate is one part
@@ -123,7 +124,7 @@ class Subject:
             while rate * recipe.gamma**count > recipe.least_lr:
                 count += 1
             parts = (*parts[: count - 1], sum(parts[count - 1 :]))
-        return schedules.StageSchedule(parts, rate, recipe.gamma)
+        return schedules.StageSchedule(parts, None, recipe.gamma)
 
     @property
     def batch(self):

@@ -121,6 +121,8 @@ def test_iters_scales_a_recipe():
     # the rates of a recipe that follows the validation get equal parts: 1e-2, 1e-3, 1e-4
     made = plan.Plan(train.parse(["--method", "ESPCN", "--scale", "3", "--iters", "900"]))
     assert made.settings["train"].falls == pytest.approx((300, 600), abs=2) and made.settings["train"].plateau is None
+    made = plan.Plan(train.parse(["--method", "ESPCN", "--scale", "3", "--iters", "900", "--lr", "1e-3"]))
+    assert made.settings["train"].base_lr == pytest.approx(1e-3)
     # half the rate down to 1e-6, not below
     made = plan.Plan(train.parse(["--method", "LapSRN", "--scale", "4"]))
     pace = made.pace("train")
