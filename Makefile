@@ -75,15 +75,20 @@ fetch: setup
 prototxt: setup
 	@$(VENV) -m prototxt.generate
 
-## data: write the training data of SCALE (default 3) into the folder HDF5 (default data/hdf5)
+## data: write the training data of SCALE (default 3) into the folder HDF5 (default data/hdf5); METHOD=VDSR: that method's
 data: setup training-images
+ifneq ($(filter-out IDN idn,$(value METHOD)),)
+	@tools/prepare_data.py --method "$$arg_METHOD" --scale $(scale) --stage train --data-dir "$$arg_DATA" --out "$$arg_HDF5"
+	@tools/prepare_data.py --method "$$arg_METHOD" --scale $(scale) --stage val --data-dir "$$arg_DATA" --out "$$arg_HDF5"
+else
 	@tools/prepare_data.py --scale $(scale) --stage train --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage finetune --data-dir "$$arg_DATA" --out "$$arg_HDF5"
 	@tools/prepare_data.py --scale $(scale) --stage val --data-dir "$$arg_DATA" --out "$$arg_HDF5"
+endif
 
-## train: train SCALE (default 3) on GPU (default: the CPU), ITERS iterations; continues an interrupted training
+## train: train SCALE (default 3) on GPU (default: the CPU), ITERS iterations; METHOD=VDSR: that network; continues an interrupted training
 train: data
-	@tools/train.py --scale $(scale) --data-dir "$$arg_DATA" --hdf5-dir "$$arg_HDF5" $(gpu) $(iters) $(stage) $(out)
+	@tools/train.py --scale $(scale) $(call passed,METHOD,method) --data-dir "$$arg_DATA" --hdf5-dir "$$arg_HDF5" $(gpu) $(iters) $(stage) $(out)
 
 ## benchmark: measure Tables 2 and 3 and print them beside the paper's figures, into OUT (default runs/benchmark); SETS="Set5 Set14": these sets
 benchmark: setup images weights

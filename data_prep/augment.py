@@ -1,25 +1,25 @@
-"""The 40 variants of a training image: 4 rotations x 5 sizes x flip or not (paper, section 4.1.1)."""
+"""The variants of a training image; IDN's are 4 rotations x 5 sizes x flip or not (paper, section 4.1.1)."""
 
 import numpy as np
 
-from data_prep.geometry import FACTORS, ROTATIONS
+from data_prep.geometry import VARIANTS
 from matlab_compat import imresize, rgb2ycbcr
 
 
-def luma_variants(rgb, augmented=True):
+def luma_variants(rgb, augmentation=VARIANTS):
     """Yield the luma of each variant of an image.
 
     Parameters
     ----------
     rgb : ndarray, (H, W, 3), uint8 [0, 255]
         The image.
-    augmented : bool
-        False: only the image itself.
+    augmentation : geometry.Augmentation
+        Turns, sizes and flips.
 
     Yields
     ------
     ndarray, (h, w), uint8 [16, 235]
-        Y of rgb2ycbcr, in the order of `geometry.variant_shapes`: by rotation, then size, unflipped first.
+        Y of rgb2ycbcr, in the order of `geometry.variant_shapes`: by rotation, then size, then flip.
 
     Notes
     -----
@@ -30,13 +30,12 @@ def luma_variants(rgb, augmented=True):
 
     Source: paper, section 4.1.1; release, train/data_aug.m.
     """
-    if not augmented:
-        yield rgb2ycbcr(rgb)[:, :, 0]
-        return
-    for turns in ROTATIONS:
+    for turns in augmentation.turns:
         turned = np.rot90(rgb, turns)
-        for factor in FACTORS:
+        for factor in augmentation.factors:
             small = turned if factor == 1 else imresize(turned, factor)
             luma = rgb2ycbcr(small)[:, :, 0]
-            yield luma
-            yield luma[:, ::-1]
+            yield from (_FLIPS[flip](luma) for flip in augmentation.flips)
+
+
+_FLIPS = {"": lambda luma: luma, "lr": lambda luma: luma[:, ::-1], "ud": lambda luma: luma[::-1]}

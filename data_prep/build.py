@@ -16,11 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep import files, hdf5, shard_list, workers
-from data_prep.augment import luma_variants
+from data_prep import cutting, files, hdf5, shard_list, workers
 from data_prep.errors import DataError
 from data_prep.images import read_pixels
-from data_prep.patches import cut
+from data_prep.sampling import FOLDERS
 
 # far beyond the cores of one machine; each takes some 100 MB
 MOST_WORKERS = 1024
@@ -55,8 +54,8 @@ class Report:
 
 
 def database_folder(out, geometry):
-    """Where a database lies in the output folder: OUT/x3/train."""
-    return Path(out) / f"x{geometry.scale}" / geometry.stage
+    """Where a database (Geometry or Sampling) lies in the output folder: OUT/x3/train."""
+    return Path(out) / geometry.folder
 
 
 def build(plan, out, *, processes=None, force=False, progress=True):
@@ -172,13 +171,15 @@ def _try_lock(partial):
 
 def _sweep(out):
     """Remove what killed runs have left of any database in `out` (Path): their parts can be gigabytes."""
-    for partial in out.glob("x[234]/.*.partial"):
-        lock = _try_lock(partial)
-        if lock is not None and lock >= 0:
-            shutil.rmtree(partial, ignore_errors=True)
-            os.close(lock)
-    for folder in out.glob("x[234]"):
-        files.sweep(folder)
+    for name in FOLDERS:
+        folder = out / name
+        for partial in folder.glob(".*.partial"):
+            lock = _try_lock(partial)
+            if lock is not None and lock >= 0:
+                shutil.rmtree(partial, ignore_errors=True)
+                os.close(lock)
+        if folder.is_dir():
+            files.sweep(folder)
 
 
 def _old(folder):
@@ -220,11 +221,10 @@ def _fill(plan, partial, processes, progress):
 def _lay_out(plan, partial):
     """Create the shards and reserve their room; return the chunk offsets of each."""
     identity, versions = plan.identity(), hdf5.versions()
-    sides = plan.geometry.lr_size, plan.geometry.hr_size
     layouts = []
     for number, rows in enumerate(plan.shard_rows):
         attributes = {**identity, "shard": number, "versions": versions}
-        layouts.append(hdf5.create_shard(_shard(partial, number), rows, *sides, attributes))
+        layouts.append(hdf5.create_shard(_shard(partial, number), rows, plan.geometry.sides, attributes))
     paths = [_shard(partial, number) for number in range(len(layouts))]
     # exact: HDF5 has set each file's length, and nothing of it lies on the disk yet
     needed, free = sum(path.stat().st_size for path in paths), shutil.disk_usage(partial).free
@@ -249,12 +249,11 @@ def _compute(plan, partial, layouts, processes, progress):
     jobs = list(zip(plan.sources.images, plan.destinations()))
     # largest first, so that no process is left alone with a long one at the end
     jobs.sort(key=lambda job: -len(job[1]))
-    setup = (partial, layouts, plan.geometry, plan.per_shard)
+    setup = (partial, layouts, plan.geometry, plan.per_shard, plan.seed)
     peaks = {}
-    name = f"x{plan.geometry.scale} {plan.geometry.stage}"
     try:
         # disable=None: no bar where stderr is no terminal
-        with tqdm(total=len(jobs), desc=name, unit=" images", disable=None if progress else True) as bar:
+        with tqdm(total=len(jobs), desc=plan.geometry.name, unit=" images", disable=None if progress else True) as bar:
             for process, peak in workers.run_all(_do_image, jobs, processes, _set_up, setup):
                 peaks[process] = peak
                 bar.update()
@@ -302,9 +301,9 @@ def _write_all(file, content, offset):
 _state = {}
 
 
-def _set_up(partial, layouts, geometry, per_shard):
+def _set_up(partial, layouts, geometry, per_shard, seed):
     _state["writer"] = _Writer(partial, layouts, per_shard)
-    _state["geometry"] = geometry
+    _state["geometry"], _state["seed"] = geometry, seed
 
 
 def _close():
@@ -318,8 +317,7 @@ def _do_image(job):
     info, rows = job
     shape, writer = _state["geometry"], _state["writer"]
     done = 0
-    for luma in luma_variants(read_pixels(info), shape.augmented):
-        pairs = cut(luma, shape)
+    for pairs in cutting.pairs(read_pixels(info), shape, f"{_state['seed']} {info.sha256}"):
         count = len(pairs["data"])
         for name, patches in pairs.items():
             if count:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from data_prep.errors import DataError
 from data_prep.files import write_text
-from data_prep.geometry import STAGES
+from data_prep.geometry import STAGES, patch_bytes
+from data_prep.sampling import ENTRIES
 
 COLUMNS = (
     ("scale", "scale"),
@@ -24,8 +25,31 @@ COLUMNS = (
 )
 
 
-def add_row(path, plan, report):
-    """Put a database's counts into a JSON file, in the place of an older row of the same scale and stage.
+METHOD_COLUMNS = (
+    ("method", "title"),
+    ("scales", "scales"),
+    ("stage", "stage"),
+    ("images", "images"),
+    ("variants", "variants"),
+    ("patches", "sides"),
+    ("stride", "stride"),
+    ("pairs before truncation", "pairs_before_truncation"),
+    ("pairs", "pairs"),
+    ("published", "published"),
+    ("difference", "difference"),
+    ("bytes", "bytes"),
+    ("seconds", "seconds"),
+)
+METHOD_NOTES = (
+    "Without seconds: only counted (`--dry-run --report`); bytes are then the pairs' own. Published is what the paper",
+    "or the released files name, before truncation to whole batches; data_prep/sampling.py says where a difference",
+    "comes from.",
+)
+
+
+def add_row(path, plan, report=None):
+    """Put a database's counts into a JSON file, in the place of an older row of the same method, scale and stage,
+    and for a method other than IDN of the same stride.
 
     Parameters
     ----------
@@ -33,8 +57,8 @@ def add_row(path, plan, report):
         The JSON file: a list of rows. The table is written beside it, with the ending .md.
     plan : Plan
         What was made.
-    report : Report
-        What it took.
+    report : Report, optional
+        What it took; None when it was only counted: bytes are then those of the pairs, without the files' own.
 
     Raises
     ------
@@ -42,34 +66,39 @@ def add_row(path, plan, report):
         The file is there but is no such list.
     """
     path = Path(path)
-    row = {
-        **plan.identity(),
-        "bytes": report.bytes,
-        "seconds": round(report.seconds, 1),
-        "workers": report.workers,
-        "peak_mb": round(report.peak_bytes / 1e6),
-        "command": command(plan, report),
-    }
-    rows = [old for old in _load(path) if (old["scale"], old["stage"]) != (row["scale"], row["stage"])]
+    row = {**plan.identity(), **_measured(plan, report), "command": command(plan, report)}
+    rows = [old for old in _load(path) if _which(old) != _which(row)]
     rows.append(row)
-    rows.sort(key=lambda one: (STAGES.index(one["stage"]), one["scale"]))
+    rows.sort(key=lambda one: (one.get("method", ""), STAGES.index(one["stage"]), _which(one)))
     write_text(path, json.dumps(rows, indent=1) + "\n")
     write_text(path.with_suffix(".md"), _table(rows))
 
 
-def command(plan, report):
-    """The command that makes this database again (str), without this machine's folders."""
-    shape = plan.geometry
-    return (
-        f"tools/prepare_data.py --scale {shape.scale} --stage {shape.stage} --stride {shape.stride} "
-        f"--seed {plan.seed} --workers {report.workers}"
-    )
+def _measured(plan, report):
+    if report is None:
+        counted = plan.pairs * patch_bytes(plan.geometry.sides)
+        return {"bytes": counted, "seconds": None, "workers": None, "peak_mb": None}
+    return {
+        "bytes": report.bytes, "seconds": round(report.seconds, 1), "workers": report.workers,
+        "peak_mb": round(report.peak_bytes / 1e6),
+    }  # fmt: skip
+
+
+def _which(row):
+    """What tells a row from others (tuple)."""
+    return row.get("method", ""), str(row.get("scales", row.get("scale"))), row["stage"], row.get("stride", 0)
+
+
+def command(plan, report=None):
+    """The command that makes this database again (str), without this machine's folders; with no report: counts it."""
+    ending = f"--workers {report.workers}" if report else "--dry-run"
+    return f"tools/prepare_data.py {plan.geometry.command()} --seed {plan.seed} {ending}"
 
 
 def _load(path):
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        if all({"scale", "stage"} <= set(row) for row in rows):
+        if all("stage" in row and ("scale" in row or "scales" in row) for row in rows):
             return rows
     except FileNotFoundError:
         return []
@@ -85,17 +114,36 @@ def _table(rows):
         "Written by `tools/prepare_data.py --report`, one row a run; the command of each row is in the JSON",
         "file. Seconds are wall-clock; peak MB is the sum of the largest resident sizes of all processes, in",
         "10^6 bytes.",
-        "",
-        "| " + " | ".join(title for title, _ in COLUMNS) + " |",
-        "| " + " | ".join("---" for _ in COLUMNS) + " |",
     ]
-    for row in rows:
-        cells = {**row, "sizes": f"{row['lr_size']}/{row['hr_size']}"}
-        lines.append("| " + " | ".join(_cell(cells[key]) for _, key in COLUMNS) + " |")
+    own = [{**row, "sizes": f"{row['lr_size']}/{row['hr_size']}"} for row in rows if "method" not in row]
+    others = [_method_cells(row) for row in rows if "method" in row]
+    if own:
+        lines += ["", *_rows(COLUMNS, own)]
+    if others:
+        lines += ["", "## Other methods", "", *METHOD_NOTES, "", *_rows(METHOD_COLUMNS, others)]
     sets = sorted({(row["source_set"], row["images"], row["seed"], row["source_sha256"]) for row in rows})
     lines += [""] + ["{}: {} images, seed {}, set hash `{}`".format(*one) for one in sets]
     return "\n".join(lines) + "\n"
 
 
+def _method_cells(row):
+    """A row of another method as its table shows it; published is what the authors name, see data_prep/sampling.py."""
+    entry = ENTRIES[row["method"]]
+    published = entry.published if row["stage"] == "train" else None
+    off = None if published is None else f"{(row['pairs_before_truncation'] / published - 1) * 100:+.2f} %"
+    places = f"{row['crops']} random" if row["crops"] else row["stride"]
+    scales = " ".join(f"x{m}" for m in row["scales"].split())
+    return {**row, "title": entry.title, "scales": scales, "stride": places, "published": published, "difference": off}
+
+
+def _rows(columns, rows):
+    """Lines of a Markdown table; `columns` are (title, key)."""
+    lines = [" | ".join(title for title, _ in columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(_cell(row[key]) for _, key in columns) for row in rows]
+    return [f"| {line} |" for line in lines]
+
+
 def _cell(value):
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else str(value)

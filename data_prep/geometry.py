@@ -7,6 +7,7 @@ with the HR patch of m n pixels from its row and column m - 1 on (paper, section
 
 import math
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from data_prep.errors import DataError
 from prototxt.scales import SCALES
@@ -21,10 +22,35 @@ LR_SIZES = {
 # mini-batch of the paper (section 4.2); the release's TEST phase takes 2
 BATCHES = {"train": 64, "finetune": 64, "val": 2}
 IMAGE_SETS = {"train": "291", "finetune": "291", "val": "Set5"}
-# paper, section 4.1.1: rotations by multiples of 90 degrees, these factors, and a horizontal flip
-ROTATIONS = (0, 1, 2, 3)
-FACTORS = (1.0, 0.9, 0.8, 0.7, 0.6)
 LARGEST_STRIDE = 2**31 - 1  # beyond any image, and what an attribute of the database holds
+FLIPS = ("", "lr", "ud")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The variants of an image that are cut: every turn, at every size, with every flip, in this order.
+
+    Attributes
+    ----------
+    turns : tuple of int
+        Quarter turns.
+    factors : tuple of float
+        By which the image is made smaller.
+    flips : tuple of str
+        Of "" (none), "lr" (left-right) and "ud" (up-down).
+    """
+
+    turns: tuple = (0,)
+    factors: tuple = (1.0,)
+    flips: tuple = ("",)
+
+    def __len__(self):
+        return len(self.turns) * len(self.factors) * len(self.flips)
+
+
+NONE = Augmentation()
+# paper, section 4.1.1: rotations by multiples of 90 degrees, these factors, and a horizontal flip
+VARIANTS = Augmentation((0, 1, 2, 3), (1.0, 0.9, 0.8, 0.7, 0.6), ("", "lr"))
 
 
 @dataclass(frozen=True)
@@ -53,14 +79,49 @@ class Geometry:
     batch: int
 
     @property
-    def augmented(self):
-        """Whether each image counts in 40 variants (training) or once (validation)."""
-        return self.stage != "val"
+    def name(self):
+        """For messages (str)."""
+        return f"x{self.scale} {self.stage}"
 
     @property
-    def pair_bytes(self):
-        """Bytes of one LR patch, label and bicubic patch in float32."""
-        return 4 * (self.lr_size**2 + 2 * self.hr_size**2)
+    def folder(self):
+        """Of the database inside the output folder (PurePath): x3/train."""
+        return PurePath(f"x{self.scale}", self.stage)
+
+    @property
+    def augmentation(self):
+        """Each image counts in 40 variants in training, once in validation."""
+        return NONE if self.stage == "val" else VARIANTS
+
+    @property
+    def sides(self):
+        """Sides in pixels of the patches of each dataset: {name: int}."""
+        return {"data": self.lr_size, "label": self.hr_size, "bic": self.hr_size}
+
+    @property
+    def image_side(self):
+        """Sides that an image needs for one patch (int, pixels)."""
+        return self.lr_size * self.scale
+
+    def attributes(self):
+        """What the database says of the cut (dict)."""
+        return {
+            "scale": self.scale, "stage": self.stage, "lr_size": self.lr_size, "hr_size": self.hr_size,
+            "lr_stride": self.stride, "batch": self.batch,
+        }  # fmt: skip
+
+    def asked(self):
+        """Those of `attributes` (dict) that tell whether a database is the one asked for."""
+        return {"scale": self.scale, "stage": self.stage}
+
+    def described(self):
+        """How images are cut, for the user (str)."""
+        sizes = f"LR {self.lr_size}x{self.lr_size}, HR {self.hr_size}x{self.hr_size}"
+        return f"{self.name}: {sizes}, LR stride {self.stride}"
+
+    def command(self):
+        """Options (str) of tools/prepare_data.py that cut so."""
+        return f"--scale {self.scale} --stage {self.stage} --stride {self.stride}"
 
     def grid(self, height, width):
         """Rows and columns of patches that fit into an HR image of this size (pixels)."""
@@ -71,7 +132,7 @@ class Geometry:
 
     def patches(self, height, width):
         """Patches that each variant of an image of this size gives, in the order of `variant_shapes`."""
-        shapes = variant_shapes(height, width) if self.augmented else [(height, width)]
+        shapes = variant_shapes(height, width, self.augmentation)
         return [rows * columns for rows, columns in (self.grid(*shape) for shape in shapes)]
 
 
@@ -115,15 +176,20 @@ def geometry(scale, stage, stride=None):
     return Geometry(scale, stage, lr_size, scale * lr_size - (scale - 1), stride or lr_size, BATCHES[stage])
 
 
-def variant_shapes(height, width):
-    """Sizes (height, width) of the 40 variants of an image, in the order of `augment.luma_variants`.
+def patch_bytes(sides):
+    """float32 bytes (int) of one patch of each dataset; `sides` is {name: side in pixels}."""
+    return 4 * sum(side**2 for side in sides.values())
+
+
+def variant_shapes(height, width, augmentation=VARIANTS):
+    """Sizes (height, width) of the variants of an image, in the order of `augment.luma_variants`.
 
     imresize gives ceil(factor x side) pixels (MATLAB); a quarter turn swaps the sides.
     """
     shapes = []
-    for turns in ROTATIONS:
+    for turns in augmentation.turns:
         sides = (width, height) if turns % 2 else (height, width)
-        for factor in FACTORS:
+        for factor in augmentation.factors:
             shape = tuple(math.ceil(factor * side) for side in sides)
-            shapes += [shape, shape]
+            shapes += [shape] * len(augmentation.flips)
     return shapes

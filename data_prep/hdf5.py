@@ -21,17 +21,16 @@ import numpy as np
 
 from data_prep.errors import DataError
 from data_prep.files import shown
-from data_prep.geometry import geometry
+from data_prep.geometry import geometry, patch_bytes
 from data_prep.shard_list import read_list
 
 CHUNK = 64
 LARGEST_BLOB = 2**31 - 1  # values
 # raise it when the same sources and parameters begin to give other bytes
 FORMAT = 1
-# attributes that all shards of a database share and that decide what is in it
-IDENTITY = (
-    "format", "scale", "stage", "lr_size", "hr_size", "lr_stride", "batch", "seed",
-    "source_set", "source_sha256", "images", "variants",
+# attributes that all shards of a database share and that decide what is in it, besides those of the cut
+SHARED = (
+    "format", "seed", "source_set", "source_sha256", "images", "variants",
     "pairs_before_truncation", "pairs", "shards", "pairs_per_shard",
 )  # fmt: skip
 
@@ -44,8 +43,8 @@ class Database:
     ----------
     pairs : int
         LR/HR pairs in all shards.
-    lr_size, hr_size : int
-        Sides in pixels of `data`, and of `label` and `bic`.
+    sides : dict of str to int
+        Sides in pixels of the patches of each dataset.
     shards : list of Path
         The HDF5 files, in order.
     bytes : int
@@ -57,24 +56,24 @@ class Database:
     """
 
     pairs: int
-    lr_size: int
-    hr_size: int
+    sides: dict
     shards: list
     bytes: int
     largest_bytes: int
     attributes: dict
 
 
-def shapes(rows, lr_size, hr_size):
-    """Shapes of the three datasets of a shard of `rows` pairs: dict of name to (N, 1, H, W)."""
-    return {
-        "data": (rows, 1, lr_size, lr_size),
-        "label": (rows, 1, hr_size, hr_size),
-        "bic": (rows, 1, hr_size, hr_size),
-    }
+def identity_names(wanted):
+    """Attributes (tuple of str) that all shards of a database cut as `wanted` (Geometry or Sampling) share."""
+    return (*SHARED, *wanted.attributes())
 
 
-def create_shard(path, rows, lr_size, hr_size, attributes):
+def shapes(rows, sides):
+    """Shapes of the datasets of a shard of `rows` pairs: dict of name to (N, 1, H, W); `sides` is {name: side}."""
+    return {name: (rows, 1, side, side) for name, side in sides.items()}
+
+
+def create_shard(path, rows, sides, attributes):
     """Make a shard with all its room laid out and nothing in it yet.
 
     Every chunk gets its place in the file at once, so that patches can be written to known offsets later,
@@ -84,8 +83,10 @@ def create_shard(path, rows, lr_size, hr_size, attributes):
     ----------
     path : Path
         File to make.
-    rows, lr_size, hr_size : int
-        Pairs, and sides of the patches in pixels.
+    rows : int
+        Pairs.
+    sides : dict of str to int
+        Sides of the patches of each dataset in pixels.
     attributes : dict
         Written to the file's root.
 
@@ -101,7 +102,7 @@ def create_shard(path, rows, lr_size, hr_size, attributes):
             value = attributes[name]
             # HDF5 stores UTF-8; a folder's name need not be
             file.attrs[name] = shown(value) if isinstance(value, str) else value
-        return {name: _lay_out(file, name, shape) for name, shape in shapes(rows, lr_size, hr_size).items()}
+        return {name: _lay_out(file, name, shape) for name, shape in shapes(rows, sides).items()}
 
 
 def _lay_out(file, name, shape):
@@ -141,12 +142,16 @@ def check_database(list_file, scale, stage):
         A list or shard is missing, truncated, or of another scale, stage, shape, type or source than
         expected.
     """
-    wanted = geometry(scale, stage)
+    return check_cut(list_file, geometry(scale, stage))
+
+
+def check_cut(list_file, wanted):
+    """As `check_database`, for a database that is cut as `wanted` (Geometry or Sampling)."""
     paths = read_list(list_file)
     found = [_check_shard(path, wanted) for path in paths]
     first = found[0]
     for path, head in zip(paths, found):
-        other = [name for name in IDENTITY if head.get(name) != first.get(name)]
+        other = [name for name in identity_names(wanted) if head.get(name) != first.get(name)]
         if other:
             raise DataError(
                 f"{path}: {other[0]} is {head.get(other[0])}, but {first.get(other[0])} in {paths[0].name}; "
@@ -164,11 +169,10 @@ def check_database(list_file, scale, stage):
         )
     return Database(
         pairs=sum(pairs),
-        lr_size=wanted.lr_size,
-        hr_size=wanted.hr_size,
+        sides=wanted.sides,
         shards=paths,
         bytes=sum(path.stat().st_size for path in paths),
-        largest_bytes=max(pairs) * wanted.pair_bytes,
+        largest_bytes=max(pairs) * patch_bytes(wanted.sides),
         attributes=first,
     )
 
@@ -176,10 +180,11 @@ def check_database(list_file, scale, stage):
 def heads(paths, wanted):
     """What the shards say they hold: a list of (identity attributes, number of the shard, rows).
 
-    Raises DataError for a shard that is damaged or not of the Geometry `wanted`.
+    Raises DataError for a shard that is damaged or not cut as `wanted` (Geometry or Sampling).
     """
     found = [_check_shard(path, wanted) for path in paths]
-    return [({name: head[name] for name in IDENTITY}, head["shard"], head["rows"]) for head in found]
+    names = identity_names(wanted)
+    return [({name: head[name] for name in names}, head["shard"], head["rows"]) for head in found]
 
 
 def _check_shard(path, wanted):
@@ -190,31 +195,34 @@ def _check_shard(path, wanted):
             head = {name: _plain(value) for name, value in file.attrs.items()}
             found = {
                 name: (file[name].shape, file[name].dtype)
-                for name in ("data", "label", "bic")
+                for name in wanted.sides
                 if isinstance(file.get(name), h5py.Dataset)
             }
             for name in found:
                 _check_chunks(file[name], path.stat().st_size)
     except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has one for each part of the file
         raise DataError(f"{path}: {_why_not_open(error, again)}") from error
-    missing = [name for name in ("data", "label", "bic") if name not in found]
+    made_for = head.get("method", "idn" if "lr_stride" in head else None)
+    if made_for not in (None, wanted.attributes().get("method", "idn")):
+        raise DataError(f"{path}: a database for {made_for}, expected one for {wanted.name}; {again}, or name another")
+    missing = [name for name in wanted.sides if name not in found]
     if missing:
         raise DataError(f"{path}: no dataset {missing[0]!r}; {again}")
-    absent = [name for name in (*IDENTITY, "shard") if name not in head]
+    absent = [name for name in (*identity_names(wanted), "shard") if name not in head]
     if absent:
         raise DataError(f"{path}: no attribute {absent[0]!r}; {again}")
-    for name, value in (("format", FORMAT), ("scale", wanted.scale), ("stage", wanted.stage)):
+    for name, value in {"format": FORMAT, **wanted.asked()}.items():
         if head[name] != value:
             raise DataError(f"{path}: {name} is {head[name]}, expected {value}; {again}, or name another")
     rows = found["data"][0][0] if found["data"][0] else 0
-    for name, shape in shapes(rows, wanted.lr_size, wanted.hr_size).items():
+    for name, shape in shapes(rows, wanted.sides).items():
         if found[name] != (shape, np.dtype("<f4")):
             raise DataError(
                 f"{path}: {name} is {found[name][1]} {found[name][0]}, expected float32 {shape}; {again}"
             )
-    if rows > most_rows(wanted.hr_size):
+    if rows > most_rows(wanted.sides):
         raise DataError(
-            f"{path}: {rows:,} pairs in one file, Caffe reads {most_rows(wanted.hr_size):,} at most; make it again in "
+            f"{path}: {rows:,} pairs in one file, Caffe reads {most_rows(wanted.sides):,} at most; make it again in "
             "smaller shards with tools/prepare_data.py --force --shard-mb 500"
         )
     if rows == 0 or rows % wanted.batch:
@@ -252,9 +260,9 @@ def _why_not_open(error, again):
     return f"truncated or not HDF5; {again}"
 
 
-def most_rows(hr_size):
+def most_rows(sides):
     """Pairs (int) that a shard may hold: the values of one dataset are one blob, which Caffe counts in an int."""
-    return LARGEST_BLOB // hr_size**2
+    return LARGEST_BLOB // max(sides.values()) ** 2
 
 
 def _plain(value):

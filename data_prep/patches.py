@@ -33,20 +33,31 @@ def cut(luma, shape):
     high = modcrop(im2double(luma), scale)
     rows, columns = shape.grid(*high.shape)
     if not rows * columns:
-        return {name: np.empty((0, 1, side, side), np.float32) for name, side in _sides(shape)}
+        return {name: np.empty((0, 1, side, side), np.float32) for name, side in shape.sides.items()}
     low = imresize(high, 1 / scale)
     planes = {"data": low, "label": high, "bic": imresize(low, scale)}
-    return {name: _tile(planes[name], shape, side, (rows, columns)) for name, side in _sides(shape)}
+    patches = {}
+    for name, side in shape.sides.items():
+        factor, skip = (1, 0) if name == "data" else (scale, scale - 1)
+        patches[name] = tile(planes[name], side, shape.stride * factor, skip, (rows, columns))
+    return patches
 
 
-def _sides(shape):
-    return ("data", shape.lr_size), ("label", shape.hr_size), ("bic", shape.hr_size)
+def tile(plane, side, step, skip, grid):
+    """Patches of a plane, one for each place of a grid, row by row.
 
+    Parameters
+    ----------
+    plane : ndarray, (H, W)
+    side, step, skip : int
+        Of a patch; between two; before the first, in both directions.
+    grid : (int, int)
+        Rows and columns.
 
-def _tile(plane, shape, side, grid):
-    """Patches of `side` pixels of an LR or HR plane, one for each place of the grid: (N, 1, side, side)."""
-    factor, skip = (1, 0) if side == shape.lr_size else (shape.scale, shape.scale - 1)
+    Returns
+    -------
+    ndarray, (rows columns, 1, side, side), float32
+    """
     windows = np.lib.stride_tricks.sliding_window_view(plane[skip:, skip:], (side, side))
-    step = shape.stride * factor
     chosen = windows[::step, ::step][: grid[0], : grid[1]]
     return np.ascontiguousarray(chosen.reshape(-1, 1, side, side), dtype=np.float32)

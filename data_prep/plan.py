@@ -1,14 +1,16 @@
 """Decide, before any pixel is computed, which patch goes where: counts, permutation, shards."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data_prep import hdf5
 from data_prep.digests import set_sha256
 from data_prep.errors import DataError
-from data_prep.geometry import Geometry
+from data_prep.geometry import patch_bytes
 from data_prep.images import inspect, list_images, several_pages, split_folder
 
 MEGABYTE = 10**6
@@ -42,7 +44,8 @@ class Plan:
 
     Attributes
     ----------
-    geometry : Geometry
+    geometry : Geometry or Sampling
+        How images are cut.
     sources : Sources
     seed : int
     counts : list of int
@@ -56,7 +59,7 @@ class Plan:
     warnings : list of str
     """
 
-    geometry: Geometry
+    geometry: Any
     sources: Sources
     seed: int
     counts: list
@@ -73,16 +76,10 @@ class Plan:
         return [self.per_shard] * whole + [rest] * bool(rest)
 
     def identity(self):
-        """The attributes that say what is in the database (dict); see `hdf5.IDENTITY`."""
-        shape = self.geometry
+        """The attributes that say what is in the database (dict); see `hdf5.identity_names`."""
         return {
             "format": hdf5.FORMAT,
-            "scale": shape.scale,
-            "stage": shape.stage,
-            "lr_size": shape.lr_size,
-            "hr_size": shape.hr_size,
-            "lr_stride": shape.stride,
-            "batch": shape.batch,
+            **self.geometry.attributes(),
             "seed": self.seed,
             "source_set": self.sources.name,
             "source_sha256": self.sources.sha256,
@@ -114,7 +111,7 @@ class Plan:
         return np.split(rows, np.cumsum(self.counts)[:-1])
 
 
-def gather(folder, skip_bad=False):
+def gather(folder, skip_bad=False, endings=None):
     """Check all images of a folder and choose those to use.
 
     Parameters
@@ -123,6 +120,8 @@ def gather(folder, skip_bad=False):
         Folder of images.
     skip_bad : bool
         Leave out images that cannot be read, with a warning that counts them, instead of raising.
+    endings : tuple of str, optional
+        Only files whose names end so.
 
     Returns
     -------
@@ -136,6 +135,8 @@ def gather(folder, skip_bad=False):
     folder = Path(folder).absolute()
     readable, bad = [], []
     for path in list_images(folder):
+        if endings and path.suffix.lower() not in endings:
+            continue
         try:
             readable.append(inspect(path))
         except DataError as error:
@@ -182,13 +183,13 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     ----------
     sources : Sources
         The images.
-    geometry : Geometry
+    geometry : Geometry or Sampling
         How to cut them.
     seed : int
         Seed of the permutation, 0 to 2**32 - 1.
     shard_mb : float
-        Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs, one at least, and no more
-        than Caffe can read.
+        Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs and whole batches, one at
+        least, and no more than Caffe can read.
 
     Returns
     -------
@@ -202,25 +203,27 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     if not 0 <= seed < 2**32:
         raise DataError(f"seed {seed}: expected 0 to {2**32 - 1}")
     # Caffe reads a shard whole, a dataset into one blob
-    most_mb = hdf5.most_rows(geometry.hr_size) * geometry.pair_bytes // MEGABYTE
+    pair = patch_bytes(geometry.sides)
+    most_mb = hdf5.most_rows(geometry.sides) * pair // MEGABYTE
     if not 0 < shard_mb <= most_mb:
         raise DataError(f"shard size {shard_mb:g} MB: expected more than 0, at most {most_mb} (2^31-1 values a blob)")
     each = [geometry.patches(info.height, info.width) for info in sources.images]
     counts = [sum(variants) for variants in each]
     total = sum(counts)
     pairs = total - total % geometry.batch
-    size = geometry.lr_size * geometry.scale
+    size = geometry.image_side
     small = [info.path.name for info, count in zip(sources.images, counts) if not count]
     if not pairs:
         raise DataError(
             f"{sources.name}: {total} pairs from {len(counts)} images, expected at least one batch of "
-            f"{geometry.batch}; an image must be {size}x{size} pixels or more at x{geometry.scale} "
-            f"{geometry.stage}; add larger or more images"
+            f"{geometry.batch}; an image must be {size}x{size} pixels or more for {geometry.name}; "
+            "add larger or more images"
         )
     warnings = list(sources.warnings)
     if small:
         warnings.append(f"{_count(small)} smaller than a patch of {size}x{size}, no pair: {_names(small)}")
-    per_shard = int(shard_mb * MEGABYTE / geometry.pair_bytes) // hdf5.CHUNK * hdf5.CHUNK
+    unit = math.lcm(hdf5.CHUNK, geometry.batch)
+    per_shard = int(shard_mb * MEGABYTE / pair) // unit * unit
     return Plan(
         geometry=geometry,
         sources=sources,
@@ -229,6 +232,6 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
         variants=sum(map(len, each)),
         total=total,
         pairs=pairs,
-        per_shard=max(hdf5.CHUNK, per_shard),
+        per_shard=max(unit, per_shard),
         warnings=warnings,
     )

@@ -85,6 +85,8 @@ def named(text):
 def find(folder, method, scale):
     """The weight file (Path) of a method and factor in a weights folder, or None.
 
+    Published files come first, then one that tools/train.py has made there.
+
     Parameters
     ----------
     folder : str or Path
@@ -97,13 +99,19 @@ def find(folder, method, scale):
             for candidate in (path.with_suffix(".caffemodel"), path):
                 if candidate.is_file():
                     return candidate
-    return None
+    made = Path(folder) / place(method, scale)
+    return made if made.is_file() else None
+
+
+def place(method, scale):
+    """Where weights that were trained here belong in a weights folder (str): fsrcnn/FSRCNN_x3.caffemodel."""
+    return f"{method.lower()}/{method}_x{scale}.caffemodel"
 
 
 def find_ours(method, scale):
     """The weight file (Path) of a method and factor that was trained here, in results/models, or None."""
-    path = OURS / f"{method.lower()}_x{scale}.caffemodel"
-    return path if path.is_file() else None
+    paths = OURS / f"{method.lower()}_x{scale}.caffemodel", OURS / place(method, scale)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def gap(method, scale):

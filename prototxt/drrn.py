@@ -26,6 +26,7 @@ RECIPE = Recipe(
     stepsize=65_360,
     gamma=0.5,
     clip=0.01,
+    epoch=6_536,
     notes=("half the learning rate every 10 epochs of 6,536 iterations; the released solver",),
 )
 
@@ -77,6 +78,7 @@ NETWORK = Network(
     side=130,
     recipe=RECIPE,
     variants={"b1u25": dict(units=25), "b1u9": dict(units=9)},
+    folder="data/hdf5/drrn",
 )
 drrn = NETWORK.net
 main = partial(command.write_net, NETWORK, __doc__)

@@ -22,6 +22,10 @@ LEVELS = {2: 1, 4: 2, 8: 3}
 DEPTH = {2: 10, 4: 10, 8: 5}  # convolutions a level (paper, section 4; the released files agree)
 HINT = "; x3 is the output of the x4 net, made smaller by imresize, as its authors did: take --scale 4"
 
+# init_LapSRN_model.m of the release; He et al. in all other layers. With He et al. here as well the features are some
+# hundred times as large, and the training diverges at the recipe's rate
+FIRST = builders.gaussian(0.001)
+
 RECIPE = Recipe(
     loss="Charbonnier penalty sqrt(d^2 + 1e-6) summed over every level, over the batch size (paper, equation 2)",
     patches="128x128 HR at random places, of 291 images, scaled by 0.5..1, rotated, flipped",
@@ -31,8 +35,10 @@ RECIPE = Recipe(
     weight_decay=1e-4,
     stepsize=5_000,
     gamma=0.5,
+    least_lr=1e-6,
+    epoch=100,
     notes=(
-        "half the learning rate every 50 epochs of 100 batches; the release stops at 1e-6 and after 1,000 epochs",
+        "half the learning rate every 50 epochs of 100 batches, 1,000 epochs (init_LapSRN_opts.m of the release)",
         "the released code minimises the absolute difference instead: --phase train --loss l1",
     ),
 )
@@ -71,7 +77,7 @@ def body(n, data, *, scale, training, depth=None):
     """
     depth = DEPTH[scale] if depth is None else depth
     check_counts(depth=depth)
-    x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", data, WIDTH, lr=(1, 1)), SLOPE)
+    x = builders.relu(n, "input_relu", builders.conv(n, "input_conv", data, WIDTH, filler=FIRST), SLOPE)
     image = data
     for k in _levels(scale):
         x, image = _level(n, k, x, image, depth)
@@ -92,15 +98,15 @@ def _tops(scale, **_):
 def _level(n, k, x, image, depth):
     """One level: features and image in, both twice as large out."""
     for i in range(1, depth + 1):
-        x = builders.conv(n, f"level{k}_conv{i}", x, WIDTH, lr=(1, 1))
+        x = builders.conv(n, f"level{k}_conv{i}", x, WIDTH)
         x = builders.relu(n, f"level{k}_relu{i}", x, SLOPE)
     bilinear = dict(type="bilinear")
     image = builders.deconv(n, f"level{k}_img_up", image, 1, 4, 2, 1, filler=bilinear, lr=(1,), bias=False)
     # 3x3 with stride 2 gives 2 n + 1; MatConvNet crops the last row and column, Caffe's pad only both sides alike
-    x = builders.deconv(n, f"level{k}_upconv", x, WIDTH, 3, 2, 0, lr=(1, 1))
+    x = builders.deconv(n, f"level{k}_upconv", x, WIDTH, 3, 2, 0)
     n[f"level{k}_upcrop"] = L.Crop(x, image, axis=2, offset=[0])
     x = builders.relu(n, f"level{k}_uprelu", n[f"level{k}_upcrop"], SLOPE)
-    residual = builders.conv(n, f"level{k}_residual", x, 1, lr=(1, 1))
+    residual = builders.conv(n, f"level{k}_residual", x, 1)
     return x, builders.add(n, f"level{k}_output", image, residual)
 
 

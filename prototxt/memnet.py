@@ -127,6 +127,7 @@ NETWORK = Network(
         "m10r10": dict(blocks=10, recursions=10),
     },
     loss=None,
+    folder="data/hdf5/memnet",
 )
 memnet = NETWORK.net
 main = partial(command.write_net, NETWORK, __doc__)

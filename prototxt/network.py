@@ -15,6 +15,8 @@ from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.scales import check_scale
 
+DEFAULT_SCALE = 3
+
 
 @dataclass(frozen=True)
 class Option:
@@ -83,7 +85,7 @@ class Network:
     test_batch : int or None
         Validation pairs in a forward; None: as many as in training, for a loss that divides by that number.
     folder : str
-        Of the databases by default, with {stem} and {scale}.
+        Of the databases by default, with {stem} and {scale}; that of DEFAULT_SCALE where the files are for no factor.
     shuffle : bool
         Caffe shuffles the pairs; IDN's databases are already in random order.
     options : dict of str to Option
@@ -150,7 +152,7 @@ class Network:
 
     def net(
         self, phase="deploy", scale=None, variant=None, *, source=None, test_source=None, batch=None, data_top=None,
-        loss=None, input_shape=None, **options,
+        loss=None, input_shape=None, shuffle=None, **options,
     ):  # fmt: skip
         """One net.
 
@@ -173,6 +175,8 @@ class Network:
             One of `losses`.
         input_shape : (int, int), optional
             Height and width of the deploy net's input.
+        shuffle : bool, optional
+            Caffe shuffles the training pairs; default: the network's. Its state is in no snapshot.
         **options
             Of the body, instead of the variant's.
 
@@ -195,20 +199,21 @@ class Network:
         if phase == "deploy":
             return self._deploy(input_shape or (self.side, self.side), options)
         training = Training(phase, self.pairs if batch is None else batch, loss)
-        folder = self.folder.format(stem=self.stem(variant, scale), scale=scale)
+        folder = self.folder.format(stem=self.stem(variant, scale), scale=scale or DEFAULT_SCALE)
         sources = source or f"{folder}/{phase}.txt", test_source or f"{folder}/val.txt"
-        return self._train(training, sources, data_top, options)
+        shuffle = self.shuffle if shuffle is None else shuffle
+        return self._train(training, sources, data_top, shuffle, options)
 
     def _deploy(self, shape, options):
         n = caffe.NetSpec()
         self._output(n, builders.deploy_input(n, shape), None, options)
         return self._named(n.to_proto(), "deploy", options)
 
-    def _train(self, training, sources, data_top, options):
+    def _train(self, training, sources, data_top, shuffle, options):
         first, *labels = self.tops(**options)
         tops = (data_top or first, *labels)
         n = caffe.NetSpec()
-        data = builders.hdf5(n, sources[0], training.batch, tops=tops, shuffle=self.shuffle)[0]
+        data = builders.hdf5(n, sources[0], training.batch, tops=tops, shuffle=shuffle)[0]
         top = self._output(n, data, training, options)
         behind = self.loss(n, top, training) if self.loss else None
         net = builders.with_test_data(n.to_proto(), sources[1], tops, self.test_batch or training.batch)

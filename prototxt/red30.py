@@ -68,7 +68,9 @@ def body(n, data, *, width=128):
     return builders.add(n, "sum", data, x)
 
 
-NETWORK = Network("red30", body, title=lambda **_: "RED30", side=50, recipe=RECIPE)
+NETWORK = Network(
+    "red30", body, title=lambda **_: "RED30", side=50, recipe=RECIPE, folder="data/hdf5/red30_x{scale}"
+)
 red30 = NETWORK.net
 main = partial(command.write_net, NETWORK, __doc__)
 

@@ -5,8 +5,8 @@
     python -m prototxt.srcnn --phase solver
 
 Trained without padding, so that the label is smaller than the input (33 -> 21 for 9-1-5, 17 for 9-5-5); deployed
-with zeros around every layer. The authors' test script repeats the border pixels instead: results differ within
-8 pixels of the border.
+with zeros around every layer. The authors' test script repeats the border pixels instead, and so do the tools here:
+they put repeated pixels around the image and cut them off the result (`border` in tools/methods/registry.py).
 """
 
 from functools import partial
@@ -75,6 +75,7 @@ NETWORK = Network(
     side=33,
     recipe=RECIPE,
     variants={"915": dict(middle=1), "955": dict(middle=5)},
+    folder="data/hdf5/{stem}_x{scale}",
 )
 srcnn = NETWORK.net
 main = partial(command.write_net, NETWORK, __doc__)

@@ -66,6 +66,11 @@ def parser():
         metavar="FILE",
         help="your own .caffemodel, for one method and one scale",
     )
+    p.add_argument(
+        "--trained-here",
+        action="store_true",
+        help="only weights of results/models; as --weights-dir none. Else they stand in where the authors' are missing",
+    )
     p.add_argument("--gpu", type=Device.parse, default=CPU, metavar="N", help="number of the GPU (default: the CPU)")
     p.add_argument(
         "--engine",
@@ -187,8 +192,8 @@ def main(argv=None):
 
 
 # options that say what to measure and how
-MEASURING = ("datasets", "scales", "methods", "weights", "gpu", "tile", "repeats", "random_weights", "save_images",
-             "update", "fresh", "resume")  # fmt: skip
+MEASURING = ("datasets", "scales", "methods", "weights", "trained_here", "gpu", "tile", "repeats", "random_weights",
+             "save_images", "update", "fresh", "resume")  # fmt: skip
 
 
 def _rendered(args):

@@ -6,6 +6,7 @@
     tools/complexity.py --out results/complexity           # complexity.json and complexity.md
     tools/complexity.py prototxt/generated/vdsr_deploy.prototxt   # one deploy net, per input pixel
     tools/complexity.py all_in_one.prototxt --stages deploy       # of a net with include { stage: "deploy" }
+    tools/complexity.py --training results/training/x3_h100       # recipes, in hours of that run's machine
 
 A convolution costs kernel^2 x maps in x maps out / groups for each output pixel, a transposed one for each input
 pixel. Biases, activations, BatchNorm, Scale and sums do not count as multiply-accumulates. Arrays that several layers
@@ -40,6 +41,8 @@ def parser():
     p.add_argument("--size", nargs=2, type=_side, default=[1280, 720], metavar=("W", "H"),
                    help="pixels of the result (default: 1280 720)")  # fmt: skip
     p.add_argument("--out", type=Path, metavar="DIR", help="write complexity.json and complexity.md there")
+    said = "recipes instead, in hours at the speed of a run of IDN (--out: training.json, .md)"
+    p.add_argument("--training", type=Path, metavar="RUN", help=said)
     foreign_nets.add_arguments(p)
     return p
 
@@ -76,6 +79,21 @@ def _count_files(args):
         )
 
 
+def _recipes(args, argv):
+    """Print what the recipes cost, and write it; gives the exit status."""
+    from tools.training import recipe_cost  # not before: the other counts need no training
+
+    speed, said = recipe_cost.speed_of(args.training)
+    made = recipe_cost.rows(list(dict.fromkeys(args.methods)), dict.fromkeys(args.scales), speed)
+    text = recipe_cost.table(made, said)
+    print(text)
+    if args.out:
+        command = cli.shown(provenance.command("tools/complexity.py", sys.argv[1:] if argv is None else list(argv)))
+        write_json(args.out / "training.json", {"command": command, "speed": said, "rows": made})
+        write_text(args.out / "training.md", f"# What the recipes cost\n\n`{command}`\n\n{text}\n")
+    return 0
+
+
 def main(argv=None):
     """Count, print, write; gives the exit status."""
     args = parser().parse_args(argv)
@@ -84,6 +102,8 @@ def main(argv=None):
             raise UserError("--out: is for the table of methods; omit it with prototxt files")
         _count_files(args)
         return 0
+    if args.training:
+        return _recipes(args, argv)
     made = rows(dict.fromkeys(args.methods), dict.fromkeys(args.scales), args.size)
     print(table(made))
     if args.out:

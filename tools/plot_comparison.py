@@ -26,7 +26,7 @@ from tools.benchmarking import material, measure, paper
 from tools.common import build, cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import panel, style
-from tools.methods import evaluation
+from tools.methods import evaluation, trained
 from tools.methods.protocols import PROTOCOLS
 from tools.methods.registry import METHODS
 
@@ -97,8 +97,8 @@ def results(info, held, scale, methods, weights_dir):
     """
     img, found, gaps = held.image(info), {}, []
     for name in methods:
-        method = METHODS[name]
         weights = _weights(name, scale, weights_dir)
+        method = METHODS[name].for_weights(weights)
         if method.network and weights is None:
             gaps.append(data_prep_weights.gap(name, scale))
             continue
@@ -109,7 +109,7 @@ def results(info, held, scale, methods, weights_dir):
         result = measure.infer(job, options, held)
         (scores,) = measure.score(job, result, options, held)
         picture = evaluation.colour(img, result[0].sr, scale)
-        label = f"{name}, trained here" if weights and weights.parent == data_prep_weights.OURS else name
+        label = f"{name}, {trained.HERE}" if trained.label(weights) else name
         found[label] = picture, {metric: scores.get(metric) for metric in evaluation.METRICS}
     return found, gaps
 

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Cut images into LR/HR pairs and write them to HDF5 for Caffe.
+"""Cut images into LR/HR pairs and write them to HDF5 for Caffe, for IDN or for another method.
 
     tools/prepare_data.py --scale 3 --stage train
     tools/prepare_data.py --scale 3 --stage finetune --data-dir data --out data/hdf5
     tools/prepare_data.py --scale 3 --stage val
     tools/prepare_data.py --scale 3 --stage train --dry-run          # count only
+    tools/prepare_data.py --method FSRCNN --scale 3 --stage train
+    tools/prepare_data.py --method VDSR --stage train                # x2, x3 and x4 together
 
 Reads DATA/291 (train, finetune: 40 variants per image) or DATA/Set5 (val: the images as they are) and writes
 OUT/x3/train/00000.h5, ... and the list OUT/x3/train.txt that an HDF5Data layer's `source` names. Does
-nothing when that database is there already. The stage pretrain uses the patches of train.
+nothing when that database is there already. The stage pretrain uses the patches of train. With --method the patches,
+images and variants are those of that network's authors (data_prep/sampling.py), the folder has its name: OUT/fsrcnn_x3,
+OUT/vdsr.
 """
 
 if __name__ == "__main__":
@@ -18,6 +22,7 @@ import os
 import sys
 
 from data_prep.geometry import IMAGE_SETS, STAGES, geometry
+from data_prep.sampling import OF_METHOD, image_folder, sampling
 from tools.common import cli
 from tools.common.errors import UserError
 
@@ -25,14 +30,16 @@ from tools.common.errors import UserError
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
-    p.add_argument("--scale", type=int, choices=cli.SCALES, required=True, help="2, 3 or 4")
+    p.add_argument("--method", default="IDN", metavar="NAME", help=f"IDN (default), {', '.join(OF_METHOD)}")
+    p.add_argument("--scale", type=int, choices=cli.SCALES, help="2, 3 or 4; VDSR, DRRN and MemNet mix them")
     p.add_argument("--stage", choices=("pretrain", *STAGES), required=True)
     cli.add_folder(p, "DATA", "folder with 291/ and Set5/")
     p.add_argument("--out", metavar="DIR", help="output folder (default: hdf5 inside --data-dir)")
-    p.add_argument("--set", metavar="NAME", help="another sub-folder of --data-dir than 291 (Set5 for val)")
+    p.add_argument("--set", metavar="NAME", help="another sub-folder of --data-dir than the method's")
     p.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core, at most 8)")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
-    p.add_argument("--stride", type=int, metavar="N", help="step between LR patches (default: their size)")
+    p.add_argument("--stride", type=int, metavar="N", help="step between patches (IDN: their size)")
+    p.add_argument("--crops", type=int, metavar="N", help="LapSRN: patches of each image at random places (256)")
     p.add_argument("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
     p.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read")
     p.add_argument("--force", action="store_true", help="build again even if the database is there")
@@ -49,13 +56,16 @@ def main(argv=None):
     from data_prep.counts import add_row
     from data_prep.plan import gather, make_plan
 
-    shape = geometry(args.scale, args.stage, args.stride)
-    sources = gather(args.data_dir / (args.set or IMAGE_SETS[shape.stage]), args.skip_bad)
+    shape, image_set = cut_of(args)
+    folder, endings = image_folder(args.data_dir, args.set or image_set)
+    sources = gather(folder, args.skip_bad, endings)
     plan = make_plan(sources, shape, args.seed, shard_mb(args))
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     describe(plan)
     if args.dry_run:
+        if args.report:
+            add_row(args.report, plan)
         return 0
     out = args.out or args.data_dir / "hdf5"
     report = build.build(plan, out, processes=args.workers, force=args.force)
@@ -77,6 +87,19 @@ def main(argv=None):
     return 0
 
 
+def cut_of(args):
+    """How to cut (Geometry or Sampling) and the name of the method's image set, by the options."""
+    if args.method.upper() == "IDN":
+        if args.scale is None:
+            raise UserError("scale: IDN has a database for each factor; give --scale 2, 3 or 4")
+        if args.crops is not None:
+            raise UserError("crops: IDN's patches lie at regular places; give --stride instead of --crops")
+        shape = geometry(args.scale, args.stage, args.stride)
+        return shape, IMAGE_SETS[shape.stage]
+    shape = sampling(args.method, args.scale, args.stage, args.stride, args.crops)
+    return shape, shape.image_set
+
+
 def shard_mb(args):
     """The shard size asked for, in 10**6 bytes."""
     if args.shard_mb is not None:
@@ -91,10 +114,7 @@ def shard_mb(args):
 def describe(plan):
     """Print what is about to be made."""
     shape = plan.geometry
-    print(
-        f"x{shape.scale} {shape.stage}: LR {shape.lr_size}x{shape.lr_size}, "
-        f"HR {shape.hr_size}x{shape.hr_size}, LR stride {shape.stride}, seed {plan.seed}"
-    )
+    print(f"{shape.described()}, seed {plan.seed}")
     print(
         f"images {len(plan.sources.images):,}  variants {plan.variants:,}  pairs {plan.total:,}, "
         f"{plan.pairs:,} in whole batches of {shape.batch}  shards {len(plan.shard_rows)}"

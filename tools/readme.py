@@ -23,7 +23,7 @@ def summary(folder):
     report = reports.read_report(folder / "benchmark" / "benchmark.json")
     head, body = ["IDN", "PSNR (dB), here", "paper", "SSIM, here", "paper", "IFC, here", "paper"], []
     for row in report["rows"]:
-        if row["method"] == "IDN" and not row.get("gap"):
+        if row["method"] == "IDN" and not row.get("gap") and not row.get("trained_here"):
             cells = [(row[f], row["paper"][f], paper.decimals(f)) for f in ("psnr", "ssim", "ifc")]
             numbers = [markdown.number(value, digits) for *pair, digits in cells for value in pair]
             body.append([f"{row['dataset']} x{row['scale']}", *numbers])
@@ -67,20 +67,20 @@ def data(folder):
 
 def training(folder):
     """Training runs from results/training/*/summary.json, with every command that made them, and their curves."""
-    head = ["run", "iterations", "hours", "PSNR (dB)", "bicubic", "paper"]
+    head = ["run", "method", "iterations", "hours", "PSNR (dB)", "bicubic", "paper"]
     body, notes = [], []
     for path in sorted((folder / "training").glob("*/summary.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
-        printed = paper.compare({"dataset": run["validation"]["name"], "scale": run["scale"], "method": "IDN",
+        name, method = path.parent.name, run.get("method", "IDN")
+        printed = paper.compare({"dataset": run["validation"]["name"], "scale": run["scale"], "method": method,
                                  **dict.fromkeys(paper.METRICS)})["paper"]["psnr"]  # fmt: skip
-        name = path.parent.name
         body.append([
-            f"{name}, {run['validation']['name']} x{run['scale']}",
+            f"{name}, {run['validation']['name']} x{run['scale']}", method,
             f"{sum(stage['iterations'] for stage in run['stages'].values()):,}",
             f"{run['hours']:.1f}", *(markdown.number(psnr, 2) for psnr in (run["psnr"], run["bicubic"], printed)),
         ])  # fmt: skip
         notes.append(_how(name, run))
-    return "\n\n".join([markdown.table(head, body, text_columns=1), *notes])
+    return "\n\n".join([markdown.table(head, body, text_columns=2), *notes])
 
 
 def _how(name, run):

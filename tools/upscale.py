@@ -74,7 +74,7 @@ def weights(args, method):
         raise UserError(f"{gap(method.name, args.scale)}, and none in results/models; or give --weights FILE")
     if not path.is_file():
         raise UserError(f"--weights {path}: no such file, expected weights of {method.name} at x{args.scale}")
-    return path, weight_check.checked_net(method, args.scale, path)
+    return path, weight_check.checked_net(method.for_weights(path), args.scale, path)
 
 
 def allowed(asked):
@@ -108,6 +108,7 @@ def main(argv=None):
     engines.check_engine(args.engine, device)
     runtime.use_device(device)
     path, net = weights(args, method)
+    method = method.for_weights(path)
     limit, said = allowed(args.memory)
     enlarger = Enlarger(
         method, args.scale, path, net=net, engine=args.engine, gpu=device.on_gpu, memory=limit, allowed=said

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.augment import luma_variants
-from data_prep.geometry import variant_shapes
+from data_prep.geometry import NONE, variant_shapes
 from matlab_compat import imresize, rgb2ycbcr
 
 
@@ -32,5 +32,5 @@ def test_variants_in_the_order_of_their_shapes():
 
 def test_without_augmentation_the_image_itself():
     image = picture(20, 30)
-    (only,) = luma_variants(image, augmented=False)
+    (only,) = luma_variants(image, NONE)
     assert np.array_equal(only, rgb2ycbcr(image)[:, :, 0])

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,12 +20,14 @@ import pytest
 from data_prep import build as building
 from data_prep.augment import luma_variants
 from data_prep.build import build, database_folder, is_current
+from data_prep.cutting import pairs as cut_all
 from data_prep.errors import DataError
 from data_prep.geometry import geometry
-from data_prep.hdf5 import check_database
+from data_prep.hdf5 import check_cut, check_database
 from data_prep.images import read_image
 from data_prep.patches import cut
 from data_prep.plan import gather, make_plan
+from data_prep.sampling import sampling
 from data_prep.shard_list import list_path, shard_paths
 
 
@@ -57,7 +60,7 @@ def test_every_pair_is_in_its_place(small_set, tmp_path, scale, stage):
     pairs = [
         cut(luma, plan.geometry)
         for info in plan.sources.images
-        for luma in luma_variants(read_image(info.path), plan.geometry.augmented)
+        for luma in luma_variants(read_image(info.path), plan.geometry.augmentation)
     ]
     order = np.random.RandomState(3).permutation(plan.total)[: plan.pairs]  # noqa: NPY002
     for name, parts in stored.items():
@@ -76,6 +79,36 @@ def test_same_bytes_with_any_number_of_processes(small_set, tmp_path):
     assert digests(one.folder) == digests(three.folder)
     other = make(plan_for(small_set, seed=1), tmp_path / "other")
     assert digests(other.folder)["00000.h5"] != digests(one.folder)["00000.h5"]
+
+
+@pytest.mark.parametrize(("method", "scale"), [("DRRN", None), ("FSRCNN", 2), ("LapSRN", 4)])
+def test_other_methods_databases(small_set, tmp_path, method, scale):
+    """Same bytes with any number of processes, every pair in its place, known again and told from another's."""
+    shape = sampling(method, scale, **({"crops": 40} if method == "LapSRN" else {}))
+    plan = make_plan(gather(small_set), shape, seed=5, shard_mb=1)
+    one = make(plan, tmp_path / "one")
+    assert digests(one.folder) == digests(make(plan, tmp_path / "three", processes=3).folder)
+    assert one.folder == tmp_path / "one" / shape.folder and len(digests(one.folder)) > 1
+    stored = {name: [] for name in shape.sides}
+    for path in shard_paths(one.folder):
+        with h5py.File(path) as file:
+            for name, parts in stored.items():
+                parts.append(file[name][:])
+    images = [(read_image(info.path), f"5 {info.sha256}") for info in plan.sources.images]
+    found = [pairs for rgb, key in images for pairs in cut_all(rgb, shape, key)]
+    order = np.random.RandomState(5).permutation(plan.total)[: plan.pairs]  # noqa: NPY002
+    for name, parts in stored.items():
+        assert np.array_equal(np.concatenate(parts), np.concatenate([one[name] for one in found])[order])
+    assert not make(plan, tmp_path / "one").built
+    list_file = list_path(one.folder)
+    assert check_cut(list_file, shape).pairs == plan.pairs
+    with pytest.raises(DataError, match=f"00000.h5: a database for {shape.key}, expected one for ESPCN x2 train; "):
+        check_cut(list_file, sampling("ESPCN", 2))
+    with pytest.raises(DataError, match=f"00000.h5: a database for {shape.key}, expected one for x3 train; "):
+        check_database(list_file, 3, "train")
+    idn = make(plan_for(small_set), tmp_path / "idn")
+    with pytest.raises(DataError, match=f"a database for idn, expected one for {re.escape(shape.name)}; make it"):
+        check_cut(list_path(idn.folder), shape)
 
 
 def test_the_set_s_own_folder_does_not_matter(small_set, tmp_path):

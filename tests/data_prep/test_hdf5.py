@@ -11,6 +11,7 @@ import pytest
 
 from data_prep import hdf5
 from data_prep.errors import DataError
+from data_prep.geometry import geometry
 from data_prep.hdf5 import check_database
 
 
@@ -21,7 +22,7 @@ def shard(database, number=0):
 def test_sound_database(database):
     found = check_database(database, 3, "train")
     assert found == check_database(str(database), 3, "pretrain")
-    assert (found.lr_size, found.hr_size) == (15, 43)
+    assert found.sides == {"data": 15, "label": 43, "bic": 43}
     assert found.pairs == found.attributes["pairs"] == 320
     assert len(found.shards) == found.attributes["shards"] == 3
     assert found.bytes == sum(path.stat().st_size for path in found.shards)
@@ -39,7 +40,7 @@ def test_files_are_as_promised(database):
         assert {file[name].chunks for name in file} == {(64, 1, 15, 15), (64, 1, 43, 43)}
         assert {file[name].dtype for name in file} == {np.dtype("<f4")}
         assert {file[name].compression for name in file} == {None}
-        assert set(hdf5.IDENTITY) | {"shard", "versions"} == set(file.attrs)
+        assert set(hdf5.identity_names(geometry(3, "train"))) | {"shard", "versions"} == set(file.attrs)
         assert (file.attrs["scale"], file.attrs["lr_stride"], file.attrs["seed"]) == (3, 15, 0)
         assert (file.attrs["source_set"], file.attrs["stage"]) == ("tiny", "train")
 
@@ -95,7 +96,7 @@ def test_a_shard_of_more_values_than_caffe_counts(database):
     """1,161,429 = (2^31 - 1) // 43^2; chunks that are not written take no room."""
     rows = 1_161_472  # the next multiple of 64
     with h5py.File(shard(database, 0), "r+") as file:
-        for name, shape in hdf5.shapes(rows, 15, 43).items():
+        for name, shape in hdf5.shapes(rows, geometry(3, "train").sides).items():
             del file[name]
             file.create_dataset(name, shape, "<f4", chunks=(64, *shape[1:]))
     with pytest.raises(DataError, match="1,161,472 pairs in one file, Caffe reads 1,161,429 at most; .*--shard-mb"):

@@ -161,3 +161,19 @@ def test_committed_counts_are_fresh(root):
     report = json.loads((root / "results/complexity/complexity.json").read_text())
     methods, scales = (list(dict.fromkeys(row[key] for row in report["rows"])) for key in ("method", "scale"))
     assert cost.rows(methods, scales, report["size"]) == report["rows"]
+
+
+def test_cost_of_a_recipe_by_hand(root, tmp_path):
+    """VDSR: 41x41 pixels, batch 64, three passes, 935,840 iterations; hours at the speed of a run of IDN."""
+    run = root / "results" / "training" / "x3_h100"
+    argv = ["--training", run, "--methods", "VDSR", "LapSRN", "IDN", "--scales", "3", "--out", tmp_path]
+    assert program.main([str(a) for a in argv]) == 0
+    found = json.loads((tmp_path / "training.json").read_text())["rows"]
+    vdsr_row, idn_row = found  # LapSRN has no recipe for x3
+    assert vdsr_row["gmac"] * 1e9 == pytest.approx(3 * 64 * 41**2 * VDSR) and vdsr_row["iterations"] == 935_840
+    assert idn_row["gmac"] * 1e9 == pytest.approx(3 * 64 * 15**2 * IDN) and idn_row["iterations"] == 720_000
+    rate = json.loads((run / "summary.json").read_text())["stages"]["train"]["iterations_per_second"]
+    hours = vdsr_row["gmac"] * 935_840 / (idn_row["gmac"] * rate) / 3600
+    assert vdsr_row["hours"] == pytest.approx(hours)
+    with pytest.raises(UserError, match="summary.json"):
+        program.main(["--training", str(tmp_path)])

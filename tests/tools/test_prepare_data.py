@@ -70,7 +70,7 @@ def test_train_then_nothing_to_do(run, data, tmp_path):
 def test_default_folders_and_pretrain(run, data):
     status, _, err = run("--scale", 4, "--stage", "pretrain", DATA=data)
     assert (status, err) == (0, "")
-    assert check_database(data / "hdf5/x4/train.txt", 4, "pretrain").lr_size == 11
+    assert check_database(data / "hdf5/x4/train.txt", 4, "pretrain").sides["data"] == 11
 
 
 def test_dry_run_writes_nothing(run, data, tmp_path):
@@ -200,3 +200,42 @@ def test_what_killed_runs_left_is_cleaned_at_the_next_start(run, data, tmp_path)
         assert run("--scale", 3, "--stage", "val", "--data-dir", data, "--out", tmp_path)[0] == 0
         assert (tmp_path / "x4/.train.partial/00000.h5").exists()
     assert [path for path in tmp_path.rglob(".*") if path.name != ".pytest"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "folder"),
+    [
+        (["fsrcnn", "--scale", 3], "FSRCNN x3 train: data 11x11, label 19x19, stride 4, seed 0", "fsrcnn_x3"),
+        (["VDSR"], "VDSR x2+x3+x4 train: data 41x41, label 41x41, stride 41, seed 0", "vdsr"),
+        (["LapSRN", "--scale", 4, "--crops", 32], "level1_HR 128x128, 32 random places an image", "lapsrn_x4"),
+    ],
+)
+def test_other_methods(run, data, tmp_path, arguments, said, folder):
+    report = tmp_path / "methods.json"
+    fixed = ["--stage", "train", "--data-dir", data, "--out", tmp_path / "out", "--set", "291", "--report", report]
+    fixed.append("--method")
+    status, out, err = run("--dry-run", *fixed, *arguments)
+    assert (status, err, said in out, (tmp_path / "out").exists()) == (0, "", True, False)
+    (counted,) = json.loads(report.read_text())
+    assert counted["seconds"] is None and counted["command"].endswith("--dry-run")
+    assert run(*fixed, *arguments)[0] == 0
+    (made,) = json.loads(report.read_text())
+    assert made["pairs"] == counted["pairs"] > 0 and made["seconds"] is not None
+    assert (tmp_path / "out" / folder / "train" / "00000.h5").is_file()
+    assert "## Other methods" in report.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "SRGAN", "--scale", 3], "method 'SRGAN': has no training data, expected IDN, SRCNN-9-1-5"),
+        (["--method", "ESPCN"], "ESPCN: scale None: expected 2, 3 or 4"),
+        (["--method", "LapSRN", "--scale", 3], "LapSRN: has no recipe for x3"),
+        (["--method", "VDSR", "--stage", "finetune"], "VDSR: stage 'finetune': has train, val"),
+        ([], "scale: IDN has a database for each factor; give --scale 2, 3 or 4"),
+        (["--scale", 3, "--crops", 5], "crops: IDN's patches lie at regular places"),
+    ],
+)
+def test_mistakes_about_methods(run, data, arguments, message):
+    status, _, err = run("--stage", "train", "--data-dir", data, "--dry-run", *arguments)
+    assert (status, message in err, err.count("\n")) == (2, True, 1)

@@ -27,7 +27,7 @@ from tools.benchmarking.spent import Spent
 from tools.common import outputs
 from tools.common.errors import UserError
 from tools.common.memory import GpuMemory
-from tools.methods import evaluation
+from tools.methods import evaluation, trained
 from tools.methods.protocols import PROTOCOLS, Protocol
 from tools.methods.registry import Method
 from tools.nets import bounded, runtime, tiles
@@ -389,6 +389,7 @@ def row(job, scores, repeats=0, pictures=False):
         "protocol": job.protocol.name,
         "tile": job.tile and list(job.tile),
         "random_weights": job.random,
+        "trained_here": bool(trained.label(job.weights)),
         "infinite": ["psnr"] * bool(about_the_mean),
         "pictures": pictures,
         "notes": notes,

@@ -51,8 +51,8 @@ def plan(args):
                     continue
                 file, missing = weights[method.name, scale]
                 protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
-                tile = method.tiling(args.tile, stock)
-                jobs.append(measure.Job(dataset, scale, method, paths, file, gap or missing, protocol, tile))
+                tile, own = method.tiling(args.tile, stock), method.for_weights(file)
+                jobs.append(measure.Job(dataset, scale, own, paths, file, gap or missing, protocol, tile))
     if all(job.gap for job in jobs):
         raise UserError(
             f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "
@@ -109,14 +109,26 @@ def _weights(args, method, scale, by_name):
         return None, None
     if args.weights:
         return args.weights, None
-    path = data_prep_weights.find(args.weights_dir, method.name, scale)
+    if only_ours(args):
+        path = data_prep_weights.find_ours(method.name, scale)
+        none = f"no weights of {method.name} at x{scale} were trained here (results/models); tools/train.py makes some"
+    else:
+        path = data_prep_weights.find(args.weights_dir, method.name, scale)
+        if path is None and not args.random_weights:  # which are asked for where the authors' are missing
+            path = data_prep_weights.find_ours(method.name, scale)
+        none = data_prep_weights.gap(method.name, scale)
     if path is not None:
         return path, None
     if args.random_weights:
         return None, None
     if by_name:
-        raise UserError(f"{args.weights_dir}: {data_prep_weights.gap(method.name, scale)}; or give --weights FILE")
-    return None, data_prep_weights.gap(method.name, scale)
+        raise UserError(f"{args.weights_dir}: {none}; or give --weights FILE")
+    return None, none
+
+
+def only_ours(args):
+    """Whether only weights that were trained here are wanted: --trained-here, or --weights-dir none."""
+    return args.trained_here or (str(args.weights_dir) == "none" and not args.weights_dir.is_dir())
 
 
 def _images(folder, dataset, by_name):

@@ -88,6 +88,7 @@ def _row(row, where):
     row = {**row, **{name: list(value) if value == () else value for name, value in _ADDED.items() if name not in row}}
     for name in ("images", "repeats"):
         _expect(row[name] is None or _field(row, name, int, where), name)
+    _expect(isinstance(row.get("trained_here", False), bool), f"{where}.trained_here: expected true or false")
     _expect(isinstance(row["gap"], (str, type(None))), f"{where}.gap: expected text or null")
     for name, kind in (("notes", str), ("per_image", dict), ("infinite", str)):
         value = row.get(name, [])

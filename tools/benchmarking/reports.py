@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data_prep.files import json_text, together, write_text
 from tools.benchmarking import paper, report_check, spent
-from tools.benchmarking.tables import tables_text
+from tools.benchmarking.tables import shown_method, tables_text
 from tools.common import cli, json_file, texts
 from tools.methods.registry import METHODS
 
@@ -120,7 +120,8 @@ def to_csv(report):
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*IDENTITY, *compared, "seconds_median", "repeats", "gap", "notes"])
     for row in report["rows"]:
-        values = [texts.in_csv(one) if isinstance(one, str) else one for one in (row[name] for name in IDENTITY)]
+        shown = {**row, "method": shown_method(row)}
+        values = [texts.in_csv(one) if isinstance(one, str) else one for one in (shown[name] for name in IDENTITY)]
         for figure in paper.METRICS:
             values += [_full(row[figure]), _full(row["paper"][figure]), _full(row["delta"][figure])]
         said = texts.in_csv(row["gap"]), texts.in_csv("; ".join(row["notes"]))

@@ -6,6 +6,7 @@ from tools.benchmarking import paper
 from tools.benchmarking.ranks import ranked
 from tools.common import markdown, texts
 from tools.common.markdown import MISSING, number
+from tools.methods import trained
 
 NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ifc": "IFC", "seconds": "seconds"}
 TITLES = {2: "PSNR and SSIM", 3: "IFC", 4: "seconds per image"}
@@ -56,7 +57,12 @@ def _cells(row, figures):
 
 
 def _named(row):
-    return [texts.in_cell(shown_set(row)), f"x{row['scale']}", texts.in_cell(row["method"])]
+    return [texts.in_cell(shown_set(row)), f"x{row['scale']}", texts.in_cell(shown_method(row))]
+
+
+def shown_method(row):
+    """The method of a row for tables and figures: "FSRCNN (trained here)" where the weights are not its authors'."""
+    return f"{row['method']} ({trained.HERE})" if row.get("trained_here") else row["method"]
 
 
 def shown_set(row):
@@ -172,7 +178,7 @@ def time_block(report, dataset="Set5"):
     by_method = {}
     for row in rows:
         ours, papers = (_with_multiple(row, rows, seconds) for seconds in (_warm, lambda one: one["paper"]["seconds"]))
-        by_method.setdefault(row["method"], {})[row["scale"]] = f"{ours} / {papers}"
+        by_method.setdefault(shown_method(row), {})[row["scale"]] = f"{ours} / {papers}"
     body = [[name, *(cells.get(scale, MISSING) for scale in scales)] for name, cells in by_method.items()]
     meta = report["meta"]
     return "\n\n".join(

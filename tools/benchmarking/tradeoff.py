@@ -1,6 +1,7 @@
 """PSNR over parameters or time, the paper's Figure 1."""
 
 from tools.benchmarking import paper
+from tools.benchmarking.tables import shown_method
 from tools.figures import style
 
 
@@ -33,7 +34,7 @@ def points(psnr_report, seconds_reports, dataset, scale):
         time = _time(seconds.get(method))
         ours = psnr.get(method, {}).get("psnr")
         if time is not None and ours is not None:
-            found["measured"].append((method, time, ours))
+            found["measured"].append((shown_method(psnr[method]), time, ours))
         elif time is not None and printed["psnr"] is not None:
             found["timed"].append((method, time, printed["psnr"]))
     return found

@@ -18,6 +18,7 @@ import numpy as np
 
 import matlab_compat as matlab
 from tools.common.errors import UserError
+from tools.nets import tiles
 from tools.nets.runtime import forward
 
 METRICS = ("psnr", "ssim", "ifc")
@@ -153,15 +154,26 @@ def check_output(output, shape, sample):
         )
 
 
-def super_resolve(net, sample):
-    """IDN's result for one sample: forward, then the base added.
+def super_resolve(net, sample, method=None, tile=None):
+    """A net's result for one sample.
+
+    Parameters
+    ----------
+    net : caffe.Net
+    sample : Sample
+    method : registry.Method, optional
+        Default: IDN, whose residual the base is added to.
+    tile : (int, int), optional
+        Side and overlap of tiles, for a method that takes the enlarged image.
 
     Returns
     -------
     ndarray, (m H, m W), float32
         About 0..1, as `add_base` describes.
     """
-    return add_base(forward(net, sample.lr), sample)
+    if method is None:
+        return add_base(forward(net, sample.lr), sample)
+    return method.finish(tiles.forward(net, method.take(sample), method.blob, tile), sample)
 
 
 def score(hr, sr, scale, metrics=METRICS):
@@ -215,15 +227,17 @@ def evaluate_image(net, img, scale, *, edge="replicate", metrics=METRICS):
     return score(sample.hr, matlab.im2uint8(super_resolve(net, sample)), scale, metrics)
 
 
-def validation_psnr(net, samples):
+def validation_psnr(net, samples, method=None, tile=None):
     """Mean PSNR of a net over prepared samples.
 
     Parameters
     ----------
     net : caffe.Net
-        IDN's deploy net of the samples' scale; it may share its weights with a net in training.
+        Deploy net of the samples' scale; it may share its weights with a net in training.
     samples : sequence of Sample
         Made once by `prepare`.
+    method, tile : optional
+        As of `super_resolve`.
 
     Returns
     -------
@@ -232,7 +246,7 @@ def validation_psnr(net, samples):
     """
     values = []
     for sample in samples:
-        result = super_resolve(net, sample)
+        result = super_resolve(net, sample, method, tile)
         if not np.isfinite(result).all():
             return float("nan")
         values.append(score(sample.hr, matlab.im2uint8(result), sample.scale, ("psnr",))["psnr"])

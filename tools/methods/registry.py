@@ -4,14 +4,16 @@ A method is one entry in METHODS; the benchmark, its tables and its errors take 
 weights come from is in data_prep/weights.json.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
+
+import numpy as np
 
 import matlab_compat as matlab
 from data_prep.geometry import SCALES
 from prototxt.registry import NETWORKS
 from tools.common.errors import UserError
-from tools.methods import evaluation
+from tools.methods import evaluation, trained
 from tools.nets import engines, matconvnet, runtime, weight_files
 
 INPUTS = ("lr", "bicubic")
@@ -49,6 +51,11 @@ class Method:
         The paper's tables have it.
     scales : tuple of int
         The factors that it is offered for.
+    border : int
+        Pixels of the net's input that are repeated outwards on every side before it runs, and cut off its result: for
+        networks that were trained without padding, and never saw the zeros that a deployed net sees at its border.
+    options : tuple of (str, object)
+        Of the net's body, other than the generator's: those of a variant that was trained here, see `for_weights`.
 
     Raises
     ------
@@ -68,6 +75,8 @@ class Method:
     stock_side: Optional[int] = None
     printed: bool = True
     scales: tuple = tuple(SCALES)
+    border: int = 0
+    options: tuple = ()
 
     def __post_init__(self):
         for name, value, known in (("input", self.input, INPUTS), ("output", self.output, OUTPUTS)):
@@ -91,7 +100,17 @@ class Method:
 
     def take(self, sample):
         """What the net is given (ndarray, float32) of an evaluation.Sample."""
-        return sample.base if self.enlarges_first else sample.lr
+        taken = sample.base if self.enlarges_first else sample.lr
+        return np.pad(taken, self.border, mode="edge") if self.border else taken
+
+    def first_pixel(self, scale, lead):
+        """Row and column (int) of the net's output that lies on pixel 0 of the result.
+
+        `lead` (int) pixels were put before those of the net's input.
+        """
+        if self.enlarges_first:
+            return lead
+        return scale * lead - (scale - 1) * self.starts_late
 
     def finish(self, output, sample):
         """The result of a net's output.
@@ -117,6 +136,8 @@ class Method:
             return sample.base
         if self.adds_base:
             return evaluation.add_base(output, sample)
+        if self.border:
+            return self._without_border(output, sample)
         if self.starts_late:
             skip = sample.scale - 1
             evaluation.check_output(output, [side - skip for side in shape], sample)
@@ -127,6 +148,18 @@ class Method:
             return matlab.imresize(output, output_shape=shape)
         evaluation.check_output(output, shape, sample)
         return output
+
+    def _without_border(self, output, sample):
+        scale, sides = sample.scale, [side + 2 * self.border for side in sample.lr.shape]
+        if self.enlarges_first:
+            sides = [side + 2 * self.border for side in sample.base.shape]
+        elif self.starts_late:
+            sides = [scale * (side - 1) + 1 for side in sides]
+        else:
+            sides = [scale * side for side in sides]
+        evaluation.check_output(output, sides, sample)
+        first, (height, width) = self.first_pixel(scale, self.border), sample.base.shape
+        return output[first : first + height, first : first + width]
 
     def check_scale(self, scale):
         """Raise UserError unless the method is offered for this factor."""
@@ -158,10 +191,19 @@ class Method:
         own, overlap = self.tile
         return side or (stock and self.stock_side) or own, overlap
 
-    def build(self, scale):
-        """The deploy net (NetParameter) for a factor; raises UserError for one that it is not offered for."""
+    def build(self, scale, input_shape=None):
+        """The deploy net (NetParameter) for a factor, and for an input (height, width) other than the generated net's.
+
+        Raises UserError for a factor that it is not offered for.
+        """
         self.check_scale(scale)
-        return NETWORKS[self.network].net("deploy", self.net_scale(scale), self.variant)
+        network, net_scale = NETWORKS[self.network], self.net_scale(scale)
+        return network.net("deploy", net_scale, self.variant, input_shape=input_shape, **dict(self.options))
+
+    def for_weights(self, path):
+        """This method (Method) with the net's options that the record beside weights (Path) names, if there is one."""
+        options = trained.options(path)
+        return replace(self, options=tuple(sorted(options.items()))) if options else self
 
     def load(self, scale, path=None, engine="caffe"):
         """The net with the weights of `path`, of any kind in weight_files, or random ones for None.
@@ -212,9 +254,10 @@ METHODS = {
         Method("DRRN-B1U9", "drrn", "b1u9", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M6R6", "memnet", "m6r6", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M10R10", "memnet", "m10r10", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
-        Method("SRCNN", "srcnn", "955", "bicubic", blob="conv3", printed=False),
-        Method("SRCNN-9-1-5", "srcnn", "915", "bicubic", blob="conv3", printed=False),
-        Method("FSRCNN", "fsrcnn", output="late image", blob="conv8", printed=False),
+        # trained without padding; the authors' test scripts repeat the border pixels, as far as their layers reach
+        Method("SRCNN", "srcnn", "955", "bicubic", blob="conv3", border=8, printed=False),
+        Method("SRCNN-9-1-5", "srcnn", "915", "bicubic", blob="conv3", border=6, printed=False),
+        Method("FSRCNN", "fsrcnn", output="late image", blob="conv8", border=8, printed=False),
         Method("ESPCN", "espcn", blob="shuffle", printed=False),
         # radius 30: as with VDSR
         Method("RED30", "red30", input="bicubic", tile=(256, 30), stock_side=128, printed=False),

@@ -246,6 +246,15 @@ def param_shapes(net):
     return {name: [tuple(blob.data.shape) for blob in blobs] for name, blobs in net.params.items()}
 
 
+def learnable(net):
+    """The arrays (list of caffe.Blob) of a net, each once where layers share it, in the order of Caffe's solvers."""
+    found = {}
+    for blobs in net.params.values():
+        for blob in blobs:
+            found.setdefault(blob.data.__array_interface__["data"][0], blob)
+    return list(found.values())
+
+
 def weight_layers(model):
     """Name and blobs of every layer of a NetParameter that has some, in any of Caffe's three forms: (str, blobs)."""
     forms = [*model.layer, *(one.layer if one.HasField("layer") else one for one in model.layers)]

@@ -85,9 +85,10 @@ class Enlarger:
             self.tiled.net = engines.convert(net, message, engine)
 
     @property
-    def pad(self):
-        """Rows and columns that the net's input gets at the top and left."""
-        return int(self.method.starts_late)
+    def pads(self):
+        """Rows and columns (int, int) that the net's input gets at the top and left, and at the bottom and right."""
+        border = self.method.border
+        return border + (self.method.starts_late and not border), border
 
     def shape(self, extent):
         """Rows and columns (int, int) of the result for a picture (tools.photos.photo.Extent)."""
@@ -95,9 +96,8 @@ class Enlarger:
 
     def input_shape(self, extent):
         """Rows and columns (int, int) of the net's input for a picture."""
-        if self.method.enlarges_first:
-            return self.shape(extent)
-        return tuple(n + self.pad for n in extent.shape)
+        shape = self.shape(extent) if self.method.enlarges_first else extent.shape
+        return tuple(n + sum(self.pads) for n in shape)
 
     def plan(self, extent, reading=0, beside=0):
         """Plan a picture by its size, before it is decoded.

@@ -5,6 +5,7 @@ PNG has all of them; TIFF has only the first.
 
 from data_prep.digests import file_sha256
 from tools.common import cli
+from tools.methods import trained
 from tools.photos import png
 
 NAME = "idn-caffe tools/upscale.py"  # what made the file
@@ -16,9 +17,14 @@ def of(enlarger, path, device, engine):
         "Software": NAME,
         "Model": enlarger.method.name,
         "Scale": str(enlarger.scale),
-        "Weights": f"{cli.printable(path.name)} SHA-256 {file_sha256(path)}" if path else "none",
+        "Weights": _weights(path) if path else "none",
         "Engine": f"{engine} on {device}" if path else "none",
     }
+
+
+def _weights(path):
+    here = f", {trained.HERE}" if trained.label(path) else ""
+    return f"{cli.printable(path.name)} SHA-256 {file_sha256(path)}{here}"
 
 
 def with_source(notes, sha256):

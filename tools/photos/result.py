@@ -97,22 +97,28 @@ class Result:
             yield top, band
 
     def _input_rows(self, start, stop):
-        """Rows start..stop of the net's input; a window is higher than the padding."""
-        if self.method.enlarges_first:
-            return self._bicubic(start, stop)
-        pad = self.enlarger.pad
-        rows = self.photo.luma(max(start - pad, 0), stop - pad)
-        return np.pad(rows, ((max(pad - start, 0), 0), (pad, 0)), mode="edge") if pad else rows
+        """Rows start..stop of the net's input, whose padding repeats the border of the picture."""
+        before, behind = self.enlarger.pads
+        make = self._bicubic if self.method.enlarges_first else self.photo.luma
+        if not before and not behind:
+            return make(start, stop)
+        height = (self._resize.shape if self.method.enlarges_first else self.photo.pixels.shape)[0]
+        wanted = np.clip(np.arange(start - before, stop - before), 0, height - 1)
+        rows = make(int(wanted[0]), int(wanted[-1]) + 1)
+        return np.pad(rows[wanted - wanted[0]], ((0, 0), (before, behind)), mode="edge")
 
     def _placed(self, bands):
         """Bands of the net's output as bands of the result."""
-        if not self.method.starts_late:
+        if not any(self.enlarger.pads):
             outputs = self.enlarger.tiled.outputs(self.enlarger.input_shape(self.photo.extent))
             yield from resized(bands, outputs, self.plan.shape[0], self.enlarger.edge)
             return
-        for top, band in bands:
-            # the output's pixel 1 lies on pixel 0 of the picture
-            band, top = (band[1:, 1:], 0) if top == 0 else (band[:, 1:], top - 1)
+        height, width = self.plan.shape
+        first = self.method.first_pixel(self.enlarger.scale, self.enlarger.pads[0])
+        for start, band in bands:
+            skipped = max(first - start, 0)
+            top = start + skipped - first
+            band = band[skipped:, first : first + width][: max(height - top, 0)]
             if len(band):
                 if self.method.adds_base:
                     for low, high in _portions(top, top + len(band), band.shape[1]):

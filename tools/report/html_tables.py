@@ -4,6 +4,7 @@ from tools.benchmarking import paper, tables
 from tools.benchmarking.ranks import ranked
 from tools.common import cli, markdown
 from tools.common.texts import in_html
+from tools.methods import trained
 
 
 def table(rows, number):
@@ -76,7 +77,8 @@ def _cell(row, name, figures, marks):
     has_delta = figures != ("seconds",) and any(row["delta"][f] is not None for f in figures)
     delta = "/".join(markdown.number(row["delta"][f], paper.decimals(f), signed=True) for f in figures)
     below = f'<span class="delta">{delta}</span>' if has_delta else ""
-    return f'{ours}<span class="paper">{papers}</span>{below}'
+    here = f'<span class="delta">{trained.HERE}</span>' if row.get("trained_here") else ""
+    return f'{ours}{here}<span class="paper">{papers}</span>{below}'
 
 
 def _marked(text, mark):

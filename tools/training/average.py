@@ -3,7 +3,6 @@
 import numpy as np
 
 from data_prep.digests import file_sha256
-from prototxt import idn
 from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
 from tools.training import snapshots
@@ -12,7 +11,7 @@ FEWEST = 2
 NOTE = "of the weights with equal shares; beside the plain result, chosen by no score"
 
 
-def of(folder, count, result, scale, samples):
+def of(folder, count, result, subject, samples):
     """Write the average of the newest `count` (int) snapshots.
 
     Parameters
@@ -23,7 +22,8 @@ def of(folder, count, result, scale, samples):
         The run may have made fewer: then those.
     result : Path
         The .caffemodel to write.
-    scale : int
+    subject : Subject
+        What was trained.
     samples : list of evaluation.Sample
         Validation images.
 
@@ -37,12 +37,12 @@ def of(folder, count, result, scale, samples):
         return None
     message = mean([path for _, path in chosen])
     caffe_files.write_whole(result, message.SerializeToString())
-    net = runtime.build_net(idn.idn(scale, "deploy"), result)
+    net = runtime.build_net(subject.deploy_net(), result)
     return {
         "what": f"average of the last {len(chosen)} snapshots of {folder.name}, {NOTE}",
         "file": f"{result.parent.parent.name}/{result.parent.name}/{result.name}",
         "snapshots": [iteration for iteration, _ in chosen],
-        "psnr": evaluation.validation_psnr(net, samples),
+        "psnr": evaluation.validation_psnr(net, samples, *subject.judged),
         "weights_sha256": file_sha256(result),
     }
 

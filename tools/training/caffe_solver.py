@@ -1,10 +1,12 @@
 """The net and the solver of a stage: written into its folder as prototxt, then made by Caffe."""
 
 from data_prep.files import write_text
-from prototxt import emit, idn, solver
+from prototxt import emit, solver
+from prototxt import recipe as recipes
 from prototxt.engine import caffe
 from tools.nets import caffe_files
 from tools.training import parallel, snapshots
+from tools.training import subject as subjects
 from tools.training.settings import LARGEST
 
 NET, SOLVER = "net.prototxt", "solver.prototxt"
@@ -32,12 +34,8 @@ def make(settings, folder, train, val, ranks, names):
     """
     parallel.join(0, ranks)
     folder.mkdir(parents=True, exist_ok=True)
-    net = idn.idn(
-        settings.scale,
-        solver.PHASE_OF_STAGE[settings.stage],
-        source=train.name_for_caffe(names),
-        test_source=val.name_for_caffe(names),
-        batch=settings.batch // ranks,
+    net = subjects.of_settings(settings).train_net(
+        settings.stage, train.name_for_caffe(names), val.name_for_caffe(names), settings.batch // ranks
     )
     write_text(folder / NET, emit.text(net, "tools/train.py"))
     snapshots.part_folder(folder)
@@ -59,6 +57,9 @@ def write_solver(settings, folder, names, ranks=1):
 
 def _message(settings, net, snapshot_folder):
     """SolverParameter; Caffe itself neither tests, nor snapshots, nor displays."""
+    prefix = f"{snapshot_folder}/{subjects.of_settings(settings).stem}"
+    if settings.method:
+        return _by_recipe(settings, net, prefix)
     if settings.stepsize is None:
         rates = dict(falls=settings.falls or (), factor=settings.fall_factor)
     else:
@@ -71,7 +72,7 @@ def _message(settings, net, snapshot_folder):
         base_lr=settings.base_lr,
         **rates,
         net=net,
-        snapshot_prefix=f"{snapshot_folder}/{snapshots.NAME}",
+        snapshot_prefix=prefix,
         snapshot=0,
         test_interval=_NEVER,
         display=0,
@@ -79,3 +80,26 @@ def _message(settings, net, snapshot_folder):
     )
     message.test_initialization = False
     return message
+
+
+def _by_recipe(settings, net, prefix):
+    """SolverParameter of a network with a Recipe: its weight decay, and all else from the settings.
+
+    Clipping is not Caffe's; nor is a rate that follows the validation, the time, or that has a least value.
+    """
+    s = recipes.recipe_solver(subjects.of_settings(settings).recipe, net, prefix, snapshot=0, display=0)
+    for name in ("clip_gradients", "gamma", "stepsize"):
+        s.ClearField(name)
+    s.type, s.momentum, s.base_lr = settings.type, settings.beta1, settings.base_lr
+    s.max_iter, s.random_seed = settings.iterations or LARGEST, settings.seed
+    s.test_iter.append(1)
+    s.test_interval, s.test_initialization = _NEVER, False
+    s.lr_policy = "fixed"
+    if settings.plateau or settings.least_lr or settings.shares:
+        return s
+    if settings.stepsize:
+        s.lr_policy, s.gamma, s.stepsize = "step", settings.fall_factor, settings.stepsize
+    elif settings.falls:
+        s.lr_policy, s.gamma = "multistep", settings.fall_factor
+        s.stepvalue.extend(settings.falls)
+    return s

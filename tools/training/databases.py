@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep import hdf5
-from prototxt.solver import PHASE_OF_STAGE
+from data_prep import hdf5, shard_list
+from data_prep.errors import DataError
 from tools.nets import caffe_files
 
-MADE_OF = ("source_sha256", "seed", "lr_stride")  # attributes that decide the pairs and their order
+# attributes that decide the pairs and their order
+MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Database:
         Of the largest shard, which Caffe holds in memory.
     made_of : dict
         What decides the pairs and their order.
+    images : str
+        How many images of which set.
     """
 
     list_path: Path
@@ -33,6 +36,7 @@ class Database:
     pairs: int
     largest_bytes: int
     made_of: dict
+    images: str = ""
 
     def name_for_caffe(self, names):
         """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
@@ -45,14 +49,15 @@ class Database:
         return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
 
 
-def check(folder, scale, stages):
+def check(folder, subject, stages):
     """The databases that `stages` need.
 
     Parameters
     ----------
     folder : Path
         Where tools/prepare_data.py wrote them.
-    scale : int
+    subject : Subject
+        What is trained.
     stages : iterable of str
 
     Returns
@@ -63,12 +68,17 @@ def check(folder, scale, stages):
     Raises
     ------
     DataError
-        One is missing, damaged, or of another scale or stage; the text says how to make it.
+        One is missing, damaged, or of another method, scale or stage; the text says how to make it.
     """
     found = {}
-    for name in sorted({PHASE_OF_STAGE[stage] for stage in stages} | {"val"}):
-        list_file = folder / f"x{scale}" / f"{name}.txt"
-        database = hdf5.check_database(list_file, scale, name)
-        made_of = {key: database.attributes[key] for key in MADE_OF}
-        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of)
+    for name in sorted({subject.database(stage) for stage in stages} | {"val"}):
+        cut = subject.cut(name)
+        list_file = shard_list.list_path(folder / cut.folder)
+        if not list_file.exists() and not subject.is_idn:
+            how = f"make it with tools/prepare_data.py {cut.command()}"
+            raise DataError(f"{list_file}: no such list of HDF5 files; {how}")
+        database = hdf5.check_cut(list_file, cut)
+        made_of = {key: database.attributes[key] for key in MADE_OF if key in database.attributes}
+        images = f"{database.attributes['images']} of {database.attributes['source_set']}"
+        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of, images)
     return found

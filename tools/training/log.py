@@ -31,9 +31,17 @@ class Log:
         self.path = Path(path)
         self.rows = read(self.path) if self.path.exists() else []
 
+    def of(self, stage):
+        """Rows (list of dict) of a stage."""
+        return [row for row in self.rows if row["stage"] == stage]
+
     def add(self, row):
-        """Append a row (dict of COLUMNS; missing ones are left empty) and write the file."""
-        self.rows.append(row)
+        """Append a row (dict of COLUMNS; missing ones are left empty) and write the file.
+
+        It is kept as it will be read again, so that what follows from it does so in a resumed run as well.
+        """
+        kept = {name: float(_short(value)) if isinstance(value, float) else value for name, value in row.items()}
+        self.rows.append(kept)
         self._write()
 
     def forget_after(self, stage, iteration):

@@ -1,7 +1,5 @@
 """Whether a training fits into memory, before anything of it is built: Caffe ends the process when it does not."""
 
-from data_prep.geometry import geometry
-from prototxt import idn, solver
 from tools.common import free_memory
 from tools.common.errors import UserError
 from tools.nets import forward_memory, runtime
@@ -14,12 +12,13 @@ FIXED = 80 << 20
 LOSS_BLOBS = 20
 
 
-def check(scale, stage, batch, database, val, samples, on_gpu=False):
+def check(subject, stage, batch, database, val, samples, on_gpu=False):
     """Raise UserError unless one stage of a training fits into memory; the text says which batch does.
 
     Parameters
     ----------
-    scale : int
+    subject : Subject
+        What is trained.
     stage : str
     batch : int
         Pairs in an iteration.
@@ -30,15 +29,15 @@ def check(scale, stage, batch, database, val, samples, on_gpu=False):
     on_gpu : bool
         The net's memory is the GPU's then, which has a check of its own; a blob's size is bounded there too.
     """
-    pair, values = pair_bytes(scale, stage)
-    name = f"batch: {batch:,} pairs of {stage} at x{scale}"
+    pair, values = pair_bytes(subject, stage)
+    name = f"batch: {batch:,} pairs of {stage} at x{subject.scale}"
     if batch * values > LARGEST_BLOB:
         raise UserError(
             f"{name} make a blob of more than 2^31-1 values, which Caffe cannot count; expected at most "
             f"{LARGEST_BLOB // values:,}, and as many as fit into memory"
         )
     shards = database.largest_bytes + val.largest_bytes
-    besides = shards + (0 if on_gpu else FIXED + _validation_bytes(scale, samples))
+    besides = shards + (0 if on_gpu else FIXED + _validation_bytes(subject, samples))
     each = 0 if on_gpu else pair
     free, bound = free_memory.free()
     if besides + batch * each <= free:
@@ -52,26 +51,30 @@ def check(scale, stage, batch, database, val, samples, on_gpu=False):
     raise UserError(f"{name} take about {needed}, but only {_mb(free)} MB {bound} are free; {advice}")
 
 
-def pair_bytes(scale, stage):
+def pair_bytes(subject, stage):
     """Memory that each pair of a batch takes in a training net (int, bytes), and values of its largest blob (int).
 
     Caffe keeps data and gradient of every blob; a layer that splits a blob shares its data. Held against measured
     trainings: within 3 % at x3.
     """
-    shape = geometry(scale, solver.PHASE_OF_STAGE[stage])
-    net = runtime.build_net(idn.idn(scale, "deploy", input_shape=(shape.lr_size, shape.lr_size)))
+    sides = subject.cut(subject.database(stage)).sides
+    side, largest = sides["data"], max(sides.values())
+    net = runtime.build_net(subject.deploy_net((side, side)))
     counts = {name: blob.count for name, blob in net.blobs.items()}
     kinds = zip(net._layer_names, net.layers)
     shared = sum(counts[top] for name, layer in kinds if layer.type == "Split" for top in net.top_names[name])
-    values = 2 * sum(counts.values()) - shared + LOSS_BLOBS * shape.hr_size**2
-    return FLOAT * values, max(*counts.values(), shape.hr_size**2)
+    values = 2 * sum(counts.values()) - shared + LOSS_BLOBS * largest**2
+    return FLOAT * values, max(*counts.values(), largest**2)
 
 
-def _validation_bytes(scale, samples):
-    """What the largest validation image takes in the deploy net."""
-    message = idn.idn(scale, "deploy")
+def _validation_bytes(subject, samples):
+    """What the largest validation image, or a tile of it, takes in the deploy net."""
+    message, method = subject.deploy_net(), subject.method
     a_pixel, besides = forward_memory.forward_bytes(runtime.build_net(message), message)
-    return int(a_pixel * max(sample.lr.size for sample in samples)) + besides
+    pixels = max(method.take(sample).size for sample in samples)
+    if method.tile:
+        pixels = min(pixels, (method.tile[0] + 3 * method.tile[1]) ** 2)
+    return int(a_pixel * pixels) + besides
 
 
 def _mb(size):

@@ -3,7 +3,7 @@
 from contextlib import nullcontext, suppress
 
 from data_prep.files import write_json, write_text
-from prototxt.solver import PHASE_OF_STAGE
+from tools.common.errors import UserError
 from tools.figures import curves
 from tools.training import average, databases, needed_memory, placement, plan, run_folder, start, summary, validation
 from tools.training.log import Log
@@ -42,25 +42,34 @@ class Run:
     def __init__(self, options):
         self.options, self.trained = options, False
         self.plan = plan.Plan(options)
+        self.subject = self.plan.subject
         self.placement = placement.take(options)
-        self.databases = databases.check(options.hdf5_dir, options.scale, self.plan.settings)
+        self._check_gpus()
+        self.databases = databases.check(options.hdf5_dir, self.subject, self.plan.settings)
         self.validation = validation.read(options.val_images, options.scale)
         self._check_memory()
         if options.weights:
             start.check(options.weights)
 
+    def _check_gpus(self):
+        """Raise UserError when several GPUs are asked for and the recipe needs one process."""
+        clip = any(settings.clip or settings.alpha for settings in self.plan.settings.values())
+        if clip and len(self.placement.device.gpus) > 1:
+            name = self.subject.method.name
+            raise UserError(f"{self.placement.device}: {name}'s gradients are clipped in one process; give one GPU")
+
     def _check_memory(self):
         """Raise UserError when a stage would not fit into memory, or its batch not into Caffe's blobs."""
         for stage in self.plan.settings:
             needed_memory.check(
-                self.options.scale, stage, self.options.batch, self.databases[PHASE_OF_STAGE[stage]],
+                self.subject, stage, self.options.batch, self.databases[self.subject.database(stage)],
                 self.databases["val"], self.validation.samples, self.placement.device.on_gpu,
             )  # fmt: skip
 
     @property
     def result(self):
         """Where the finished weights go (Path), so that the run's folder serves as a weights folder."""
-        return self.options.out / "idn" / f"IDN_x{self.options.scale}.caffemodel"
+        return self.options.out / self.subject.weights
 
     def train(self, command):
         """Run the stages that are not finished.
@@ -83,8 +92,8 @@ class Run:
         self._say(self._title())
         out = self.options.out
         with run_folder.claimed(out):
-            run_folder.clean(out)
-            self.log = Log(out / "log.csv")
+            run_folder.clean(out, self.result.parent.name)
+            self.log = self.plan.log = Log(out / "log.csv")
             try:
                 for stage in self.plan.settings:
                     final = self._run_stage(stage)
@@ -96,7 +105,7 @@ class Run:
 
     def _title(self):
         return (
-            f"IDN x{self.options.scale} on {self.placement.device}: {self.plan.title()}; validation on "
+            f"{self.subject.name} on {self.placement.device}: {self.plan.title()}; validation on "
             f"{len(self.validation.samples)} images of {self.options.val_images}, bicubic "
             f"{decibels(self.validation.bicubic)}"
         )
@@ -104,9 +113,11 @@ class Run:
     def _run_stage(self, name):
         """Run a stage unless it is finished; gives its weights (Path)."""
         if self.trained:  # the stages before may have taken days
-            self.databases |= databases.check(self.options.hdf5_dir, self.options.scale, [name])
+            self.databases |= databases.check(self.options.hdf5_dir, self.subject, [name])
         stage = self._stage(name)
-        weights, sha256 = start.of(name, self.options.out, self.options.weights, tuple(self.plan.settings))
+        weights, sha256 = start.of(
+            name, self.options.out, self.options.weights, tuple(self.plan.settings), self.subject.stages
+        )
         run_folder.record(stage.folder, stage.settings, sha256, stage.train.made_of)
         final = stage.final
         if final.exists():
@@ -128,7 +139,7 @@ class Run:
             self.plan.settings[name],
             self.plan.pace(name),
             self.options.out / name,
-            self.databases[PHASE_OF_STAGE[name]], self.databases["val"], self.validation.samples, self.log,
+            self.databases[self.subject.database(name)], self.databases["val"], self.validation.samples, self.log,
             self.placement,
         )  # fmt: skip
 
@@ -142,25 +153,29 @@ class Run:
         # date and versions of a run that was summed up stay those of that run
         if self.trained or not run_folder.is_summed_up(out, self.result):
             write_json(out / "summary.json", summary.of(self, command))
+        record = self.result.with_suffix(".json")
+        if self.trained or not record.is_file():
+            write_json(record, summary.record(out / "summary.json"))
         self._say(f"finished: {self.result}")
         if self.options.average:
             self._average(final.parent)
 
     def _average(self, folder):
         """Write the average of the last snapshots in `folder` (Path) and add it to the summary."""
-        path = self.options.out / run_folder.AVERAGE / "idn" / self.result.name
-        made = average.of(folder, self.options.average, path, self.options.scale, self.validation.samples)
+        path = self.options.out / run_folder.AVERAGE / self.subject.weights
+        made = average.of(folder, self.options.average, path, self.subject, self.validation.samples)
         if made is None:
             self._say(f"average: {folder.name} has but one snapshot, so there is none")
             return
         summary.add_average(self.options.out / "summary.json", made)
+        write_json(path.with_suffix(".json"), summary.record(self.options.out / "summary.json", average=True))
         numbers = ", ".join(map(str, made["snapshots"]))
         self._say(f"average of snapshots {numbers}: {path}, PSNR {decibels(made['psnr'])}")
 
     def _draw(self):
         """Draw the curves of what the log has."""
         if self.log.rows:
-            title = f"IDN x{self.options.scale}"
+            title = self.subject.name
             with self.plan.hours.measured("draw") if self.plan.hours else nullcontext():
                 curves.plot(self.log.rows, self.options.out / CURVE, title=title, bicubic=self.validation.bicubic)
 

@@ -40,9 +40,12 @@ def claimed(folder):
         os.close(lock)
 
 
-def clean(out):
-    """Remove what killed trainings left in a run's folder (Path), which this process has claimed, and in its stages."""
-    for folder in (out, out / "idn", out / AVERAGE / "idn", *(out / stage for stage in STAGES)):
+def clean(out, weights="idn"):
+    """Remove what killed trainings left in a run's folder (Path), which this process has claimed, and in its stages.
+
+    `weights` is the name (str) of the folder of the finished weights.
+    """
+    for folder in (out, out / weights, out / AVERAGE / weights, *(out / stage for stage in STAGES)):
         sweep(folder)
         snapshots.sweep(folder)
 

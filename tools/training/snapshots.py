@@ -8,7 +8,9 @@ in place, end the process on a full disk, and not notice when their last bytes a
 import re
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
@@ -19,8 +21,36 @@ from tools.nets import caffe_files, net_bytes, runtime
 
 NAME = "idn"
 PART = ".part"  # where Caffe thinks that it writes
-# Adam keeps two moments for each parameter blob
-ADAM_HISTORIES = 2
+# what Caffe's solvers keep for each learnable array: SGD its momentum, Adam two moments
+HISTORIES = {"SGD": 1, "Adam": 2}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a solver's snapshots are like.
+
+    Attributes
+    ----------
+    name : str
+        Beginning of their names.
+    histories : int
+        Arrays that the solver keeps for each learnable one.
+    learnable : tuple, optional
+        Shapes of the learnable arrays, where layers share some; None: all that the net has.
+    """
+
+    name: str = NAME
+    histories: int = HISTORIES["Adam"]
+    learnable: Optional[tuple] = None
+
+
+IDN = Kind()
+
+
+def kind_of(net, name, solver_type=None):
+    """The Kind of the snapshots of a train net (caffe.Net) with a solver of Caffe's type (default: Adam)."""
+    shapes = tuple(tuple(blob.shape) for blob in runtime.learnable(net))
+    return Kind(name, HISTORIES[solver_type or "Adam"], shapes)
 
 
 class NotFinite(UserError):
@@ -45,15 +75,17 @@ def sweep(folder):
         path.unlink()
 
 
-def save(solver, folder):
+def save(solver, folder, kind=IDN):
     """Snapshot a solver.
 
     Parameters
     ----------
-    solver : caffe.AdamSolver
-        Made with `part_folder(folder)` / NAME as its snapshot_prefix.
+    solver : caffe solver
+        Made with `part_folder(folder)` / `kind.name` as its snapshot_prefix.
     folder : Path
         Of the stage.
+    kind : Kind, optional
+        Default: IDN's.
 
     Returns
     -------
@@ -69,9 +101,9 @@ def save(solver, folder):
     UserError
         Caffe could not write all of it.
     """
-    stem = f"{NAME}_iter_{solver.iter}"
+    stem = f"{kind.name}_iter_{solver.iter}"
     model, state = (Path(folder) / f"{stem}.{kind}" for kind in ("caffemodel", "solverstate"))
-    most = ADAM_HISTORIES * net_bytes.most_bytes(solver.net)
+    most = max(HISTORIES.values()) * net_bytes.most_bytes(solver.net)
     parts = [Path(folder) / PART / path.name for path in (model, state)]
     try:
         with caffe_files.linked(parts, most) as written:
@@ -80,7 +112,7 @@ def save(solver, folder):
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(model)) from None
     _check_finite(net_bytes.check_model(model_content, solver.net, model))
-    message = _checked_state(state_content, solver, state)
+    message = _checked_state(state_content, solver, state, kind)
     message.learned_net = shown(model.resolve())  # for `caffe train --snapshot`
     caffe_files.write_whole(model, model_content)
     try:
@@ -103,40 +135,43 @@ def _check_finite(model):
             raise NotFinite(f"the weights of {layer.name} are not finite")
 
 
-def _checked_state(content, solver, path):
+def _checked_state(content, solver, path, kind):
     message = caffe.proto.caffe_pb2.SolverState()
     if not net_bytes.parsed(message, content) or not _is_complete(
-        message, solver.iter, runtime.param_shapes(solver.net)
+        message, solver.iter, runtime.param_shapes(solver.net), kind
     ):
         raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of this state; is the memory full?")
     return message
 
 
-def _is_complete(state, iteration, shapes):
-    """Whether a SolverState is of `iteration` and has two full histories for each parameter of a net with `shapes`."""
-    expected = [shape for blobs in shapes.values() for shape in blobs] * ADAM_HISTORIES
-    found = [runtime.blob_shape(h) for h in state.history]
+def _is_complete(state, iteration, shapes, kind):
+    """Whether a SolverState is of `iteration` and has full histories for each array that a net with `shapes` learns."""
+    learnable = kind.learnable or [shape for blobs in shapes.values() for shape in blobs]
+    expected = [tuple(shape) for shape in learnable] * kind.histories
+    found = [tuple(runtime.blob_shape(h)) for h in state.history]
     return state.iter == iteration and found == expected and all(map(net_bytes.is_full, state.history))
 
 
 def models(folder):
     """The .caffemodels of a stage's snapshots: {iteration (int): Path}, oldest first."""
     found = {}
-    for path in Path(folder).glob(f"{NAME}_iter_*.caffemodel"):
-        number = re.fullmatch(rf"{NAME}_iter_(\d+)", path.stem)
+    for path in Path(folder).glob("*_iter_*.caffemodel"):
+        number = re.fullmatch(r"[^.].*_iter_(\d+)", path.stem)
         if number:
             found[int(number[1])] = path
     return dict(sorted(found.items()))
 
 
-def newest_whole(folder, shapes):
+def newest_whole(folder, shapes, kind=IDN):
     """The newest snapshot in `folder` that is complete and fits the net.
 
     Parameters
     ----------
     folder : Path
     shapes : dict
-        Parameter shapes of the net, see `caffe_runtime.param_shapes`.
+        Parameter shapes of the net, see `runtime.param_shapes`.
+    kind : Kind, optional
+        Default: IDN's.
 
     Returns
     -------
@@ -149,17 +184,17 @@ def newest_whole(folder, shapes):
     layers of the net with their shapes, and two histories for each parameter.
     """
     states = {}
-    for path in Path(folder).glob(f"{NAME}_iter_*.solverstate"):
-        number = re.fullmatch(rf"{NAME}_iter_(\d+)", path.stem)
+    for path in Path(folder).glob(f"{kind.name}_iter_*.solverstate"):
+        number = re.fullmatch(rf"{kind.name}_iter_(\d+)", path.stem)
         if number:
             states[int(number[1])] = path
     for iteration in sorted(states, reverse=True):
-        if is_whole(states[iteration], iteration, shapes):
+        if is_whole(states[iteration], iteration, shapes, kind):
             return states[iteration], iteration
     return None
 
 
-def is_whole(state_path, iteration, shapes):
+def is_whole(state_path, iteration, shapes, kind=IDN):
     """Whether `state_path` and its .caffemodel are complete, of `iteration`, and of a net with `shapes`."""
     model_path = state_path.with_suffix(".caffemodel")
     try:
@@ -167,7 +202,7 @@ def is_whole(state_path, iteration, shapes):
         state = runtime.read_solverstate(state_path)
     except UserError:
         return False
-    return _is_complete(state, iteration, shapes)
+    return _is_complete(state, iteration, shapes, kind)
 
 
 def restore(solver, state_path):
@@ -182,6 +217,6 @@ def restore(solver, state_path):
         solver.restore(names.of_content(state.SerializeToString()))
 
 
-def model_path(folder, iteration):
+def model_path(folder, iteration, name=NAME):
     """The .caffemodel (Path) of the snapshot at `iteration`."""
-    return Path(folder) / f"{NAME}_iter_{iteration}.caffemodel"
+    return Path(folder) / f"{name}_iter_{iteration}.caffemodel"

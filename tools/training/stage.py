@@ -1,23 +1,23 @@
-"""Train one stage of IDN with Caffe's solver: resume, step, validate, snapshot, finish.
+"""Train one stage with Caffe's solver: resume, step, validate, snapshot, finish.
 
 The solver is Caffe's own; Python only asks it for one iteration after the other, so that it can log, validate by the
 benchmark's protocol, snapshot whole files and stop cleanly between two iterations.
 """
 
 import math
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.errors import DataError
 from data_prep.held import Held
-from prototxt import builders, idn
 from prototxt.engine import caffe
 from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
-from tools.training import caffe_solver, parallel, progress, snapshots, stepping
+from tools.training import caffe_solver, clipping, loss_weights, parallel, progress, snapshots, stepping
+from tools.training import subject as subjects
 from tools.training.placement import Placement
 from tools.training.stopping import Interrupted, stop_requests
 
@@ -47,6 +47,7 @@ class Stage:
         self.settings, self.pace, self.folder = settings, pace, Path(folder)
         self.train, self.val, self.samples, self.log = train, val, samples, log
         self.placement = placement or Placement()
+        self.subject = subjects.of_settings(settings)
 
     @property
     def final(self):
@@ -82,12 +83,14 @@ class Stage:
         self.solver = caffe_solver.make(self.settings, self.folder, self.train, self.val, ranks, names)
         self.test_net = self.solver.test_nets[0]
         self.test_net.share_with(self.solver.net)
-        self.deploy = runtime.build_net(idn.idn(self.settings.scale, "deploy"))
+        self.deploy = runtime.build_net(self.subject.deploy_net())
         self.deploy.share_with(self.solver.net)
+        self.kind = snapshots.kind_of(self.solver.net, self.subject.stem, self.settings.type)
+        self.test_loss = loss_weights.total(self.test_net)
         state = self._start(weights, say)
-        with self._workers(state, names), stop_requests() as stop:
+        with self._workers(state, names), self._beside_caffe(), stop_requests() as stop:
             self._loop(stop, say)
-        last = snapshots.model_path(self.folder, self.solver.iter)
+        last = snapshots.model_path(self.folder, self.solver.iter, self.kind.name)
         if self.settings.iterations is None:
             caffe_solver.write_solver(self.pace.outcome(), self.folder, names)
         caffe_files.write_whole(self.final, last.read_bytes())
@@ -108,10 +111,21 @@ class Stage:
             yield
             del nccl
 
+    @contextmanager
+    def _beside_caffe(self):
+        """What the recipe asks for in every iteration and Caffe's solver does not have."""
+        s = self.settings
+        with ExitStack() as stack:
+            if s.clip:
+                stack.enter_context(clipping.clipped(self.solver, s.clip, s.clip_by))
+            if s.alpha:
+                stack.enter_context(loss_weights.lowered(self.solver, s.alpha, self.subject.alpha_weights))
+            yield
+
     def _start(self, weights, say):
         """Bring the solver to where the stage stands; gives the .solverstate (Path) it resumes from, or None."""
         shapes = runtime.param_shapes(self.solver.net)
-        newest = snapshots.newest_whole(self.folder, shapes)
+        newest = snapshots.newest_whole(self.folder, shapes, self.kind)
         if newest:
             path, iteration = newest
             snapshots.restore(self.solver, path)
@@ -136,7 +150,9 @@ class Stage:
     def _loop(self, stop, say):
         """Step to the end; log, validate, snapshot and stop when it is time for it."""
         stage = self.settings.stage
-        stepper = stepping.stepper(self.solver, self.placement.device, self.placement.graphs)
+        # graphs know Caffe's passes alone, and one loss
+        plain = self.settings.clip or self.settings.alpha or list(self.solver.net.outputs) != ["loss"]
+        stepper = stepping.stepper(self.solver, self.placement.device, self.placement.graphs and not plain)
         clock, losses = progress.Clock(), []
         self.pace.begin(self.solver)
         while not self.pace.finished(self.solver.iter):
@@ -187,7 +203,7 @@ class Stage:
     def _save(self):
         """Write a snapshot; gives its .caffemodel (Path). Raises UserError when the weights are not finite."""
         try:
-            return snapshots.save(self.solver, self.folder)
+            return snapshots.save(self.solver, self.folder, self.kind)
         except snapshots.NotFinite as error:
             raise self._diverged(str(error)) from None
 
@@ -195,13 +211,13 @@ class Stage:
         """Raise UserError when the weights are of no use, which the loss, taken before their update, need not show."""
         sample = min(self.samples, key=lambda sample: sample.lr.size)
         with np.errstate(all="ignore"):
-            largest = np.abs(evaluation.super_resolve(self.deploy, sample)).max()
+            largest = np.abs(evaluation.super_resolve(self.deploy, sample, *self.subject.judged)).max()
         if not largest <= _WILD:  # or not a number
             raise self._diverged(f"the net gives values up to {largest:.2g} (not about 1) for {sample.name}")
 
     def _diverged(self, what):
         s = self.settings
-        kept = snapshots.newest_whole(self.folder, runtime.param_shapes(self.solver.net))
+        kept = snapshots.newest_whole(self.folder, runtime.param_shapes(self.solver.net), self.kind)
         found = f"the snapshot of iteration {kept[1]} is kept" if kept else "there is no snapshot"
         return UserError(
             f"{s.stage}: {what} at iteration {self.solver.iter}, the training has diverged ({found}); lower the "
@@ -229,7 +245,7 @@ class Stage:
         )
         if validate:
             row["test_loss"] = self._test_loss()
-            row["psnr"] = evaluation.validation_psnr(self.deploy, self.samples)
+            row["psnr"] = evaluation.validation_psnr(self.deploy, self.samples, *self.subject.judged)
             if not math.isfinite(row["test_loss"]) or math.isnan(row["psnr"]):
                 raise self._diverged(f"the validation gives a loss of {row['test_loss']} and PSNR of {row['psnr']}")
         self.log.add(row)
@@ -237,5 +253,9 @@ class Stage:
 
     def _test_loss(self):
         """Mean loss over the whole validation database, as Caffe's own testing computes it."""
-        batches = self.val.pairs // builders.TEST_BATCH
-        return sum(float(self.test_net.forward()["loss"]) for _ in range(batches)) / batches
+        batches = max(1, self.val.pairs // self.subject.test_batch(self.settings.batch))
+        total = 0.0
+        for _ in range(batches):
+            self.test_net.forward()
+            total += self.test_loss()
+        return total / batches

@@ -10,7 +10,7 @@ from tools.nets import runtime
 RANDOM = "random"
 
 
-def of(stage, out, weights=None, stages=STAGES):
+def of(stage, out, weights=None, stages=STAGES, known=STAGES):
     """Weights that a stage starts from.
 
     Parameters
@@ -22,6 +22,8 @@ def of(stage, out, weights=None, stages=STAGES):
         Of --weights: for the run's first stage.
     stages : sequence of str, optional
         Those of the run, in the order of training.
+    known : sequence of str, optional
+        All that the method has.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def of(stage, out, weights=None, stages=STAGES):
         The stage before has not finished, or the file is no .caffemodel of finite values.
     """
     first = stage == stages[0]
-    earlier = STAGES[: STAGES.index(stage)] if first else stages[: stages.index(stage)]
+    earlier = known[: known.index(stage)] if first else stages[: stages.index(stage)]
     before = earlier[-1] if earlier else None
     if weights and first:
         path = weights

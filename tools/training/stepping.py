@@ -6,6 +6,7 @@ their time in the launches. It is part of this project's CUDA build (caffe_build
 
 from tools.gpu.device import CPU
 from tools.nets.runtime import have_graphs
+from tools.training import loss_weights
 
 # iterations between two looks at Ctrl-C
 GRAPH_CHUNK = 50
@@ -17,14 +18,14 @@ class Plain:
     chunk = 1
 
     def __init__(self, solver):
-        self.solver = solver
+        self.solver, self.loss = solver, loss_weights.total(solver.net) if solver else None
 
     def step(self, iterations):
         """Run `iterations` (int) of training; gives their losses (list of float); raises MemoryError."""
         losses = []
         for _ in range(iterations):
             self.solver.step(1)
-            losses.append(float(self.solver.net.blobs["loss"].data))
+            losses.append(self.loss())
         return losses
 
 

@@ -37,10 +37,12 @@ def of(run, command):
         "device": provenance.device_name(device),
         "gpu": _gpu_options(run.options, device),
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
+        "method": run.subject.method.name,
         "scale": run.options.scale,
+        "net": run.subject.options,
         "schedule": _schedule(run),
         "result": f"the weights after the last iteration of {list(run.plan.settings)[-1]}",
-        "deviates_from_the_paper": deviations.of(run.plan.outcome(), run.options),
+        "deviates_from_the_paper": deviations.of(run.plan.outcome(), run.options, run.subject),
         "stages": stages,
         "hours": sum(s["iterations"] / s["iterations_per_second"] for s in stages.values()) / 3600,
         "psnr": psnr,
@@ -51,8 +53,21 @@ def of(run, command):
         },
         "peak_memory_mb": memory.peak_mb() if run.trained else None,
         "pairs": {name: database.pairs for name, database in run.databases.items()},
+        "images": {name: database.images for name, database in run.databases.items()},
         "weights_sha256": file_sha256(run.result),
     }  # fmt: skip
+
+
+def record(path, average=False):
+    """What goes beside the weights (dict), of the summary `path` (Path); tools/methods/trained.py reads it.
+
+    With `average` it is for the average of the last snapshots.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not average:
+        return found
+    made = found.pop("average")
+    return {**found, "result": made["what"], "psnr": made["psnr"], "weights_sha256": made["weights_sha256"]}
 
 
 def add_average(path, made):

@@ -43,7 +43,7 @@ def test_a_finished_run_gets_its_average_later(training, tmp_path):
 
 
 def test_an_average_that_is_perfect_stays_json(training, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "validation_psnr", lambda net, samples: float("inf"))
+    monkeypatch.setattr(evaluation, "validation_psnr", lambda *_: float("inf"))
     argv = ["--stage", "pretrain", "--iters", "3", "--snapshot", "1", "--average", "2"]
     assert training.run(tmp_path, *argv) == 0
     summary = training.read_json(tmp_path / "summary.json")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.training import needed_memory
+from tools.training import needed_memory, subject
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_memory_of_a_batch_is_foretold(training, tmp_path):
         done = training.limited(training.arguments(out, "--stage", "pretrain", "--iters", "1", "--batch", str(batch)))
         assert done.returncode == 0, done
         peaks[batch] = training.read_json(out / "summary.json")["peak_memory_mb"]
-    each, _ = needed_memory.pair_bytes(training.scale, "pretrain")
+    each, _ = needed_memory.pair_bytes(subject.DEFAULT, "pretrain")
     assert (peaks[64] - peaks[4]) * 2**20 / 60 == pytest.approx(each, rel=0.15)

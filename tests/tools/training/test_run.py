@@ -46,10 +46,10 @@ def test_a_stop_in_the_last_iteration_begins_no_other_stage(training, tmp_path, 
     """The signal arrives while the last snapshot of the first stage is written."""
     save = snapshots.save
 
-    def interrupted_save(solver, folder):
+    def interrupted_save(solver, folder, *kind):
         if solver.iter == 1 and folder.name == "pretrain":
             os.kill(os.getpid(), signal.SIGINT)
-        return save(solver, folder)
+        return save(solver, folder, *kind)
 
     monkeypatch.setattr(snapshots, "save", interrupted_save)
     argv = training.arguments(tmp_path, "--iters", "8")

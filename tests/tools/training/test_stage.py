@@ -70,7 +70,7 @@ def test_a_diverged_stage_keeps_the_good_snapshots_and_the_stage_before(training
     monkeypatch.setattr(plan, "schedule", lambda *_: {"pretrain": 1, "train": 14, "finetune": 1})
     monkeypatch.setattr(Stage, "_check_weights", lambda self: None)  # would see it first
     monkeypatch.setattr(Stage, "_test_loss", lambda self: 1.0)
-    monkeypatch.setattr(evaluation, "validation_psnr", lambda net, samples: 30.0)
+    monkeypatch.setattr(evaluation, "validation_psnr", lambda *_: 30.0)
     match = r"train: the weights of conv1 are not finite at iteration 14, .*\(the snapshot of iteration 12 is kept\)"
     with pytest.raises(UserError, match=match):
         train.main(argv)

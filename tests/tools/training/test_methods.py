@@ -1,0 +1,221 @@
+"""Other networks than IDN: each by its own recipe, with all that IDN's training has."""
+
+import json
+import signal
+from dataclasses import replace
+
+import pytest
+
+from data_prep import weights as data_prep_weights
+from data_prep.sampling import sampling
+from prototxt import espcn
+from prototxt.recipe import Plateau
+from tools import benchmark, prepare_data, train
+from tools.methods import trained
+from tools.nets import runtime
+from tools.training import plan, stepping, subject
+from tools.training.log import read
+
+SCALES = {"LapSRN": 2}
+
+
+@pytest.fixture(scope="session")
+def methods(training):
+    """Function (method) that makes its databases on the tiny pictures once; gives the options of a training on them."""
+    made = set()
+
+    def options(method, *more):
+        scale = SCALES.get(method, 3)
+        key = sampling(method, scale).key
+        for stage in ("train", "val") if key not in made else ():
+            strides = {"DRCN": 7, "ESPCN": 2, "SRCNN-9-1-5": 9, "FSRCNN": 4}
+            few = ["--stride", strides[method]] if method in strides else []
+            few = ["--crops", "32"] if method == "LapSRN" else few
+            argv = ["--method", method, "--scale", scale, "--stage", stage, "--workers", 1, "--data-dir", training.data]
+            argv += ["--out", training.data / "hdf5", *(few if stage == "train" or method == "LapSRN" else [])]
+            argv += ["--set", "291"] if stage == "train" else []
+            assert prepare_data.main([str(a) for a in argv]) == 0
+        made.add(key)
+        return [
+            "--method", method, "--scale", str(scale), "--data-dir", str(training.data),
+            "--hdf5-dir", str(training.data / "hdf5"), "--batch", "2", *more,
+        ]  # fmt: skip
+
+    return options
+
+
+QUICK = ("ESPCN", "FSRCNN", "SRCNN-9-1-5", "VDSR", "LapSRN", "DRRN-B1U9")
+
+
+@pytest.mark.parametrize("method", QUICK)
+def test_a_stopped_run_goes_on_to_the_bit(methods, training, tmp_path, method, monkeypatch):
+    """As one that was not stopped: with clipping, several losses, shared arrays and BatchNorm, too."""
+    more = ("--iters", "6", "--snapshot", "2", "--test-interval", "3")
+    assert train.main(methods(method, "--out", str(tmp_path / "whole"), *more)) == 0
+    step = stepping.Plain.step
+
+    def interrupted(self, count):
+        losses = step(self, count)
+        if self.solver.iter == 3:
+            signal.raise_signal(signal.SIGINT)
+        return losses
+
+    monkeypatch.setattr(stepping.Plain, "step", interrupted)
+    argv = methods(method, "--out", str(tmp_path / "parts"), *more)
+    assert train.main(argv) == 130
+    monkeypatch.undo()
+    assert train.main(argv) == 0
+    name = f"{method.lower()}/{method}_x{SCALES.get(method, 3)}.caffemodel"
+    training.assert_same_weights(tmp_path / "whole" / name, tmp_path / "parts" / name)
+    rows = [read(tmp_path / part / "log.csv") for part in ("whole", "parts")]
+    for one, other in zip(*rows):
+        assert {**one, "iterations_per_second": 0} == {**other, "iterations_per_second": 0}
+    summary = training.read_json(tmp_path / "whole" / "summary.json")
+    assert (summary["method"], summary["images"]["train"]) == (method, "3 of 291")
+    assert any("6 iterations instead of" in line for line in summary["deviates_from_the_paper"])
+    assert training.read_json((tmp_path / "whole" / name).with_suffix(".json")) == summary
+
+
+def test_a_killed_run_goes_on_to_the_bit(methods, training, tmp_path):
+    more = ("--iters", "40", "--snapshot", "5", "--test-interval", "40")
+    assert train.main(methods("ESPCN", "--out", str(tmp_path / "whole"), *more)) == 0
+    argv = methods("ESPCN", "--out", str(tmp_path / "parts"), *more)
+    process = training.process(argv)
+    training.wait_for(tmp_path / "parts" / "train" / "espcn_iter_10.solverstate", process)
+    process.kill()
+    process.communicate()
+    assert train.main(argv) == 0
+    training.assert_same_weights(*(tmp_path / part / "espcn/ESPCN_x3.caffemodel" for part in ("whole", "parts")))
+
+
+def test_benchmark_and_upscale_find_the_result(methods, training, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train.main(methods("FSRCNN", "--out", str(out), "--iters", "6")) == 0
+    assert data_prep_weights.find(out, "FSRCNN", 3) == out / "fsrcnn" / "FSRCNN_x3.caffemodel"
+    argv = ["--tables", "2", "--datasets", "Set5", "--scales", "3", "--methods", "FSRCNN", "--data-dir", training.data,
+            "--weights-dir", out, "--out", tmp_path / "b", "--repeats", "0"]  # fmt: skip
+    assert benchmark.main([str(a) for a in argv]) == 0
+    (row,) = json.loads((tmp_path / "b" / "benchmark.json").read_text())["rows"]
+    assert read(out / "log.csv")[-1]["psnr"] == pytest.approx(row["psnr"], abs=1e-3)
+    assert row["trained_here"] is True and "FSRCNN (trained here)" in capsys.readouterr().out
+
+
+def test_every_method_can_be_trained_and_each_recipe_is_followed():
+    """The solvers that the trainer makes, against the recipes; no training."""
+    for method in subject.OF_METHOD:
+        scale = 4 if method == "LapSRN" else 3
+        options = train.parse(["--method", method, "--scale", str(scale)])
+        made = plan.Plan(options)
+        recipe, settings = made.subject.recipe, made.settings["train"]
+        found = settings.iterations, settings.base_lr, settings.batch
+        assert found == (recipe.max_iter, recipe.base_lr, recipe.batch)
+        assert (settings.clip, settings.type, settings.beta1) == (recipe.clip, recipe.type, recipe.momentum)
+        assert bool(settings.plateau) == bool(recipe.plateau) and bool(settings.alpha) == bool(recipe.alpha)
+        if recipe.stepsize:
+            assert (settings.stepsize, settings.factor) == (recipe.stepsize, recipe.gamma)
+
+
+def test_iters_scales_a_recipe():
+    made = plan.Plan(train.parse(["--method", "VDSR", "--scale", "3", "--iters", "8000"]))
+    assert made.settings["train"].stepsize == 2000 and made.settings["train"].all_falls == (2000, 4000, 6000)
+    # the rates of a recipe that follows the validation get equal parts: 1e-2, 1e-3, 1e-4
+    made = plan.Plan(train.parse(["--method", "ESPCN", "--scale", "3", "--iters", "900"]))
+    assert made.settings["train"].falls == pytest.approx((300, 600), abs=2) and made.settings["train"].plateau is None
+    made = plan.Plan(train.parse(["--method", "ESPCN", "--scale", "3", "--iters", "900", "--lr", "1e-3"]))
+    assert made.settings["train"].base_lr == pytest.approx(1e-3)
+    # half the rate down to 1e-6, not below
+    made = plan.Plan(train.parse(["--method", "LapSRN", "--scale", "4"]))
+    pace = made.pace("train")
+    assert pace.falls == (5_000, 10_000, 15_000, 20_000)
+
+
+class Solver:
+    """The rate of a solver, as pycaffe gives it."""
+
+    def __init__(self):
+        self.iter, self.param = 0, self
+
+    @property
+    def lr(self):
+        return self.base_lr
+
+
+def test_a_rate_that_has_a_least_value():
+    pace = plan.Plan(train.parse(["--method", "LapSRN", "--scale", "4"])).pace("train")
+    solver, rates = Solver(), []
+    for solver.iter in (0, 5_000, 10_000, 15_000, 20_000, 25_000):
+        pace.begin(solver)
+        rates.append(solver.lr)
+    assert rates == pytest.approx([1e-5, 5e-6, 2.5e-6, 1.25e-6, 1e-6, 1e-6])
+
+
+def test_a_rate_that_follows_the_validation(methods, training, tmp_path, monkeypatch):
+    """It falls after `patience` validations without a new best, and the stage ends when it would fall too far."""
+    recipe = replace(espcn.RECIPE, epoch=2, plateau=Plateau(patience=2, least=1e-4), base_lr=1e-3, max_iter=60)
+    espcn_network = replace(espcn.NETWORK, recipe=recipe)
+    monkeypatch.setitem(subject.NETWORKS, "espcn", espcn_network)
+    scores = iter([20, 21, 20, 21, 22, 21, 22, 23])  # best at 2, 4, 10; no better at 6, 8 and at 12, 14
+    monkeypatch.setattr("tools.methods.evaluation.validation_psnr", lambda *_: float(next(scores)))
+    argv = methods("ESPCN", "--out", str(tmp_path), "--snapshot", "4")
+    assert train.main(argv) == 0
+    rows = read(tmp_path / "log.csv")
+    assert [row["iteration"] for row in rows if "psnr" in row] == [2, 4, 6, 8, 10, 12, 14]
+    rates = {row["iteration"]: row["learning_rate"] for row in rows}
+    assert (rates[8], rates[10], rates[14]) == pytest.approx((1e-3, 1e-4, 1e-4))
+    assert (tmp_path / "schedule.txt").read_text() == "train: 8 at 0.001, 6 at 0.0001\n"
+    assert (tmp_path / "train" / "espcn_iter_14.solverstate").is_file()
+    assert training.read_json(tmp_path / "summary.json")["stages"]["train"]["iterations"] == 14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "SRGAN"], "method 'SRGAN': cannot be trained, expected one of IDN, SRCNN-9-1-5"),
+        (["--method", "LapSRN"], "LapSRN: has no recipe for x3, which its authors make of the x4 net's result"),
+        (["--method", "VDSR", "--stage", "pretrain"], "stage: got pretrain, but VDSR has train"),
+        (["--method", "VDSR", "--D3", "48"], "D3: of IDN's net only, not of VDSR's; omit it"),
+        (["--method", "VDSR", "--theta", "0"], "argument --theta: got 0, expected a number from 1e-30"),
+        (["--method", "ESPCN", "--theta", "1"], "theta: ESPCN's gradients are not clipped; omit it"),
+        (["--theta", "1"], "theta: is for other methods; IDN is trained with Adam and without clipping"),
+        (["--method", "ESPCN", "--schedule", "finetune: 5"], "schedule: finetune: ESPCN has train"),
+        (["--method", "RED30"], "red30_x3/train.txt: no such list of HDF5 files; make it with tools/prepare_data.py"),
+        (["--method", "FSRCNN", "--stage", "finetune"], "fsrcnn_x3/finetune.txt: no such list of HDF5 files"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(training, tmp_path, arguments, message):
+    assert message in training.refusal(tmp_path, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_of_another_method(methods, training, tmp_path):
+    methods("ESPCN")
+    methods("FSRCNN")
+    (tmp_path / "espcn_x3").mkdir()
+    for name in ("train", "val"):
+        list_file = training.data / "hdf5" / "fsrcnn_x3" / f"{name}.txt"
+        (tmp_path / "espcn_x3" / f"{name}.txt").write_bytes(list_file.read_bytes())
+    error = training.refusal(tmp_path / "run", "--method", "ESPCN", "--hdf5-dir", str(tmp_path))
+    assert "a database for fsrcnn, expected one for ESPCN x3 train" in error
+
+
+def test_a_diverging_loss_names_the_iteration_and_keeps_the_snapshot(methods, training, tmp_path):
+    argv = methods("FSRCNN", "--out", str(tmp_path / "run"), "--iters", "40", "--snapshot", "1", "--lr", "1e6")
+    error = training.process(argv).communicate()[1]
+    assert error.count("\n") == 1 and " at iteration " in error and "the training has diverged" in error
+
+
+def test_generated_shuffle_is_off_in_training():
+    """A shuffled HDF5Data layer would go on in another order after a resume."""
+    made = subject._subject("VDSR", 3, None, None).train_net("train", "a.txt", "b.txt", 2)
+    assert not any(layer.hdf5_data_param.shuffle for layer in made.layer)
+
+
+def test_unclipped_vdsr_diverges_and_clipped_does_not(methods, training, tmp_path):
+    """What the paper's clipping is for: at its rate of 0.1."""
+    more = ("--iters", "12", "--test-interval", "4")
+    argv = methods("VDSR", "--out", str(tmp_path / "bad"), "--theta", "1e9", *more)
+    assert "the training has diverged" in training.process(argv).communicate()[1]
+    assert train.main(methods("VDSR", "--out", str(tmp_path / "good"), *more)) == 0
+    rows = read(tmp_path / "good" / "log.csv")
+    assert rows[-1]["loss"] < 10 * rows[0]["loss"] and trained.label(tmp_path / "good/vdsr/VDSR_x3.caffemodel")
+    assert runtime.read_caffemodel(tmp_path / "good/vdsr/VDSR_x3.caffemodel").name == "VDSR"
