@@ -176,6 +176,13 @@ REPORT = {
 }  # fmt: skip
 
 
+def test_a_part_that_fails_says_why():
+    said = "host:1 [0] NCCL WARN no socket interface found\nF1126 parallel.cpp:132] Check failed: result == ncclSuccess\n"
+    found = gpu_check._result_of(subprocess.CompletedProcess([], -6, stdout="", stderr=said))
+    why = "F1126 parallel.cpp:132] Check failed: result == ncclSuccess; no socket interface found"
+    assert found == {"ok": False, "error": why}
+
+
 def test_report():
     text = report.markdown(json.loads(json.dumps(REPORT)))
     assert "# GPU check: NVIDIA H100\n" in text and "nvidia-cudnn-cu13 9.19.0.56" in text
