@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import weights as data_prep_weights
 from tools import upscale
 from tools.methods.registry import METHODS
 from tools.nets import runtime
@@ -25,6 +26,12 @@ def same_bits_everywhere():
     info = Path("/proc/cpuinfo")
     forced = any(name in os.environ for name in ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
     return info.is_file() and "avx512f" in info.read_text().split() and not forced
+
+
+@pytest.fixture
+def no_models(tmp_path, monkeypatch):
+    """Nothing was trained here: an empty folder in the place of results/models."""
+    monkeypatch.setattr(data_prep_weights, "OURS", tmp_path / "no models")
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_own_set_and_own_weights(bench, weights):
     assert row["psnr"] > 10 and row["paper"] == dict.fromkeys(paper.METRICS) == row["delta"]
 
 
-def test_missing_weights_are_a_gap(bench):
+def test_missing_weights_are_a_gap(bench, no_models):
     result = bench("--datasets", "Holiday", "--scales", 3, 4, "--tables", 2)
     assert find(result, "Holiday", 3, "IDN")["gap"] is None
     assert "no weights of IDN at x4" in find(result, "Holiday", 4, "IDN")["gap"]
@@ -468,7 +468,7 @@ def test_unknown_scale_method_table(refusal):
     assert "--repeats: got -1, expected a whole number of at least 0" in refusal("--repeats", "-1")
 
 
-def test_weights_asked_for_by_name_and_missing(refusal):
+def test_weights_asked_for_by_name_and_missing(refusal, no_models):
     line = refusal("--datasets", "Set5", "--methods", "IDN", "--scales", 4)
     assert "no weights of IDN at x4 (no idn/IDN_x4.caffemodel in the weights folder" in line
     assert "get it: `make fetch METHOD=IDN`" in line and line.endswith("or give --weights FILE")

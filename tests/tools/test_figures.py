@@ -115,7 +115,7 @@ def test_mean_maps_are_the_means_of_the_units_blobs(photo, weights):
     assert np.array_equal(plot_features.t_mean(np.array([[[1.0]], [[2.0]], [[6.0]]])), [[3.0]])
 
 
-def test_figure_5_is_written(photo, weights, tmp_path):
+def test_figure_5_is_written(photo, weights, tmp_path, no_models):
     assert plot_features.main([str(photo), *options(weights, tmp_path)]) == 0
     check_pictures(tmp_path, "features_chelsea_x3", ["enhancement unit 4", "compression unit 1"])
     report = json.loads((tmp_path / "features_chelsea_x3.json").read_text())

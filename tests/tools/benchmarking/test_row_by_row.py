@@ -30,7 +30,7 @@ def draw(path, side, seed=0):
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, no_models):
     """Folders for a benchmark of the sets Tiny and Large, without weights."""
     draw(tmp_path / "data/Tiny/one.png", 48)
     draw(tmp_path / "data/Large/one.png", 192)
