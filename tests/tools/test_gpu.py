@@ -177,9 +177,9 @@ REPORT = {
 
 
 def test_a_part_that_fails_says_why():
-    said = "host:1 [0] NCCL WARN no socket interface found\nF1126 parallel.cpp:132] Check failed: result == ncclSuccess\n"
+    said = "host:1 [0] NCCL WARN no interface found\nF1126 parallel.cpp:132] Check failed: result == ncclSuccess\n"
     found = gpu_check._result_of(subprocess.CompletedProcess([], -6, stdout="", stderr=said))
-    why = "F1126 parallel.cpp:132] Check failed: result == ncclSuccess; no socket interface found"
+    why = "F1126 parallel.cpp:132] Check failed: result == ncclSuccess; no interface found"
     assert found == {"ok": False, "error": why}
 
 
