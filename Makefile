@@ -43,6 +43,11 @@ out := $(call passed,OUT,out)
 # `make setup GPU=0` builds anywhere; a target that is to run on a GPU stops at once where there is none
 need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
+# a Python that the user names may be none
+check_python = $(if $(filter file,$(origin PYTHON)),,$(check_named_python))
+check_named_python = command -v "$(PYTHON)" >/dev/null || \
+	{ echo "make: PYTHON=$(PYTHON): no such program; expected a Python from 3.9 on, such as PYTHON=python3.12" >&2; exit 2; };
+
 .DEFAULT_GOAL := help
 .PHONY: help setup wheels fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images training-images weights
 
@@ -61,11 +66,11 @@ values:
 
 ## setup: install what is missing, create .venv, build Caffe or take it from the cache; with GPU=0 for NVIDIA GPUs as well
 setup: values
-	@"$(PYTHON)" tools/setup_environment.py $(need_gpu)
+	@$(check_python) "$(PYTHON)" tools/setup_environment.py $(need_gpu)
 
 ## wheels: build wheels of Caffe that travel, into OUT (default dist), for PYTHONS="3.10 3.12" (default: all that are found)
 wheels:
-	@set -f; "$(PYTHON)" pycaffe/make_wheels.py $$arg_PYTHONS --out "$${arg_OUT:-dist}" $(if $(value GPU),--cuda)
+	@$(check_python) set -f; "$(PYTHON)" pycaffe/make_wheels.py $$arg_PYTHONS --out "$${arg_OUT:-dist}" $(if $(value GPU),--cuda)
 
 ## fetch: download all images and IDN's weights (107 MB), check each SHA-256; METHOD=VDSR: that method's weights; SETS="Set5 Set14": these sets
 fetch: setup

@@ -41,7 +41,7 @@ from pinned_source import SourceError
 
 HERE = Path(__file__).resolve().parent
 TIMES = {
-    "cpu": "3 to 6 minutes on 2 cores",
+    "cpu": "1 to 4 minutes on 2 cores",
     "cuda": "10 minutes on 2 cores for one architecture (CUDA_ARCHS), 20 for all",
 }
 

@@ -79,6 +79,16 @@ def test_a_tool_without_environment_says_make_setup(root, tmp_path):
     assert "run `make setup`" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("target", ["setup", "wheels"])
+def test_a_python_that_is_none_is_one_line(root, target, tmp_path):
+    """One line that says what was expected, where a shell would say "not found"."""
+    command = ["make", "-C", root, target, f"PYTHON={tmp_path / 'none'}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    line, made = done.stderr.splitlines()
+    assert line.startswith(f"make: PYTHON={tmp_path / 'none'}: no such program; expected a Python from 3.9 on")
+    assert done.returncode == 2 and made.startswith("make: ***")
+
+
 # what each package may take from the others; the factors of the paper are the networks', and databases fit them
 GROUND = {"matlab_compat": set(), "prototxt": set(), "data_prep": {"matlab_compat", "prototxt.scales"}}
 
