@@ -1,4 +1,5 @@
-// One convolution of fixed sizes, computed by oneDNN: forward and both gradients, on plain Caffe arrays.
+// One convolution of fixed sizes: forward and both gradients, on plain Caffe arrays. Who computes it is decided when
+// it is made: our own kernels where they are fastest, oneDNN elsewhere.
 #pragma once
 
 #include <memory>
@@ -18,34 +19,45 @@ struct Geometry {
 
 class Convolution {
  public:
-  explicit Convolution(const Geometry& geometry);
-  ~Convolution();
+  // Never null; whether it can do something is for the has_...() to say.
+  static std::unique_ptr<Convolution> make(const Geometry& geometry);
 
-  const Geometry& geometry() const;
+  virtual ~Convolution() = default;
+  Convolution(const Convolution&) = delete;
+  Convolution& operator=(const Convolution&) = delete;
+
+  const Geometry& geometry() const { return geometry_; }
   // Threads it was made for: oneDNN divides the work when it makes its kernels.
-  int threads() const;
+  int threads() const { return threads_; }
 
-  // False where oneDNN has only its slow reference code for these sizes; the caller takes Caffe's own then.
-  bool has_forward();
-  bool has_forward_relu(float slope);
-  bool has_backward_data();
-  bool has_backward_weights();
+  // False where there is only slow code for these sizes; the caller takes Caffe's own then.
+  virtual bool has_forward() = 0;
+  virtual bool has_forward_relu(float slope) = 0;
+  virtual bool has_backward_data() = 0;
+  virtual bool has_backward_weights() = 0;
 
   // out = in * weights + bias; `bias` may be null.
-  void forward(const float* in, const float* weights, const float* bias, float* out);
-  // The same, then max(x, 0) + slope * min(x, 0); each slope has a kernel of its own.
-  void forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out);
+  virtual void forward(const float* in, const float* weights, const float* bias, float* out) = 0;
+  // The same, then max(x, 0) + slope * min(x, 0).
+  virtual void forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) = 0;
   // in_gradient = out_gradient through the weights
-  void backward_data(const float* out_gradient, const float* weights, float* in_gradient);
+  virtual void backward_data(const float* out_gradient, const float* weights, float* in_gradient) = 0;
   // Adds to the gradients of weights and, unless null, bias.
-  void backward_weights(const float* in, const float* out_gradient, float* weight_gradient, float* bias_gradient);
-  // Both; out_gradient is brought into the kernels' layout once where they share it.
-  void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
-                float* weight_gradient, float* bias_gradient);
+  virtual void backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
+                                float* bias_gradient) = 0;
+  // Both, where that is less work than one after the other.
+  virtual void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
+                        float* weight_gradient, float* bias_gradient) {
+    backward_weights(in, out_gradient, weight_gradient, bias_gradient);
+    backward_data(out_gradient, weights, in_gradient);
+  }
+
+ protected:
+  explicit Convolution(const Geometry& geometry);
 
  private:
-  class Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  const Geometry geometry_;
+  const int threads_;
 };
 
 }  // namespace idn::onednn

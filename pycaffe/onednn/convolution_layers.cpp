@@ -149,7 +149,7 @@ class Fast : public Upstream {
     }
     const Geometry now = geometry(*bottom[0], *top[0]);
     if (!plan_ || !(plan_->geometry() == now) || plan_->threads() != threads()) {
-      plan_.reset(new Convolution(now));
+      plan_ = Convolution::make(now);
     }
     return true;
   }

