@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "dnnl_convolution.hpp"
+#include "phases.hpp"
+#include "pointwise.hpp"
 #include "runtime.hpp"
 #include "winograd.hpp"
 
@@ -16,6 +18,12 @@ Convolution::Convolution(const Geometry& geometry) : geometry_(geometry), thread
 std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
   if (Winograd::serves(geometry)) {
     return std::unique_ptr<Convolution>(new Winograd(geometry));
+  }
+  if (Pointwise::serves(geometry)) {
+    return std::unique_ptr<Convolution>(new Pointwise(geometry));
+  }
+  if (PhasedConvolution::serves(geometry)) {
+    return std::unique_ptr<Convolution>(new PhasedConvolution(geometry));
   }
   return std::unique_ptr<Convolution>(new DnnlConvolution(geometry));
 }

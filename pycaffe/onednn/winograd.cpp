@@ -1,10 +1,12 @@
 #include "winograd.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <cstring>
 #include <vector>
 
+#include "activation.hpp"
+#include "dnnl_convolution.hpp"
 #include "kernels/dispatch.hpp"
 #include "runtime.hpp"
 #include "tiling.hpp"
@@ -62,34 +64,38 @@ Winograd::Winograd(const Geometry& geometry)
       forward_(direction_of(geometry)),
       backward_(backward_of(geometry)) {}
 
-const float* Winograd::transformed(const float* weights, bool backward, Transformed& kept) {
+const float* Winograd::transformed(const float* weights, bool backward) {
   const Direction& d = backward ? backward_ : forward_;
   const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups;
-  const std::size_t count = static_cast<std::size_t>(d.groups) * channels * rows * 9;
-  if (kept.of.size() == count && std::memcmp(kept.of.data(), weights, count * sizeof(float)) == 0) {
-    return kept.values.data();
-  }
-  kept.of.assign(weights, weights + count);
-  kept.values.resize(d.groups * size_of_group(channels, rows));
   const long blocks = (rows + kBlock - 1) / kBlock;
   const long row_stride = backward ? 9 : 9L * channels, channel_stride = backward ? 9L * rows : 9;
-  parallel_for(
-      d.groups * blocks,
-      [&](long begin, long end) {
-        for (long i = begin; i < end; ++i) {
-          const long group = i / blocks, first = i % blocks * kBlock;
-          kernels_.transform_weights(weights + group * channels * rows * 9 + first * row_stride,
-                                     static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels,
-                                     channel_stride, backward,
-                                     kept.values.data() + group * size_of_group(channels, rows) +
-                                         first * channels * kFrequencies);
-        }
-      },
-      1);
-  return kept.values.data();
+  KeptWeights& kept = backward ? for_backward_ : for_forward_;
+  return kept.get(
+      weights, static_cast<std::size_t>(d.groups) * channels * rows * 9, d.groups * size_of_group(channels, rows),
+      [&](float* values) {
+        parallel_for(
+            d.groups * blocks,
+            [&](long begin, long end) {
+              for (long i = begin; i < end; ++i) {
+                const long group = i / blocks, first = i % blocks * kBlock;
+                kernels_.transform_weights(
+                    weights + group * channels * rows * 9 + first * row_stride,
+                    static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels, channel_stride,
+                    backward, values + group * size_of_group(channels, rows) + first * channels * kFrequencies);
+              }
+            },
+            1);
+      });
 }
 
-void Winograd::run(const Direction& d, const float* in, const float* weights, const float* bias, bool activate,
+Convolution& Winograd::direct() {
+  if (!direct_) {
+    direct_.reset(new DnnlConvolution(geometry()));
+  }
+  return *direct_;
+}
+
+bool Winograd::run(const Direction& d, const float* in, const float* weights, const float* bias, bool activate,
                    float slope, float* out) {
   const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
   const int at_once = vectors_at_once(d.in_channels, lanes);
@@ -98,6 +104,7 @@ void Winograd::run(const Direction& d, const float* in, const float* weights, co
   const Tiling tiling(d.images, d.out_height, d.out_width);
   const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
   const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
+  std::atomic<bool> finite(true);
   parallel_for(
       (tiling.tiles() + lanes - 1) / lanes,
       [&](long begin, long end) {
@@ -119,32 +126,44 @@ void Winograd::run(const Direction& d, const float* in, const float* weights, co
           for (int group = 0; group < d.groups; ++group) {
             for (int row = 0; row < rows; row += kBlock) {
               const int channel = group * rows + row;
-              kernels_.multiply_and_finish(
+              const bool fine = kernels_.multiply_and_finish(
                   places_out, now, tiles + group * channels * channel_stride, frequency_stride, channel_stride,
                   channels, weights + group * size_of_group(channels, rows) + row * channels * kFrequencies,
                   std::min(kBlock, rows - row), products, bias ? bias + channel : nullptr, activate, slope,
                   out + channel * out_stride, out_stride, d.out_width);
+              if (!fine) {
+                finite = false;
+              }
             }
           }
         }
       },
       1);
+  return finite;
 }
 
 void Winograd::forward(const float* in, const float* weights, const float* bias, float* out) {
-  run(forward_, in, transformed(weights, false, for_forward_), bias, false, 0, out);
+  if (!run(forward_, in, transformed(weights, false), bias, false, 0, out)) {
+    direct().forward(in, weights, bias, out);
+  }
 }
 
 void Winograd::forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) {
-  run(forward_, in, transformed(weights, false, for_forward_), bias, true, slope, out);
+  if (!run(forward_, in, transformed(weights, false), bias, true, slope, out)) {
+    direct().forward(in, weights, bias, out);
+    activate(out, static_cast<long>(forward_.images) * forward_.out_channels * forward_.out_height * forward_.out_width,
+             slope);
+  }
 }
 
 void Winograd::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
-  run(backward_, out_gradient, transformed(weights, true, for_backward_), nullptr, false, 0, in_gradient);
+  if (!run(backward_, out_gradient, transformed(weights, true), nullptr, false, 0, in_gradient)) {
+    direct().backward_data(out_gradient, weights, in_gradient);
+  }
 }
 
-void Winograd::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
-                                float* bias_gradient) {
+// Sums of products of all tiles, frequency by frequency, and of the gradient's values. False if one is not finite.
+bool Winograd::sum_products(const float* in, const float* out_gradient, float* sums, double* bias_sums) {
   const Direction& d = forward_;
   const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
   const long in_stride = static_cast<long>(d.in_height) * d.in_width;
@@ -160,9 +179,7 @@ void Winograd::backward_weights(const float* in, const float* out_gradient, floa
   const long count = static_cast<long>(d.out_channels) * channels;  // of weights, without their taps
   float* tiles = static_cast<float*>(working_memory(kTransformed, kFrequencies * in_apart * sizeof(float)));
   float* gradients = static_cast<float*>(working_memory(kProducts, kFrequencies * out_apart * sizeof(float)));
-  float* sums = static_cast<float*>(working_memory(kResultOfWeights, kFrequencies * count * sizeof(float)));
   std::fill_n(sums, kFrequencies * count, 0.f);
-  std::vector<double> bias_sums(d.out_channels);
   for (long first = 0; first < vectors; first += held) {
     const long now = std::min(held, vectors - first);
     std::vector<Place> places_in(now), places_out(now);
@@ -184,7 +201,7 @@ void Winograd::backward_weights(const float* in, const float* out_gradient, floa
             kernels_.transform_gradient(places_out.data(), static_cast<int>(now), out_gradient + channel * out_stride,
                                         static_cast<int>(end - middle), out_stride, d.out_width,
                                         gradients + channel * channel_stride, out_apart, channel_stride,
-                                        bias_sums.data() + channel);
+                                        bias_sums + channel);
           }
         },
         1);
@@ -193,13 +210,25 @@ void Winograd::backward_weights(const float* in, const float* out_gradient, floa
         [&](long begin, long end) {
           for (long i = begin; i < end; ++i) {
             const long frequency = i / d.groups, group = i % d.groups;
-            kernels_.multiply_transposed(
-                gradients + frequency * out_apart + group * rows * channel_stride, channel_stride, rows,
-                tiles + frequency * in_apart + group * channels * channel_stride, channel_stride, channels, now,
-                sums + frequency * count + group * rows * channels, channels);
+            kernels_.inner_products(gradients + frequency * out_apart + group * rows * channel_stride, channel_stride, 0,
+                                    rows, tiles + frequency * in_apart + group * channels * channel_stride,
+                                    channel_stride, 0, channels, 1, now * lanes,
+                                    sums + frequency * count + group * rows * channels, channels);
           }
         },
         1);
+  }
+  return kernels_.all_finite(sums, kFrequencies * count);
+}
+
+void Winograd::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
+                                float* bias_gradient) {
+  const long count = static_cast<long>(forward_.out_channels) * (forward_.in_channels / forward_.groups);
+  float* sums = static_cast<float*>(working_memory(kResultOfWeights, kFrequencies * count * sizeof(float)));
+  std::vector<double> bias_sums(forward_.out_channels);
+  if (!sum_products(in, out_gradient, sums, bias_sums.data())) {
+    direct().backward_weights(in, out_gradient, weight_gradient, bias_gradient);
+    return;
   }
   parallel_for(
       count,
@@ -208,7 +237,7 @@ void Winograd::backward_weights(const float* in, const float* out_gradient, floa
       },
       256);
   if (bias_gradient) {
-    for (int channel = 0; channel < d.out_channels; ++channel) {
+    for (int channel = 0; channel < forward_.out_channels; ++channel) {
       bias_gradient[channel] += static_cast<float>(bias_sums[channel]);
     }
   }

@@ -1,9 +1,10 @@
 // 3x3 convolutions with stride 1 by Winograd's F(4x4, 3x3): a quarter of the products, on plain arrays.
 #pragma once
 
-#include <vector>
+#include <memory>
 
 #include "convolution.hpp"
+#include "kept_weights.hpp"
 #include "kernels/kernels.hpp"
 
 namespace idn::onednn {
@@ -35,18 +36,18 @@ class Winograd : public Convolution {
                         float* bias_gradient) override;
 
  private:
-  // Transformed weights of a direction, kept until the weights change.
-  struct Transformed {
-    std::vector<float> of, values;
-  };
-
-  const float* transformed(const float* weights, bool backward, Transformed& kept);
-  void run(const Direction& direction, const float* in, const float* weights, const float* bias, bool activate,
+  const float* transformed(const float* weights, bool backward);
+  // False if a result is not finite.
+  bool run(const Direction& direction, const float* in, const float* weights, const float* bias, bool activate,
            float slope, float* out);
+  bool sum_products(const float* in, const float* out_gradient, float* sums, double* bias_sums);
+  // Made at first use: what computes where NaN or infinity must go exactly where upstream lets them go.
+  Convolution& direct();
 
   const kernels::Kernels& kernels_;
   const Direction forward_, backward_;
-  Transformed for_forward_, for_backward_;
+  KeptWeights for_forward_, for_backward_;
+  std::unique_ptr<Convolution> direct_;
 };
 
 }  // namespace idn::onednn

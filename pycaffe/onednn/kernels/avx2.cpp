@@ -55,7 +55,7 @@ inline Vec zip_high(Vec a, Vec b) {
 const Kernels* avx2() {
   static const Kernels kernels = {
       "AVX2",       kLanes, transform_weights, finish_gradient, transform_input, transform_gradient, multiply_and_finish,
-      multiply_transposed, pointwise, pointwise_transposed};
+      inner_products, all_finite, pointwise, correlate};
   return &kernels;
 }
 

@@ -55,20 +55,28 @@ struct Kernels {
   void (*transform_gradient)(const Place* places, int vectors, const float* in, int channels, long stride, int width,
                              float* out, long frequency_stride, long channel_stride, double* sums);
   // One block of output channels, `rows` of them, of `vectors` vectors: the inner products of all frequencies,
-  // back-transformed, plus bias (may be null), then max(x, 0) + slope * min(x, 0) if `activate`.
+  // back-transformed, plus bias (may be null), then max(x, 0) + slope * min(x, 0) if `activate`. False if a value before
+  // that is not finite: the transforms spread it over its tile, and make NaN of infinity.
   // weights[(frequency * channels + channel) * kBlock + row], products: room for kFrequencies * kBlock * vectors.
-  void (*multiply_and_finish)(const Place* places, int vectors, const float* transformed, long frequency_stride,
+  bool (*multiply_and_finish)(const Place* places, int vectors, const float* transformed, long frequency_stride,
                               long channel_stride, int channels, const float* weights, int rows, float* products,
                               const float* bias, bool activate, float slope, float* out, long stride, int width);
-  // sums[row * sums_stride + column] += inner product of a[row] and b[column], each of `vectors` vectors.
-  void (*multiply_transposed)(const float* a, long a_stride, int rows, const float* b, long b_stride, int columns,
-                              long vectors, float* sums, long sums_stride);
-  // out[row][pixel] = sum over channels of weights[channel * kBlock + row] * in[channel][pixel], plus bias, activated.
+  // sums[row * sums_stride + column] += inner product of row `row` of a and row `column` of b, over `images` images that
+  // each have `values` values in a row. Images and rows lie `..._image` and `..._stride` values apart.
+  void (*inner_products)(const float* a, long a_stride, long a_image, int rows, const float* b, long b_stride,
+                         long b_image, int columns, int images, long values, float* sums, long sums_stride);
+  // Whether all are numbers and none is infinite.
+  bool (*all_finite)(const float* values, long count);
+
+  // out[row][pixel] = sum over channels of weights[channel * kBlock + row] * in[channel][pixel], plus bias (may be null),
+  // activated as above.
   void (*pointwise)(const float* in, long in_stride, int channels, const float* weights, int rows, const float* bias,
                     bool activate, float slope, float* out, long out_stride, long pixels);
-  // As multiply_transposed, but of rows of `pixels` values that need not fill the last vector.
-  void (*pointwise_transposed)(const float* a, long a_stride, int rows, const float* b, long b_stride, int columns,
-                               long pixels, float* sums, long sums_stride);
+  // out[row * out_stride + pixel] = sum over channels, y < height and x < width of
+  // weights[((channel * height + y) * width + x) * kBlock + row] * in[channel][lines[y] + pixel + x]; whole vectors are
+  // read and written, up to `pixels` rounded up.
+  void (*correlate)(const float* in, long in_stride, int channels, const long* lines, int height, int width,
+                    const float* weights, int rows, float* out, long out_stride, long pixels);
 };
 
 // Null where the processor, or the compiler's target, has not that set.

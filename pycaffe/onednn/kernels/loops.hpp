@@ -234,8 +234,11 @@ inline void store_row(const Place& place, const Four& columns, float* row, int y
   }
 }
 
+// Adds 0 to `sum` for each finite value, and NaN for any other.
+inline Vec add_nothing(Vec sum, Vec value) { return multiply_add(value, zero(), sum); }
+
 template <bool simple, bool activate>
-inline void finish_tile(const Place& place, const float* products, long frequency_stride, Vec bias, Vec slope,
+inline Vec finish_tile(const Place& place, const float* products, long frequency_stride, Vec bias, Vec slope,
                         float* out, int width) {
   Four row[6];
 #pragma GCC unroll 6
@@ -248,12 +251,14 @@ inline void finish_tile(const Place& place, const float* products, long frequenc
     row[y] = backward_six(values);
   }
   Four result[4];
+  Vec nothing = zero();
 #pragma GCC unroll 4
   for (int x = 0; x < 4; ++x) {
     const Four column = backward_six({{row[0].v[x], row[1].v[x], row[2].v[x], row[3].v[x], row[4].v[x], row[5].v[x]}});
 #pragma GCC unroll 4
     for (int y = 0; y < 4; ++y) {
       const Vec value = column.v[y] + bias;
+      nothing = add_nothing(nothing, value);
       result[y].v[x] = activate ? activated(value, slope) : value;
     }
   }
@@ -261,9 +266,10 @@ inline void finish_tile(const Place& place, const float* products, long frequenc
   for (int y = 0; y < 4; ++y) {
     store_row<simple>(place, result[y], out + static_cast<long>(y) * width, y);
   }
+  return nothing;
 }
 
-void multiply_and_finish(const Place* places, int vectors, const float* transformed, long frequency_stride,
+bool multiply_and_finish(const Place* places, int vectors, const float* transformed, long frequency_stride,
                          long channel_stride, int channels, const float* weights, int rows, float* products,
                          const float* bias, bool activate, float slope, float* out, long stride, int width) {
   const long block = static_cast<long>(kBlock) * vectors * kLanes;
@@ -272,6 +278,7 @@ void multiply_and_finish(const Place* places, int vectors, const float* transfor
                   transformed + frequency * frequency_stride, channel_stride, channels, vectors,
                   products + frequency * block);
   }
+  Vec nothing = zero();
   for (int r = 0; r < rows; ++r) {
     const Vec shift = broadcast(bias ? bias[r] : 0.f), factor = broadcast(slope);
     for (int i = 0; i < vectors; ++i) {
@@ -279,20 +286,25 @@ void multiply_and_finish(const Place* places, int vectors, const float* transfor
       float* to = out + r * stride;
       const Place& place = places[i];
       if (place.simple) {
-        activate ? finish_tile<true, true>(place, from, block, shift, factor, to, width)
-                 : finish_tile<true, false>(place, from, block, shift, factor, to, width);
+        nothing += activate ? finish_tile<true, true>(place, from, block, shift, factor, to, width)
+                            : finish_tile<true, false>(place, from, block, shift, factor, to, width);
       } else {
-        activate ? finish_tile<false, true>(place, from, block, shift, factor, to, width)
-                 : finish_tile<false, false>(place, from, block, shift, factor, to, width);
+        nothing += activate ? finish_tile<false, true>(place, from, block, shift, factor, to, width)
+                            : finish_tile<false, false>(place, from, block, shift, factor, to, width);
       }
     }
   }
+  return total(nothing) == 0;
 }
 
-// sums[r][c] += inner products over the vectors [0, vectors), the last of which is masked.
+struct Rows {
+  const float* data;
+  long stride, image;
+};
+
+// sums[r][c] += inner products of rows of `values` values.
 template <int rows, int columns>
-inline void inner_products(const float* a, long a_stride, const float* b, long b_stride, long vectors, unsigned last,
-                           float* sums, long sums_stride) {
+inline void inner_products_of(const Rows& a, const Rows& b, int images, long values, float* sums, long sums_stride) {
   Vec products[rows][columns];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
@@ -301,28 +313,39 @@ inline void inner_products(const float* a, long a_stride, const float* b, long b
       products[r][c] = zero();
     }
   }
-  for (long i = 0; i < vectors; ++i) {
-    Vec right[columns];
-#pragma GCC unroll 3
-    for (int c = 0; c < columns; ++c) {
-      right[c] = load(b + c * b_stride + i * kLanes);
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      const Vec left = load(a + r * a_stride + i * kLanes);
+  const unsigned last = (1u << (values % kLanes)) - 1;
+  for (int image = 0; image < images; ++image) {
+    const float* left = a.data + image * a.image;
+    const float* right = b.data + image * b.image;
+    long i = 0;
+    for (; i + kLanes <= values; i += kLanes) {
+      Vec value[columns];
 #pragma GCC unroll 3
       for (int c = 0; c < columns; ++c) {
-        products[r][c] = multiply_add(left, right[c], products[r][c]);
+        value[c] = load(right + c * b.stride + i);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const Vec other = load(left + r * a.stride + i);
+#pragma GCC unroll 3
+        for (int c = 0; c < columns; ++c) {
+          products[r][c] = multiply_add(other, value[c], products[r][c]);
+        }
       }
     }
-  }
-  if (last) {
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      const Vec left = load(last, a + r * a_stride + vectors * kLanes);
+    if (last) {
+      Vec value[columns];
 #pragma GCC unroll 3
       for (int c = 0; c < columns; ++c) {
-        products[r][c] = multiply_add(left, load(last, b + c * b_stride + vectors * kLanes), products[r][c]);
+        value[c] = load(last, right + c * b.stride + i);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const Vec other = load(last, left + r * a.stride + i);
+#pragma GCC unroll 3
+        for (int c = 0; c < columns; ++c) {
+          products[r][c] = multiply_add(other, value[c], products[r][c]);
+        }
       }
     }
   }
@@ -336,71 +359,86 @@ inline void inner_products(const float* a, long a_stride, const float* b, long b
 }
 
 template <int rows>
-inline void inner_products_of_rows(const float* a, long a_stride, const float* b, long b_stride, int columns,
-                                   long vectors, unsigned last, float* sums, long sums_stride) {
+inline void inner_products_of_rows(const Rows& a, Rows b, int columns, int images, long values, float* sums,
+                                   long sums_stride) {
   int column = 0;
-  for (; column + 3 <= columns; column += 3) {
-    inner_products<rows, 3>(a, a_stride, b + column * b_stride, b_stride, vectors, last, sums + column, sums_stride);
+  for (; column + 3 <= columns; column += 3, b.data += 3 * b.stride) {
+    inner_products_of<rows, 3>(a, b, images, values, sums + column, sums_stride);
   }
-  for (; column < columns; ++column) {
-    inner_products<rows, 1>(a, a_stride, b + column * b_stride, b_stride, vectors, last, sums + column, sums_stride);
+  for (; column < columns; ++column, b.data += b.stride) {
+    inner_products_of<rows, 1>(a, b, images, values, sums + column, sums_stride);
   }
 }
 
-void all_inner_products(const float* a, long a_stride, int rows, const float* b, long b_stride, int columns,
-                        long vectors, unsigned last, float* sums, long sums_stride) {
+void inner_products(const float* a, long a_stride, long a_image, int rows, const float* b, long b_stride, long b_image,
+                    int columns, int images, long values, float* sums, long sums_stride) {
+  Rows left = {a, a_stride, a_image};
+  const Rows right = {b, b_stride, b_image};
   int row = 0;
-  for (; row + kRows <= rows; row += kRows) {
-    inner_products_of_rows<kRows>(a + row * a_stride, a_stride, b, b_stride, columns, vectors, last,
-                                  sums + row * sums_stride, sums_stride);
+  for (; row + kRows <= rows; row += kRows, left.data += kRows * a_stride) {
+    inner_products_of_rows<kRows>(left, right, columns, images, values, sums + row * sums_stride, sums_stride);
   }
-  for (; row + 2 <= rows; row += 2) {
-    inner_products_of_rows<2>(a + row * a_stride, a_stride, b, b_stride, columns, vectors, last,
-                              sums + row * sums_stride, sums_stride);
+  for (; row + 2 <= rows; row += 2, left.data += 2 * a_stride) {
+    inner_products_of_rows<2>(left, right, columns, images, values, sums + row * sums_stride, sums_stride);
   }
-  for (; row < rows; ++row) {
-    inner_products_of_rows<1>(a + row * a_stride, a_stride, b, b_stride, columns, vectors, last,
-                              sums + row * sums_stride, sums_stride);
+  for (; row < rows; ++row, left.data += a_stride) {
+    inner_products_of_rows<1>(left, right, columns, images, values, sums + row * sums_stride, sums_stride);
   }
 }
 
-void multiply_transposed(const float* a, long a_stride, int rows, const float* b, long b_stride, int columns,
-                         long vectors, float* sums, long sums_stride) {
-  all_inner_products(a, a_stride, rows, b, b_stride, columns, vectors, 0, sums, sums_stride);
-}
-
-void pointwise_transposed(const float* a, long a_stride, int rows, const float* b, long b_stride, int columns,
-                          long pixels, float* sums, long sums_stride) {
-  const unsigned last = (1u << (pixels % kLanes)) - 1;
-  all_inner_products(a, a_stride, rows, b, b_stride, columns, pixels / kLanes, last, sums, sums_stride);
+bool all_finite(const float* values, long count) {
+  Vec nothing = zero();
+  for (long i = 0; i < count; i += kLanes) {
+    const unsigned mask = count - i < kLanes ? (1u << (count - i)) - 1 : (1ul << kLanes) - 1;
+    nothing = add_nothing(nothing, load(mask, values + i));
+  }
+  return total(nothing) == 0;
 }
 
 template <int rows, int vectors>
-void pointwise_block(const float* weights, const float* in, long in_stride, int channels, const float* bias,
-                     bool activate, Vec slope, float* out, long out_stride) {
-  Vec products[rows][vectors];
-  multiply<rows, vectors>(weights, in, in_stride, channels, products);
+inline void finish_pointwise(const Vec (&products)[rows][vectors], const float* bias, bool activate, Vec slope,
+                             float* out, long out_stride, unsigned mask) {
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
     const Vec shift = broadcast(bias ? bias[r] : 0.f);
 #pragma GCC unroll 3
     for (int i = 0; i < vectors; ++i) {
       const Vec value = products[r][i] + shift;
-      store(out + r * out_stride + i * kLanes, activate ? activated(value, slope) : value);
+      const Vec result = activate ? activated(value, slope) : value;
+      if (mask) {
+        store(mask, out + r * out_stride + i * kLanes, result);
+      } else {
+        store(out + r * out_stride + i * kLanes, result);
+      }
     }
   }
 }
 
-// The last, incomplete vector of one row.
-void pointwise_rest(const float* weights, const float* in, long in_stride, int channels, float bias, bool activate,
-                    Vec slope, float* out, unsigned mask) {
-  Vec sum = broadcast(0.f);
-  for (int channel = 0; channel < channels; ++channel) {
-    sum = multiply_add(broadcast(weights[static_cast<long>(channel) * kBlock]), load(mask, in + channel * in_stride),
-                       sum);
+template <int rows, int vectors>
+inline void pointwise_block(const float* weights, const float* in, long in_stride, int channels, const float* bias,
+                            bool activate, Vec slope, float* out, long out_stride) {
+  Vec products[rows][vectors];
+  multiply<rows, vectors>(weights, in, in_stride, channels, products);
+  finish_pointwise<rows, vectors>(products, bias, activate, slope, out, out_stride, 0);
+}
+
+// The last, incomplete vector.
+template <int rows>
+inline void pointwise_rest(const float* weights, const float* in, long in_stride, int channels, const float* bias,
+                           bool activate, Vec slope, float* out, long out_stride, unsigned mask) {
+  Vec products[rows][1];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+    products[r][0] = zero();
   }
-  sum += broadcast(bias);
-  store(mask, out, activate ? activated(sum, slope) : sum);
+  for (int channel = 0; channel < channels; ++channel) {
+    const Vec value = load(mask, in + channel * in_stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      products[r][0] = multiply_add(broadcast(weights[static_cast<long>(channel) * kBlock + r]), value, products[r][0]);
+    }
+  }
+  finish_pointwise<rows, 1>(products, bias, activate, slope, out, out_stride, mask);
 }
 
 template <int rows>
@@ -414,11 +452,8 @@ void pointwise_rows(const float* weights, const float* in, long in_stride, int c
     pointwise_block<rows, 1>(weights, in + pixel, in_stride, channels, bias, activate, slope, out + pixel, out_stride);
   }
   if (pixel < pixels) {
-    const unsigned mask = (1u << (pixels - pixel)) - 1;
-    for (int r = 0; r < rows; ++r) {
-      pointwise_rest(weights + r, in + pixel, in_stride, channels, bias ? bias[r] : 0.f, activate, slope,
-                     out + r * out_stride + pixel, mask);
-    }
+    pointwise_rest<rows>(weights, in + pixel, in_stride, channels, bias, activate, slope, out + pixel, out_stride,
+                         (1u << (pixels - pixel)) - 1);
   }
 }
 
@@ -433,6 +468,80 @@ void pointwise(const float* in, long in_stride, int channels, const float* weigh
   for (; row < rows; ++row) {
     pointwise_rows<1>(weights + row, in, in_stride, channels, bias ? bias + row : bias, activate, factor,
                       out + row * out_stride, out_stride, pixels);
+  }
+}
+
+template <int rows, int vectors>
+void correlate_block(const float* in, long in_stride, int channels, const long* lines, int height, int width,
+                     const float* weights, float* out, long out_stride) {
+  Vec sums[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
+    for (int i = 0; i < vectors; ++i) {
+      sums[r][i] = zero();
+    }
+  }
+  for (int channel = 0; channel < channels; ++channel) {
+    for (int y = 0; y < height; ++y) {
+      const float* from = in + channel * in_stride + lines[y];
+      for (int x = 0; x < width; ++x) {
+        Vec value[vectors];
+#pragma GCC unroll 3
+        for (int i = 0; i < vectors; ++i) {
+          value[i] = load(from + x + i * kLanes);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+          const Vec weight = broadcast(weights[r]);
+#pragma GCC unroll 3
+          for (int i = 0; i < vectors; ++i) {
+            sums[r][i] = multiply_add(weight, value[i], sums[r][i]);
+          }
+        }
+        weights += kBlock;
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
+    for (int i = 0; i < vectors; ++i) {
+      store(out + r * out_stride + i * kLanes, sums[r][i]);
+    }
+  }
+}
+
+template <int rows>
+void correlate_rows(const float* in, long in_stride, int channels, const long* lines, int height, int width,
+                    const float* weights, float* out, long out_stride, long pixels) {
+  long pixel = 0;
+  for (; pixel + 2 * kLanes < pixels; pixel += 3 * kLanes) {
+    correlate_block<rows, 3>(in + pixel, in_stride, channels, lines, height, width, weights, out + pixel, out_stride);
+  }
+  for (; pixel < pixels; pixel += kLanes) {
+    correlate_block<rows, 1>(in + pixel, in_stride, channels, lines, height, width, weights, out + pixel, out_stride);
+  }
+}
+
+using CorrelateRows = void (*)(const float*, long, int, const long*, int, int, const float*, float*, long, long);
+
+constexpr CorrelateRows correlate_of[8] = {
+    correlate_rows<1>,
+    correlate_rows<kRows < 2 ? kRows : 2>,
+    correlate_rows<kRows < 3 ? kRows : 3>,
+    correlate_rows<kRows < 4 ? kRows : 4>,
+    correlate_rows<kRows < 5 ? kRows : 5>,
+    correlate_rows<kRows < 6 ? kRows : 6>,
+    correlate_rows<kRows < 7 ? kRows : 7>,
+    correlate_rows<kRows < 8 ? kRows : 8>};
+
+void correlate(const float* in, long in_stride, int channels, const long* lines, int height, int width,
+               const float* weights, int rows, float* out, long out_stride, long pixels) {
+  for (int first = 0; first < rows; first += kRows) {
+    const int now = rows - first < kRows ? rows - first : kRows;
+    correlate_of[now - 1](in, in_stride, channels, lines, height, width, weights + first, out + first * out_stride,
+                          out_stride, pixels);
   }
 }
 

@@ -1,0 +1,171 @@
+#include "phases.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "kernels/dispatch.hpp"
+#include "runtime.hpp"
+
+namespace idn::onednn {
+
+using kernels::kBlock;
+using kernels::kMostLanes;
+using kernels::kVectors;
+
+namespace {
+
+int floor_division(int a, int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+
+long round_up(long value, long step) { return (value + step - 1) / step * step; }
+
+// What the kernels read and write at once, of any instruction set.
+constexpr long kRoom = kVectors * kMostLanes;
+
+}  // namespace
+
+PhasedConvolution::Axis::Axis(int stride, int pad, int kernel, int small, int large)
+    : stride(stride),
+      pad(pad),
+      kernel(kernel),
+      first(floor_division(pad - kernel, stride) + 1),  // the first phase reaches back furthest
+      taps(floor_division(stride - 1 + pad, stride) - first + 1),
+      small(small),
+      large(large) {}
+
+int PhasedConvolution::Axis::kernel_tap(int phase, int tap) const {
+  const int at = phase + pad - stride * (first + tap);
+  return at >= 0 && at < kernel ? at : -1;
+}
+
+bool PhasedConvolution::serves(const Geometry& g) {
+  // a single channel is too little work for what the borders cost
+  const bool shape = (g.stride_height > 1 || g.stride_width > 1) && g.groups == 1 && g.dilation_height == 1 &&
+                     g.dilation_width == 1 && g.out_channels > 1 && g.kernel_height >= g.stride_height &&
+                     g.kernel_width >= g.stride_width;
+  return shape && kernels::best() != nullptr;
+}
+
+PhasedConvolution::PhasedConvolution(const Geometry& g)
+    : DnnlConvolution(g),
+      kernels_(*kernels::best()),
+      vertical_(g.stride_height, g.pad_height, g.kernel_height, g.out_height, g.in_height),
+      horizontal_(g.stride_width, g.pad_width, g.kernel_width, g.out_width, g.in_width),
+      width_(round_up(horizontal_.blocks(), kRoom) + round_up(horizontal_.taps, kMostLanes)),
+      channel_(vertical_.taps * width_ + kMostLanes) {}
+
+// The outputs are shared out evenly among passes of at most kBlock.
+int PhasedConvolution::rows_at_once() const {
+  const int passes = (rows() + kBlock - 1) / kBlock;
+  return (rows() + passes - 1) / passes;
+}
+
+const float* PhasedConvolution::packed(const float* weights) {
+  const Geometry& g = geometry();
+  const std::size_t count =
+      static_cast<std::size_t>(g.out_channels) * g.in_channels * g.kernel_height * g.kernel_width;
+  const long taps = static_cast<long>(vertical_.taps) * horizontal_.taps, block = g.out_channels * taps * kBlock;
+  const int at_once = rows_at_once();
+  const long size = (rows() + at_once - 1) / at_once * block;
+  return kept_.get(weights, count, size, [&](float* values) {
+    std::fill_n(values, size, 0.f);
+    for (int row = 0; row < rows(); ++row) {
+      const int output = row / phases(), phase = row % phases();
+      for (int channel = 0; channel < g.out_channels; ++channel) {
+        const float* from =
+            weights + (static_cast<long>(channel) * g.in_channels + output) * g.kernel_height * g.kernel_width;
+        float* to = values + row / at_once * block + channel * taps * kBlock + row % at_once;
+        for (long tap = 0; tap < taps; ++tap) {
+          const int y = vertical_.kernel_tap(phase / horizontal_.stride, static_cast<int>(tap / horizontal_.taps));
+          const int x = horizontal_.kernel_tap(phase % horizontal_.stride, static_cast<int>(tap % horizontal_.taps));
+          if (y >= 0 && x >= 0) {
+            to[tap * kBlock] = from[static_cast<long>(y) * g.kernel_width + x];
+          }
+        }
+      }
+    }
+  });
+}
+
+// Line `line` of the small image, of every channel, with zeros around it, to its place in the ring.
+void PhasedConvolution::fill_line(const float* image, long line, float* lines) const {
+  const Geometry& g = geometry();
+  const long slot = ((line - vertical_.first) % vertical_.taps + vertical_.taps) % vertical_.taps;
+  // column 0 of the line is small pixel `first`
+  const long begin = std::max(0, -horizontal_.first), skipped = std::max(0, horizontal_.first);
+  const long count = std::max(0L, std::min(horizontal_.small - skipped, width_ - begin));
+  for (int channel = 0; channel < g.out_channels; ++channel) {
+    float* to = lines + channel * channel_ + slot * width_;
+    if (line < 0 || line >= vertical_.small) {
+      std::fill_n(to, width_, 0.f);
+      continue;
+    }
+    const float* from = image + (static_cast<long>(channel) * vertical_.small + line) * horizontal_.small + skipped;
+    std::fill_n(to, begin, 0.f);
+    std::copy_n(from, count, to + begin);
+    std::fill(to + begin + count, to + width_, 0.f);
+  }
+}
+
+// Results of `rows` outputs and phases to their pixels of the large image.
+void PhasedConvolution::scatter(long row, int first, int rows, const float* results, float* out) const {
+  const long stride = round_up(pixels(), kRoom);
+  for (int i = 0; i < rows; ++i) {
+    const int output = (first + i) / phases(), phase = (first + i) % phases();
+    const long y = row * vertical_.stride + phase / horizontal_.stride;
+    if (y >= vertical_.large) {
+      continue;
+    }
+    float* line = out + (static_cast<long>(output) * vertical_.large + y) * horizontal_.large;
+    const float* from = results + i * stride;
+    for (long q = 0, x = phase % horizontal_.stride; x < horizontal_.large; ++q, x += horizontal_.stride) {
+      line[x] = from[q];
+    }
+  }
+}
+
+// All large pixels that belong to row `row` of blocks; `lines` holds the small ones it needs.
+void PhasedConvolution::run_row(long row, const float* image, const float* weights, float* lines, float* results,
+                                float* out) const {
+  const Geometry& g = geometry();
+  std::vector<long> offsets(vertical_.taps);
+  for (int tap = 0; tap < vertical_.taps; ++tap) {
+    offsets[tap] = (row + tap) % vertical_.taps * width_;
+  }
+  fill_line(image, row + vertical_.first + vertical_.taps - 1, lines);
+  const long block = static_cast<long>(g.out_channels) * vertical_.taps * horizontal_.taps * kBlock;
+  const int at_once = rows_at_once();
+  for (int first = 0; first < rows(); first += at_once) {
+    const int now = std::min(at_once, rows() - first);
+    kernels_.correlate(lines, channel_, g.out_channels, offsets.data(), vertical_.taps, horizontal_.taps,
+                       weights + first / at_once * block, now, results, round_up(pixels(), kRoom), pixels());
+    scatter(row, first, now, results, out);
+  }
+}
+
+void PhasedConvolution::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
+  const Geometry& g = geometry();
+  const float* kernel = packed(weights);
+  const long small = static_cast<long>(g.out_channels) * vertical_.small * horizontal_.small;
+  const long large = static_cast<long>(g.in_channels) * vertical_.large * horizontal_.large;
+  const long blocks = vertical_.blocks();
+  parallel_for(
+      g.images * blocks,
+      [&](long begin, long end) {
+        float* lines = static_cast<float*>(working_memory(kSource, g.out_channels * channel_ * sizeof(float)));
+        float* results =
+            static_cast<float*>(working_memory(kResult, kBlock * round_up(pixels(), kRoom) * sizeof(float)));
+        for (long i = begin; i < end; ++i) {
+          const long image = i / blocks, row = i % blocks;
+          if (i == begin || row == 0) {  // the others are there already from the row before
+            for (int tap = 0; tap < vertical_.taps - 1; ++tap) {
+              fill_line(out_gradient + image * small, row + vertical_.first + tap, lines);
+            }
+          }
+          run_row(row, out_gradient + image * small, kernel, lines, results, in_gradient + image * large);
+        }
+      },
+      1);
+}
+
+}  // namespace idn::onednn

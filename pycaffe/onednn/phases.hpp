@@ -1,0 +1,53 @@
+// Upsampling by a transposed convolution: with stride s, each of the s x s phases of the large image is an ordinary
+// convolution of the small one, so that all of them together are one convolution with s x s times as many outputs.
+// The transposed convolution is the gradient of the convolution that the class is named after; the rest is oneDNN's.
+#pragma once
+
+#include "dnnl_convolution.hpp"
+#include "kept_weights.hpp"
+#include "kernels/kernels.hpp"
+
+namespace idn::onednn {
+
+class PhasedConvolution : public DnnlConvolution {
+ public:
+  explicit PhasedConvolution(const Geometry& geometry);
+
+  // Whether it is for these sizes, and this processor has the instructions.
+  static bool serves(const Geometry& geometry);
+
+  bool has_backward_data() override { return true; }
+  void backward_data(const float* out_gradient, const float* weights, float* in_gradient) override;
+  void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
+                float* weight_gradient, float* bias_gradient) override {
+    Convolution::backward(in, out_gradient, weights, in_gradient, weight_gradient, bias_gradient);
+  }
+
+ private:
+  // Along one axis: small pixel q + first ... q + first + taps - 1 reach large pixels s * q ... s * q + s - 1.
+  struct Axis {
+    int stride, pad, kernel, first, taps, small, large;
+    Axis(int stride, int pad, int kernel, int small, int large);
+    // Tap of the large kernel that takes small pixel q + first + tap to phase `phase`; -1 if there is none.
+    int kernel_tap(int phase, int tap) const;
+    long blocks() const { return (large + stride - 1) / stride; }
+  };
+
+  const float* packed(const float* weights);
+  void run_row(long row, const float* image, const float* weights, float* lines, float* results, float* out) const;
+  void fill_line(const float* image, long line, float* lines) const;
+  void scatter(long row, int first, int rows, const float* results, float* out) const;
+
+  int phases() const { return vertical_.stride * horizontal_.stride; }
+  int rows() const { return geometry().in_channels * phases(); }
+  int rows_at_once() const;
+  long pixels() const { return horizontal_.blocks(); }
+
+  const kernels::Kernels& kernels_;
+  const Axis vertical_, horizontal_;
+  const long width_;    // of a line with its borders, and room for whole vectors
+  const long channel_;  // values between two channels: as many lines as there are taps
+  KeptWeights kept_;
+};
+
+}  // namespace idn::onednn
