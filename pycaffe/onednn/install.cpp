@@ -23,7 +23,8 @@ namespace {
 
 bool asks_for_engine(const LayerParameter& param) {
   return (param.has_convolution_param() && param.convolution_param().engine() != 0) ||
-         (param.has_relu_param() && param.relu_param().engine() != 0);
+         (param.has_relu_param() && param.relu_param().engine() != 0) ||
+         (param.has_tanh_param() && param.tanh_param().engine() != 0);
 }
 
 // The layer type `Name`, whose fast maker is `make`; upstream's is called where it is the right one.
@@ -120,6 +121,11 @@ void install_for_type() {
   Replacement<Dtype, new_split<Dtype>>::install("Split");
   Replacement<Dtype, new_concat<Dtype>>::install("Concat");
   Replacement<Dtype, new_slice<Dtype>>::install("Slice");
+  Replacement<Dtype, new_crop<Dtype>>::install("Crop");
+  Replacement<Dtype, new_prelu<Dtype>>::install("PReLU");
+  Replacement<Dtype, new_tanh<Dtype>>::install("TanH");
+  Replacement<Dtype, new_batch_norm<Dtype>>::install("BatchNorm");
+  Replacement<Dtype, new_scale<Dtype>>::install("Scale");
   Adam<Dtype>::install();
 }
 

@@ -24,6 +24,17 @@ template <typename Dtype>
 caffe::Layer<Dtype>* new_slice(const caffe::LayerParameter& param);
 
 template <typename Dtype>
+caffe::Layer<Dtype>* new_crop(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_prelu(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_tanh(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_batch_norm(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_scale(const caffe::LayerParameter& param);
+
+template <typename Dtype>
 caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param);
 // The C++ type of what new_adam<float> makes.
 const std::type_info& adam_type();

@@ -41,7 +41,8 @@ int PhasedConvolution::Axis::kernel_tap(int phase, int tap) const {
 bool PhasedConvolution::serves(const Geometry& g) {
   // a single channel is too little work for what the borders cost
   const bool shape = (g.stride_height > 1 || g.stride_width > 1) && g.groups == 1 && g.dilation_height == 1 &&
-                     g.dilation_width == 1 && g.out_channels > 1 && g.kernel_height >= g.stride_height &&
+                     g.dilation_width == 1 && g.out_channels > 1 &&
+                     g.in_channels * g.stride_height * g.stride_width <= 64 && g.kernel_height >= g.stride_height &&
                      g.kernel_width >= g.stride_width;
   return shape && kernels::best() != nullptr;
 }

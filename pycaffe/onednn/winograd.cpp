@@ -24,7 +24,7 @@ namespace {
 // Transformed tiles of one pass over all channels should stay in a core's second-level cache.
 constexpr long kCache = 768 * 1024;
 // Tiles whose transformed values are held at once for the gradient of the weights: they wait in the last-level cache.
-constexpr long kHeld = 16L * 1024 * 1024;
+constexpr long kHeld = 8L * 1024 * 1024;
 
 Direction direction_of(const Geometry& g) {
   return {g.images,     g.groups,     g.in_channels, g.in_height, g.in_width, g.out_channels,
