@@ -1,0 +1,138 @@
+"""The CPU engine's own kernels - Winograd's 3x3, 1x1, upsampling by phases - for each set of instructions."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from .layer_pairs import GRADIENT, OUTPUT, close, compare, fill, in_process, options, pair
+
+
+@st.composite
+def served(draw, kernel):
+    """Sizes that the kernels take: any channels and groups, tiles that wrap around lines and images."""
+    group = draw(st.sampled_from([1, 1, 1, 2, 4]))
+    channels, outputs = (group * draw(st.integers(1, 40 // group)) for _ in range(2))
+    pad = [draw(st.integers(0, kernel - 1)) for _ in range(2)]
+    batch = draw(st.sampled_from([1, 1, 2, 5, 33]))
+    most = 9 if batch == 33 else 70
+    sides = [draw(st.integers(max(1, kernel - 2 * p), most)) for p in pad]
+    return dict(
+        batch=batch, channels=channels, sides=sides, num_output=outputs, group=group, kernel=[kernel] * 2,
+        stride=[1, 1], pad=pad, dilation=1, bias_term=draw(st.booleans()),
+    )  # fmt: skip
+
+
+PLAIN = dict(stride=[1, 1], dilation=1, bias_term=True, group=1)
+
+
+# many channels: fewer tiles are held at once
+@example(dict(batch=1, channels=300, sides=[9, 30], num_output=20, kernel=[3, 3], pad=[1, 1], **PLAIN))
+# more tiles than the gradient of the weights holds at once
+@example(dict(batch=1, channels=64, sides=[150, 141], num_output=64, kernel=[3, 3], pad=[1, 1], **PLAIN))
+@given(served(3))
+def test_winograd_equals_upstream(tmp_path_factory, of):
+    net = pair(tmp_path_factory, "Convolution", [of["batch"], of["channels"], *of["sides"]], options(of))
+    compare(net, fill(net))
+
+
+@example(dict(batch=64, channels=80, sides=[11, 11], num_output=64, kernel=[1, 1], pad=[0, 0], **PLAIN))
+@given(served(1))
+def test_pointwise_equals_upstream(tmp_path_factory, of):
+    net = pair(tmp_path_factory, "Convolution", [of["batch"], of["channels"], *of["sides"]], options(of))
+    compare(net, fill(net))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_changed_weights_are_seen(tmp_path_factory, kernel):
+    of = dict(num_output=9, kernel=[kernel] * 2, pad=[0, 0], **PLAIN)
+    net = pair(tmp_path_factory, "Convolution", [1, 5, 9, 9], options(of))
+    gradient = fill(net)
+    for value in (0.25, -3):
+        compare(net, gradient)
+        for name in ("fast", "plain"):
+            net.params[name][0].data[2, 3, 0, 0] = value
+            net.params[name][0].diff[...] = 0
+    compare(net, gradient)
+
+
+@pytest.mark.parametrize("where", ["in", "weights"])
+@pytest.mark.parametrize("what", [np.nan, np.inf, 1e38])
+def test_what_is_not_finite_goes_where_upstream_lets_it_go(tmp_path_factory, where, what):
+    """Tiles share sums, which would spread NaN, make NaN of infinity, and infinity of large numbers."""
+    # without a border, where upstream multiplies zeros by weights and oneDNN does not
+    of = dict(num_output=4, kernel=[3, 3], pad=[0, 0], **PLAIN)
+    net = pair(tmp_path_factory, "Convolution", [2, 3, 19, 23], options(of))
+    gradient = fill(net)
+    for name in ("fast", "plain"):
+        if where == "in":
+            net.blobs[f"in_{name}"].data[1, 2, 3, 4] = what
+        else:
+            net.params[name][0].data[3, 1, 2, 0] = what
+    with np.errstate(all="ignore"):
+        out = net.forward()
+        net.backward(fast=gradient, plain=gradient)
+        found = [out["fast"], net.blobs["in_fast"].diff, net.params["fast"][0].diff]
+        expected = [out["plain"], net.blobs["in_plain"].diff, net.params["plain"][0].diff]
+    for mine, theirs in zip(found, expected):
+        for kind in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(kind(mine), kind(theirs))
+        finite = np.isfinite(theirs)
+        assert close(mine[finite], theirs[finite], GRADIENT)
+
+
+# Forward and both gradients of the fast and of upstream's layer, saved; the kinds that have kernels of their own.
+WORKER = """
+import numpy as np, caffe
+caffe.set_random_seed(5)
+kinds = {
+    "winograd": ("Convolution", [2, 12, 21, 26], "num_output: 20 kernel_size: 3 pad: 1 group: 4"),
+    "many images": ("Convolution", [33, 5, 11, 11], "num_output: 9 kernel_size: 3 pad: 1"),
+    "pointwise": ("Convolution", [3, 13, 11, 12], "num_output: 21 kernel_size: 1"),
+    "upsample": ("Deconvolution", [2, 7, 10, 53], "num_output: 2 kernel_size: 9 stride: 3 pad: 4"),
+}
+arrays = {}
+for name, (kind, shape, param) in kinds.items():
+    dims = " ".join(f"dim: {n}" for n in shape)
+    text = "force_backward: true\\n"
+    for top, engine in (("fast", ""), ("plain", "engine: CAFFE")):
+        text += f'layer {{ name: "in_{top}" type: "Input" top: "in_{top}" input_param {{ shape {{ {dims} }} }} }}'
+        text += f'layer {{ name: "{top}" type: "{kind}" bottom: "in_{top}" top: "{top}" convolution_param {{ '
+        text += f'{param} {engine} weight_filler {{ type: "gaussian" std: 0.1 }} '
+        text += 'bias_filler { type: "gaussian" std: 1 } } }'
+    open(out + ".prototxt", "w").write(text)
+    net = caffe.Net(out + ".prototxt", caffe.TEST)
+    rng = np.random.default_rng(0)
+    net.blobs["in_fast"].data[...] = net.blobs["in_plain"].data[...] = rng.standard_normal(shape)
+    for mine, theirs in zip(net.params["fast"], net.params["plain"]):
+        theirs.data[...] = mine.data
+    net.forward()
+    gradient = rng.standard_normal(net.blobs["fast"].data.shape)
+    net.backward(fast=gradient, plain=gradient)
+    for top in ("fast", "plain"):
+        parts = [net.blobs[top].data, net.blobs[f"in_{top}"].diff, *(p.diff for p in net.params[top])]
+        arrays.update({f"{name}/{i}/{top}": part for i, part in enumerate(parts)})
+np.savez(out, **arrays)
+"""
+
+
+def test_every_set_of_instructions_agrees(tmp_path):
+    """AVX-512 where it is, AVX2, and none of them: oneDNN's own limit chooses, under its two names."""
+    found = {}
+    for limit in ("", "AVX2", "SSE41"):
+        variables = {"ONEDNN_MAX_CPU_ISA": limit, "DNNL_MAX_CPU_ISA": limit} if limit else {}
+        arrays = found[limit] = in_process(WORKER, "onednn", tmp_path, **variables)
+        for name in arrays:
+            if name.endswith("fast"):
+                plain = arrays[name.replace("fast", "plain")]
+                assert close(arrays[name], plain, OUTPUT if name.split("/")[1] == "0" else GRADIENT), (limit, name)
+    # another set sums in another order, or the limit was not heard
+    assert any((found[""][name] != found["SSE41"][name]).any() for name in found[""] if name.endswith("fast"))
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_threads_do_not_change_a_forward_pass(tmp_path, threads):
+    one, other = (in_process(WORKER, "onednn", tmp_path, OMP_NUM_THREADS=n) for n in ("2", threads))
+    for name in one:
+        if name.endswith("/0/fast"):
+            np.testing.assert_array_equal(one[name], other[name])
