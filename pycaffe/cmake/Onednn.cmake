@@ -15,11 +15,11 @@ message(STATUS "oneDNN: ${ONEDNN_LIBRARY}")
 find_package(OpenMP REQUIRED COMPONENTS CXX)  # oneDNN's own threads: one pool for both
 
 file(GLOB onednn_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/onednn/*.cpp"
-  "${CMAKE_CURRENT_SOURCE_DIR}/onednn/kernels/*.cpp")
+  "${CMAKE_CURRENT_SOURCE_DIR}/kernels/*.cpp")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # the only files that need more than the oldest x86-64; dispatch.cpp asks the processor before they are called
-  set_source_files_properties(onednn/kernels/avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
-  set_source_files_properties(onednn/kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS
+  set_source_files_properties(kernels/avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  set_source_files_properties(kernels/avx512.cpp PROPERTIES COMPILE_OPTIONS
     "-mavx512f;-mavx512vl;-mavx512bw;-mavx512dq;-mfma")
 endif()
 add_library(caffe_onednn SHARED ${onednn_sources})

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "bias.hpp"
 #include "caffe/layers/conv_layer.hpp"
 #include "caffe/layers/deconv_layer.hpp"
-#include "bias.hpp"
 #include "convolution.hpp"
 #include "fusion.hpp"
 #include "layers.hpp"

@@ -349,14 +349,14 @@ void DnnlConvolution::backward_data(const float* out_gradient, const float* weig
 }
 
 void DnnlConvolution::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
-                                   float* bias_gradient) {
+                                       float* bias_gradient) {
   const BackwardWeights& kernel = *implementation_->backward_weights();
   run_backward_weights(kernel, implementation_->bias_layout(), in, kernel.out.read(out_gradient, kResult),
                        weight_gradient, bias_gradient);
 }
 
 void DnnlConvolution::backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
-                           float* weight_gradient, float* bias_gradient) {
+                               float* weight_gradient, float* bias_gradient) {
   const BackwardData& for_data = *implementation_->backward_data();
   const BackwardWeights& for_weights = *implementation_->backward_weights();
   const memory read = for_weights.out.read(out_gradient, kResult);

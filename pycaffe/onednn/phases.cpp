@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "kernels/dispatch.hpp"
+#include "../kernels/dispatch.hpp"
 #include "runtime.hpp"
 
 namespace idn::onednn {
@@ -63,8 +63,7 @@ int PhasedConvolution::rows_at_once() const {
 
 const float* PhasedConvolution::packed(const float* weights) {
   const Geometry& g = geometry();
-  const std::size_t count =
-      static_cast<std::size_t>(g.out_channels) * g.in_channels * g.kernel_height * g.kernel_width;
+  const std::size_t count = static_cast<std::size_t>(g.out_channels) * g.in_channels * g.kernel_height * g.kernel_width;
   const long taps = static_cast<long>(vertical_.taps) * horizontal_.taps, block = g.out_channels * taps * kBlock;
   const int at_once = rows_at_once();
   const long size = (rows() + at_once - 1) / at_once * block;

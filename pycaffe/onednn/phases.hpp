@@ -3,9 +3,9 @@
 // The transposed convolution is the gradient of the convolution that the class is named after; the rest is oneDNN's.
 #pragma once
 
+#include "../kernels/kernels.hpp"
 #include "dnnl_convolution.hpp"
 #include "kept_weights.hpp"
-#include "kernels/kernels.hpp"
 
 namespace idn::onednn {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "../kernels/dispatch.hpp"
 #include "bias.hpp"
-#include "kernels/dispatch.hpp"
 #include "runtime.hpp"
 
 namespace idn::onednn {

@@ -1,9 +1,9 @@
 // 1x1 convolutions with stride 1: products of matrices on plain arrays, each image's pixels side by side.
 #pragma once
 
+#include "../kernels/kernels.hpp"
 #include "convolution.hpp"
 #include "kept_weights.hpp"
-#include "kernels/kernels.hpp"
 
 namespace idn::onednn {
 
@@ -29,8 +29,8 @@ class Pointwise : public Convolution {
   // `rows` outputs of `channels` inputs, group by group; weight (row, channel) lies at the two steps.
   const float* packed(const float* weights, int channels, int rows, long row_step, long channel_step,
                       KeptWeights& kept) const;
-  void run(const float* in, int channels, const float* weights, int rows, const float* bias, bool activate,
-           float slope, float* out) const;
+  void run(const float* in, int channels, const float* weights, int rows, const float* bias, bool activate, float slope,
+           float* out) const;
 
   const kernels::Kernels& kernels_;
   const int in_channels_, out_channels_;  // of a group

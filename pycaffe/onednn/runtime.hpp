@@ -27,7 +27,17 @@ void run(Work&& work) {
 }
 
 // Working memory of the calling thread, one block a purpose; it only grows, and is freed with the thread.
-enum Purpose { kSource, kResult, kWeights, kResultOfWeights, kResultOfBias, kScratchpad, kTransformed, kProducts, kPurposes };
+enum Purpose {
+  kSource,
+  kResult,
+  kWeights,
+  kResultOfWeights,
+  kResultOfBias,
+  kScratchpad,
+  kTransformed,
+  kProducts,
+  kPurposes
+};
 void* working_memory(Purpose purpose, std::size_t bytes);
 
 // Calls body(begin, end) for parts of 0..count, in parallel when each part gets enough to do.

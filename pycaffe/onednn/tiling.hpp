@@ -2,7 +2,7 @@
 // vector lie in memory.
 #pragma once
 
-#include "kernels/kernels.hpp"
+#include "../kernels/kernels.hpp"
 
 namespace idn::onednn {
 

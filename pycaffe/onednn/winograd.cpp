@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <vector>
 
+#include "../kernels/dispatch.hpp"
 #include "activation.hpp"
 #include "dnnl_convolution.hpp"
-#include "kernels/dispatch.hpp"
 #include "runtime.hpp"
 #include "tiling.hpp"
 
@@ -27,19 +27,21 @@ constexpr long kCache = 768 * 1024;
 constexpr long kHeld = 8L * 1024 * 1024;
 
 Direction direction_of(const Geometry& g) {
-  return {g.images,     g.groups,     g.in_channels, g.in_height, g.in_width, g.out_channels,
-          g.out_height, g.out_width,  g.pad_height,  g.pad_width};
+  return {g.images,       g.groups,     g.in_channels, g.in_height,  g.in_width,
+          g.out_channels, g.out_height, g.out_width,   g.pad_height, g.pad_width};
 }
 
 Direction backward_of(const Geometry& g) {
-  return {g.images,    g.groups,   g.out_channels,   g.out_height,    g.out_width, g.in_channels,
-          g.in_height, g.in_width, 2 - g.pad_height, 2 - g.pad_width};
+  return {g.images,      g.groups,    g.out_channels, g.out_height,     g.out_width,
+          g.in_channels, g.in_height, g.in_width,     2 - g.pad_height, 2 - g.pad_width};
 }
 
 long round_up(long value, long step) { return (value + step - 1) / step * step; }
 
 // Floats of one group's transformed weights.
-long size_of_group(int channels, int rows) { return kFrequencies * static_cast<long>(channels) * round_up(rows, kBlock); }
+long size_of_group(int channels, int rows) {
+  return kFrequencies * static_cast<long>(channels) * round_up(rows, kBlock);
+}
 
 // Vectors that a pass holds: fewer where there are many channels.
 int vectors_at_once(int channels, int lanes) {
@@ -70,22 +72,22 @@ const float* Winograd::transformed(const float* weights, bool backward) {
   const long blocks = (rows + kBlock - 1) / kBlock;
   const long row_stride = backward ? 9 : 9L * channels, channel_stride = backward ? 9L * rows : 9;
   KeptWeights& kept = backward ? for_backward_ : for_forward_;
-  return kept.get(
-      weights, static_cast<std::size_t>(d.groups) * channels * rows * 9, d.groups * size_of_group(channels, rows),
-      [&](float* values) {
-        parallel_for(
-            d.groups * blocks,
-            [&](long begin, long end) {
-              for (long i = begin; i < end; ++i) {
-                const long group = i / blocks, first = i % blocks * kBlock;
-                kernels_.transform_weights(
-                    weights + group * channels * rows * 9 + first * row_stride,
-                    static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels, channel_stride,
-                    backward, values + group * size_of_group(channels, rows) + first * channels * kFrequencies);
-              }
-            },
-            1);
-      });
+  return kept.get(weights, static_cast<std::size_t>(d.groups) * channels * rows * 9,
+                  d.groups * size_of_group(channels, rows), [&](float* values) {
+                    parallel_for(
+                        d.groups * blocks,
+                        [&](long begin, long end) {
+                          for (long i = begin; i < end; ++i) {
+                            const long group = i / blocks, first = i % blocks * kBlock;
+                            kernels_.transform_weights(
+                                weights + group * channels * rows * 9 + first * row_stride,
+                                static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels,
+                                channel_stride, backward,
+                                values + group * size_of_group(channels, rows) + first * channels * kFrequencies);
+                          }
+                        },
+                        1);
+                  });
 }
 
 Convolution& Winograd::direct() {
@@ -105,40 +107,39 @@ bool Winograd::run(const Direction& d, const float* in, const float* weights, co
   const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
   const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
   std::atomic<bool> finite(true);
-  parallel_for(
-      (tiling.tiles() + lanes - 1) / lanes,
-      [&](long begin, long end) {
-        const long channel_stride = static_cast<long>(at_once) * lanes;
-        const long frequency_stride = apart(d.in_channels * channel_stride);
-        float* tiles = static_cast<float*>(
-            working_memory(kTransformed, kFrequencies * frequency_stride * sizeof(float)));
-        float* products = static_cast<float*>(
-            working_memory(kProducts, kFrequencies * kBlock * channel_stride * sizeof(float)));
-        Place places_in[kVectors], places_out[kVectors];
-        for (long vector = begin; vector < end; vector += at_once) {
-          const int now = static_cast<int>(std::min<long>(at_once, end - vector));
-          for (int i = 0; i < now; ++i) {
-            places_in[i] = tiling.place(from, (vector + i) * lanes, lanes, 6);
-            places_out[i] = tiling.place(to, (vector + i) * lanes, lanes, 4);
-          }
-          kernels_.transform_input(places_in, now, in, d.in_channels, in_stride, d.in_width, tiles, frequency_stride,
-                                   channel_stride);
-          for (int group = 0; group < d.groups; ++group) {
-            for (int row = 0; row < rows; row += kBlock) {
-              const int channel = group * rows + row;
-              const bool fine = kernels_.multiply_and_finish(
-                  places_out, now, tiles + group * channels * channel_stride, frequency_stride, channel_stride,
-                  channels, weights + group * size_of_group(channels, rows) + row * channels * kFrequencies,
-                  std::min(kBlock, rows - row), products, bias ? bias + channel : nullptr, activate, slope,
-                  out + channel * out_stride, out_stride, d.out_width);
-              if (!fine) {
-                finite = false;
-              }
-            }
-          }
-        }
-      },
-      1);
+  parallel_for((tiling.tiles() + lanes - 1) / lanes,
+               [&](long begin, long end) {
+                 const long channel_stride = static_cast<long>(at_once) * lanes;
+                 const long frequency_stride = apart(d.in_channels * channel_stride);
+                 float* tiles =
+                     static_cast<float*>(working_memory(kTransformed, kFrequencies * frequency_stride * sizeof(float)));
+                 float* products = static_cast<float*>(
+                     working_memory(kProducts, kFrequencies * kBlock * channel_stride * sizeof(float)));
+                 Place places_in[kVectors], places_out[kVectors];
+                 for (long vector = begin; vector < end; vector += at_once) {
+                   const int now = static_cast<int>(std::min<long>(at_once, end - vector));
+                   for (int i = 0; i < now; ++i) {
+                     places_in[i] = tiling.place(from, (vector + i) * lanes, lanes, 6);
+                     places_out[i] = tiling.place(to, (vector + i) * lanes, lanes, 4);
+                   }
+                   kernels_.transform_input(places_in, now, in, d.in_channels, in_stride, d.in_width, tiles,
+                                            frequency_stride, channel_stride);
+                   for (int group = 0; group < d.groups; ++group) {
+                     for (int row = 0; row < rows; row += kBlock) {
+                       const int channel = group * rows + row;
+                       const bool fine = kernels_.multiply_and_finish(
+                           places_out, now, tiles + group * channels * channel_stride, frequency_stride, channel_stride,
+                           channels, weights + group * size_of_group(channels, rows) + row * channels * kFrequencies,
+                           std::min(kBlock, rows - row), products, bias ? bias + channel : nullptr, activate, slope,
+                           out + channel * out_stride, out_stride, d.out_width);
+                       if (!fine) {
+                         finite = false;
+                       }
+                     }
+                   }
+                 }
+               },
+               1);
   return finite;
 }
 
@@ -210,8 +211,8 @@ bool Winograd::sum_products(const float* in, const float* out_gradient, float* s
         [&](long begin, long end) {
           for (long i = begin; i < end; ++i) {
             const long frequency = i / d.groups, group = i % d.groups;
-            kernels_.inner_products(gradients + frequency * out_apart + group * rows * channel_stride, channel_stride, 0,
-                                    rows, tiles + frequency * in_apart + group * channels * channel_stride,
+            kernels_.inner_products(gradients + frequency * out_apart + group * rows * channel_stride, channel_stride,
+                                    0, rows, tiles + frequency * in_apart + group * channels * channel_stride,
                                     channel_stride, 0, channels, 1, now * lanes,
                                     sums + frequency * count + group * rows * channels, channels);
           }

@@ -3,9 +3,9 @@
 
 #include <memory>
 
+#include "../kernels/kernels.hpp"
 #include "convolution.hpp"
 #include "kept_weights.hpp"
-#include "kernels/kernels.hpp"
 
 namespace idn::onednn {
 

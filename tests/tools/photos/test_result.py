@@ -22,8 +22,9 @@ CASES = [("Bicubic", 3), ("IDN", 2), ("IDN", 3), ("FSRCNN", 2), ("ESPCN", 3), ("
 
 
 @pytest.mark.parametrize(("name", "scale"), CASES)
-def test_interior_is_the_papers_protocol(upscaling, name, scale):
-    """Y of a gray picture against the benchmark's own way: one forward of the whole, bicubic added, to the last bit.
+def test_interior_is_the_papers_protocol(upscaling, name, scale, same_bits_everywhere):
+    """Y of a gray picture against the benchmark's own way: one forward of the whole, bicubic added; to the
+    last bit where the engine computes a pixel alike at any place.
 
     Nets whose output starts late see one more row and column: only what lies nearer to them than the radius differs.
     SRCNN and FSRCNN see the border repeated in both ways.
@@ -47,7 +48,10 @@ def test_interior_is_the_papers_protocol(upscaling, name, scale):
         # and the border is filled: what the protocol leaves to the bicubic there has a residual as well
         assert not np.array_equal(result[0], expected[0]) and np.abs(result - sample.base)[0].max() > 0
     assert result[border:, border:].size > 0
-    assert np.array_equal(result[border:, border:], expected[border:, border:])
+    if same_bits_everywhere:
+        assert np.array_equal(result[border:, border:], expected[border:, border:])
+    else:
+        np.testing.assert_allclose(result[border:, border:], expected[border:, border:], atol=2e-6)
 
 
 def test_the_border_with_the_released_weights(shared):

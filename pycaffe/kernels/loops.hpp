@@ -7,6 +7,7 @@
 // 0, +-1, +-2 (measured against double precision), and a * b = 1 saves products. With d the 6x6 input, g the 3x3
 // weights, m = (G g G') * (B' d B), the output is A' m A, as in Lavin and Gray, "Fast algorithms for convolutional
 // neural networks" (2016); the matrices follow from the points.
+#pragma once
 
 constexpr float kA = 2.f / 3, kB = 3.f / 2, kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
 constexpr float kSum = kA2 + kB2;
@@ -197,10 +198,18 @@ using MultiplyAndStore = void (*)(const float*, const float*, long, int, float*)
 // by rows - 1 and vectors - 1; registers hold kRows rows of kVectors vectors
 template <int vectors>
 constexpr MultiplyAndStore multiply_of[8] = {
-    multiply_and_store<1, vectors>, multiply_and_store<kRows < 2 ? kRows : 2, vectors>,
-    multiply_and_store<kRows < 3 ? kRows : 3, vectors>, multiply_and_store<kRows < 4 ? kRows : 4, vectors>,
-    multiply_and_store<kRows < 5 ? kRows : 5, vectors>, multiply_and_store<kRows < 6 ? kRows : 6, vectors>,
-    multiply_and_store<kRows < 7 ? kRows : 7, vectors>, multiply_and_store<kRows < 8 ? kRows : 8, vectors>};
+    multiply_and_store<1, vectors>,
+    multiply_and_store < kRows < 2 ? kRows : 2,
+    vectors >,
+    multiply_and_store < kRows < 3 ? kRows : 3,
+    vectors >,
+    multiply_and_store < kRows < 4 ? kRows : 4,
+    vectors >,
+    multiply_and_store < kRows < 5 ? kRows : 5,
+    vectors >,
+    multiply_and_store < kRows < 6 ? kRows : 6,
+    vectors >
+    , multiply_and_store < kRows < 7 ? kRows : 7, vectors >, multiply_and_store < kRows < 8 ? kRows : 8, vectors > };
 
 inline void multiply_rows(const float* weights, int rows, const float* values, long channel_stride, int channels,
                           int vectors, float* out) {
@@ -239,7 +248,7 @@ inline Vec add_nothing(Vec sum, Vec value) { return multiply_add(value, zero(), 
 
 template <bool simple, bool activate>
 inline Vec finish_tile(const Place& place, const float* products, long frequency_stride, Vec bias, Vec slope,
-                        float* out, int width) {
+                       float* out, int width) {
   Four row[6];
 #pragma GCC unroll 6
   for (int y = 0; y < 6; ++y) {
@@ -526,15 +535,14 @@ void correlate_rows(const float* in, long in_stride, int channels, const long* l
 
 using CorrelateRows = void (*)(const float*, long, int, const long*, int, int, const float*, float*, long, long);
 
-constexpr CorrelateRows correlate_of[8] = {
-    correlate_rows<1>,
-    correlate_rows<kRows < 2 ? kRows : 2>,
-    correlate_rows<kRows < 3 ? kRows : 3>,
-    correlate_rows<kRows < 4 ? kRows : 4>,
-    correlate_rows<kRows < 5 ? kRows : 5>,
-    correlate_rows<kRows < 6 ? kRows : 6>,
-    correlate_rows<kRows < 7 ? kRows : 7>,
-    correlate_rows<kRows < 8 ? kRows : 8>};
+constexpr CorrelateRows correlate_of[8] = {correlate_rows<1>,
+                                           correlate_rows < kRows < 2 ? kRows : 2 >,
+                                           correlate_rows < kRows < 3 ? kRows : 3 >,
+                                           correlate_rows < kRows < 4 ? kRows : 4 >,
+                                           correlate_rows < kRows < 5 ? kRows : 5 >,
+                                           correlate_rows < kRows < 6 ? kRows : 6 >,
+                                           correlate_rows < kRows < 7 ? kRows : 7 >,
+                                           correlate_rows < kRows < 8 ? kRows : 8 > };
 
 void correlate(const float* in, long in_stride, int channels, const long* lines, int height, int width,
                const float* weights, int rows, float* out, long out_stride, long pixels) {

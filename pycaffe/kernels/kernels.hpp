@@ -40,11 +40,12 @@ struct Kernels {
   int lanes;
 
   // 3x3 weights of one block of output channels -> transformed, out[(frequency * channels + channel) * kBlock + row].
-  // Weight (row, channel, tap) lies at in[row * row_stride + channel * channel_stride + tap], taps backward if `flipped`.
+  // Weight (row, channel, tap) lies at in[row * row_stride + channel * channel_stride + tap], taps backward if
+  // `flipped`.
   void (*transform_weights)(const float* in, int rows, long row_stride, int channels, long channel_stride, bool flipped,
                             float* out);
-  // Adds the gradient of 3x3 weights, gradient[(row * channels + channel) * 9 + tap], from that of the transformed ones,
-  // sums[frequency * frequency_stride + row * channels + channel].
+  // Adds the gradient of 3x3 weights, gradient[(row * channels + channel) * 9 + tap], from that of the transformed
+  // ones, sums[frequency * frequency_stride + row * channels + channel].
   void (*finish_gradient)(const float* sums, long frequency_stride, long count, float* gradient);
 
   // 6x6 tiles of `channels` arrays, `stride` values apart, at the places of `vectors` vectors -> transformed, to
@@ -55,21 +56,21 @@ struct Kernels {
   void (*transform_gradient)(const Place* places, int vectors, const float* in, int channels, long stride, int width,
                              float* out, long frequency_stride, long channel_stride, double* sums);
   // One block of output channels, `rows` of them, of `vectors` vectors: the inner products of all frequencies,
-  // back-transformed, plus bias (may be null), then max(x, 0) + slope * min(x, 0) if `activate`. False if a value before
-  // that is not finite: the transforms spread it over its tile, and make NaN of infinity.
-  // weights[(frequency * channels + channel) * kBlock + row], products: room for kFrequencies * kBlock * vectors.
+  // back-transformed, plus bias (may be null), then max(x, 0) + slope * min(x, 0) if `activate`. False if a value
+  // before that is not finite: the transforms spread it over its tile, and make NaN of infinity. weights[(frequency *
+  // channels + channel) * kBlock + row], products: room for kFrequencies * kBlock * vectors.
   bool (*multiply_and_finish)(const Place* places, int vectors, const float* transformed, long frequency_stride,
                               long channel_stride, int channels, const float* weights, int rows, float* products,
                               const float* bias, bool activate, float slope, float* out, long stride, int width);
-  // sums[row * sums_stride + column] += inner product of row `row` of a and row `column` of b, over `images` images that
-  // each have `values` values in a row. Images and rows lie `..._image` and `..._stride` values apart.
+  // sums[row * sums_stride + column] += inner product of row `row` of a and row `column` of b, over `images` images
+  // that each have `values` values in a row. Images and rows lie `..._image` and `..._stride` values apart.
   void (*inner_products)(const float* a, long a_stride, long a_image, int rows, const float* b, long b_stride,
                          long b_image, int columns, int images, long values, float* sums, long sums_stride);
   // Whether all are numbers and none is infinite.
   bool (*all_finite)(const float* values, long count);
 
-  // out[row][pixel] = sum over channels of weights[channel * kBlock + row] * in[channel][pixel], plus bias (may be null),
-  // activated as above.
+  // out[row][pixel] = sum over channels of weights[channel * kBlock + row] * in[channel][pixel], plus bias (may be
+  // null), activated as above.
   void (*pointwise)(const float* in, long in_stride, int channels, const float* weights, int rows, const float* bias,
                     bool activate, float slope, float* out, long out_stride, long pixels);
   // out[row * out_stride + pixel] = sum over channels, y < height and x < width of

@@ -1,4 +1,5 @@
-// kernels.hpp for AVX-512: 16 tiles in a vector, 8 rows of 3 vectors in the 32 registers. Compiled with -mavx512f -mavx512vl ...
+// kernels.hpp for AVX-512: 16 tiles in a vector, 8 rows of 3 vectors in the 32 registers. Compiled with -mavx512f
+// -mavx512vl ...
 #include "kernels.hpp"
 
 #ifdef __AVX512F__
@@ -15,9 +16,7 @@ constexpr int kRows = 8;
 inline Vec zero() { return _mm512_setzero_ps(); }
 inline Vec broadcast(float value) { return _mm512_set1_ps(value); }
 inline Vec load(const float* from) { return _mm512_loadu_ps(from); }
-inline Vec load(unsigned mask, const float* from) {
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from);
-}
+inline Vec load(unsigned mask, const float* from) { return _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from); }
 inline Vec load_more(Vec old, unsigned mask, const float* from) {
   return _mm512_mask_loadu_ps(old, static_cast<__mmask16>(mask), from);
 }
@@ -55,8 +54,8 @@ inline Vec zip_high(Vec a, Vec b) {
 
 const Kernels* avx512() {
   static const Kernels kernels = {
-      "AVX-512",       kLanes, transform_weights, finish_gradient, transform_input, transform_gradient, multiply_and_finish,
-      inner_products, all_finite, pointwise, correlate};
+      "AVX-512",           kLanes,         transform_weights, finish_gradient, transform_input, transform_gradient,
+      multiply_and_finish, inner_products, all_finite,        pointwise,       correlate};
   return &kernels;
 }
 

@@ -1,4 +1,5 @@
-// kernels.hpp for AVX2 with FMA: 8 tiles in a vector, 4 rows of 3 vectors in the 16 registers. Compiled with -mavx2 -mfma.
+// kernels.hpp for AVX2 with FMA: 8 tiles in a vector, 4 rows of 3 vectors in the 16 registers. Compiled with -mavx2
+// -mfma.
 #include "kernels.hpp"
 
 #ifdef __AVX2__
@@ -34,9 +35,7 @@ inline float total(Vec value) {
 }
 
 // The two middle quarters change places.
-inline Vec ordered(Vec value) {
-  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(value), 0xD8));
-}
+inline Vec ordered(Vec value) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(value), 0xD8)); }
 // Every second value of two vectors.
 inline Vec even(Vec a, Vec b) { return ordered(_mm256_shuffle_ps(a, b, 0x88)); }
 inline Vec odd(Vec a, Vec b) { return ordered(_mm256_shuffle_ps(a, b, 0xDD)); }
@@ -53,9 +52,17 @@ inline Vec zip_high(Vec a, Vec b) {
 }  // namespace
 
 const Kernels* avx2() {
-  static const Kernels kernels = {
-      "AVX2",       kLanes, transform_weights, finish_gradient, transform_input, transform_gradient, multiply_and_finish,
-      inner_products, all_finite, pointwise, correlate};
+  static const Kernels kernels = {"AVX2",
+                                  kLanes,
+                                  transform_weights,
+                                  finish_gradient,
+                                  transform_input,
+                                  transform_gradient,
+                                  multiply_and_finish,
+                                  inner_products,
+                                  all_finite,
+                                  pointwise,
+                                  correlate};
   return &kernels;
 }
 
