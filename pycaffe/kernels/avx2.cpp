@@ -47,9 +47,13 @@ inline Vec zip_high(Vec a, Vec b) {
   return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
 }
 
+}  // namespace
+
+}  // namespace idn::kernels
+
 #include "loops.hpp"
 
-}  // namespace
+namespace idn::kernels {
 
 const Kernels* avx2() {
   static const Kernels kernels = {"AVX2",

@@ -48,9 +48,13 @@ inline Vec zip_high(Vec a, Vec b) {
   return _mm512_permutex2var_ps(a, index, b);
 }
 
+}  // namespace
+
+}  // namespace idn::kernels
+
 #include "loops.hpp"
 
-}  // namespace
+namespace idn::kernels {
 
 const Kernels* avx512() {
   static const Kernels kernels = {

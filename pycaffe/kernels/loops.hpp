@@ -1,5 +1,5 @@
-// The loops of kernels.hpp for one instruction set. Included once by each of avx2.cpp and avx512.cpp, which define in
-// their own unnamed namespace, before it: the vector `Vec` with `kLanes` floats, `Mask` and the functions used here.
+// The loops of kernels.hpp for one instruction set. Included once by each of avx2.cpp and avx512.cpp, which define
+// before it, in the unnamed namespace: the vector `Vec` with `kLanes` floats, `Mask` and the functions used here.
 // Nothing of the standard library is called: the linker could take such a function, compiled for this instruction
 // set, for the whole program.
 //
@@ -8,6 +8,12 @@
 // weights, m = (G g G') * (B' d B), the output is A' m A, as in Lavin and Gray, "Fast algorithms for convolutional
 // neural networks" (2016); the matrices follow from the points.
 #pragma once
+
+#include "kernels.hpp"
+
+namespace idn::kernels {
+
+namespace {
 
 constexpr float kA = 2.f / 3, kB = 3.f / 2, kA2 = kA * kA, kB2 = kB * kB, kA3 = kA2 * kA, kB3 = kB2 * kB;
 constexpr float kSum = kA2 + kB2;
@@ -642,3 +648,7 @@ void finish_gradient(const float* sums, long frequency_stride, long count, float
     }
   }
 }
+
+}  // namespace
+
+}  // namespace idn::kernels

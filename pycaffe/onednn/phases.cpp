@@ -53,7 +53,9 @@ PhasedConvolution::PhasedConvolution(const Geometry& g)
       vertical_(g.stride_height, g.pad_height, g.kernel_height, g.out_height, g.in_height),
       horizontal_(g.stride_width, g.pad_width, g.kernel_width, g.out_width, g.in_width),
       width_(round_up(horizontal_.blocks(), kRoom) + round_up(horizontal_.taps, kMostLanes)),
-      channel_(vertical_.taps * width_ + kMostLanes) {}
+      channel_(vertical_.taps * width_ + kMostLanes),
+      kept_({kPhases, g.stride_height, g.stride_width, g.pad_height, g.pad_width, g.kernel_height, g.kernel_width,
+             g.in_channels, g.out_channels}) {}
 
 // The outputs are shared out evenly among passes of at most kBlock.
 int PhasedConvolution::rows_at_once() const {

@@ -31,7 +31,9 @@ Pointwise::Pointwise(const Geometry& g)
       kernels_(*kernels::best()),
       in_channels_(g.in_channels / g.groups),
       out_channels_(g.out_channels / g.groups),
-      pixels_(static_cast<long>(g.in_height) * g.in_width) {}
+      pixels_(static_cast<long>(g.in_height) * g.in_width),
+      for_forward_({kPointwiseForward, g.groups, in_channels_, out_channels_}),
+      for_backward_({kPointwiseBackward, g.groups, out_channels_, in_channels_}) {}
 
 const float* Pointwise::packed(const float* weights, int channels, int rows, long row_step, long channel_step,
                                KeptWeights& kept) const {

@@ -36,6 +36,10 @@ Direction backward_of(const Geometry& g) {
           g.in_channels, g.in_height, g.in_width,     2 - g.pad_height, 2 - g.pad_width};
 }
 
+KeptWeights::Form form(Kind kind, const Direction& d) {
+  return {kind, d.groups, d.in_channels / d.groups, d.out_channels / d.groups};
+}
+
 long round_up(long value, long step) { return (value + step - 1) / step * step; }
 
 // Floats of one group's transformed weights.
@@ -64,7 +68,9 @@ Winograd::Winograd(const Geometry& geometry)
     : Convolution(geometry),
       kernels_(*kernels::best()),
       forward_(direction_of(geometry)),
-      backward_(backward_of(geometry)) {}
+      backward_(backward_of(geometry)),
+      for_forward_(form(kWinogradForward, forward_)),
+      for_backward_(form(kWinogradBackward, backward_)) {}
 
 const float* Winograd::transformed(const float* weights, bool backward) {
   const Direction& d = backward ? backward_ : forward_;
