@@ -1,9 +1,11 @@
 """Other networks than IDN: each by its own recipe, with all that IDN's training has."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
+import h5py
 import pytest
 
 from data_prep import weights as data_prep_weights
@@ -12,6 +14,7 @@ from prototxt import espcn
 from prototxt.recipe import Plateau
 from tools import benchmark, prepare_data, train
 from tools.methods import trained
+from tools.methods.registry import METHODS
 from tools.nets import runtime
 from tools.training import plan, stepping, subject
 from tools.training.log import read
@@ -98,6 +101,9 @@ def test_benchmark_and_upscale_find_the_result(methods, training, tmp_path, caps
     (row,) = json.loads((tmp_path / "b" / "benchmark.json").read_text())["rows"]
     assert read(out / "log.csv")[-1]["psnr"] == pytest.approx(row["psnr"], abs=1e-3)
     assert row["trained_here"] is True and "FSRCNN (trained here)" in capsys.readouterr().out
+    # both know from the record where the output lies
+    record = training.read_json(out / "fsrcnn" / "FSRCNN_x3.json")
+    assert (record["late"], METHODS["FSRCNN"].first_late(3)) == (1, 1)
 
 
 def test_every_method_can_be_trained_and_each_recipe_is_followed():
@@ -196,6 +202,19 @@ def test_a_database_of_another_method(methods, training, tmp_path):
         (tmp_path / "espcn_x3" / f"{name}.txt").write_bytes(list_file.read_bytes())
     error = training.refusal(tmp_path / "run", "--method", "ESPCN", "--hdf5-dir", str(tmp_path))
     assert "a database for fsrcnn, expected one for ESPCN x3 train" in error
+
+
+def test_a_database_whose_labels_lie_elsewhere(methods, training, tmp_path):
+    """As those of earlier versions, which did not say where their labels begin."""
+    methods("FSRCNN")
+    shutil.copytree(training.data / "hdf5" / "fsrcnn_x3", tmp_path / "fsrcnn_x3")
+    for stage in ("train", "val"):
+        shard = tmp_path / "fsrcnn_x3" / stage / "00000.h5"
+        with h5py.File(shard, "r+") as file:
+            del file.attrs["late"]
+        (tmp_path / "fsrcnn_x3" / f"{stage}.txt").write_text(f"{shard}\n")
+    error = training.refusal(tmp_path / "run", "--method", "FSRCNN", "--hdf5-dir", str(tmp_path))
+    assert "00000.h5: no attribute 'late'; make it again with tools/prepare_data.py --force" in error
 
 
 def test_a_diverging_loss_names_the_iteration_and_keeps_the_snapshot(methods, training, tmp_path):
