@@ -165,8 +165,10 @@ ENTRIES = {
         # pixels on each side, which conv1 uses up without padding, and a stride of 4. 5 sizes x 4 rotations, no flips
         Sampling("fsrcnn", "FSRCNN", "small", "91", 0, 0, 4, 128, margin=2,
                  augmentation=Augmentation(TURNS, SIZES)),
-        # paper, section 4.1: 17m x 17m of the 91 images at a stride of 17 less the kernels' odd halves, 3
-        Sampling("espcn", "ESPCN", "small", "91", 17, 0, 14, 64),
+        # paper, section 4.1: pieces of 17 LR pixels of the 91 images, so that "all pixels in the original image appear
+        # once and only once as the ground truth". They do at a stride of 9 with labels of the 9 pixels that three
+        # convolutions without padding leave; the stride that it gives, 17 less the sum of the kernels modulo 2, is 14
+        Sampling("espcn", "ESPCN", "small", "91", 17, 0, 9, 64, margin=4),
         # paper, section 5.1: 41x41, three factors, "augmentation (rotation or flip)" without a count or a stride. Both
         # as in the public Caffe port (huangzehao/caffe-vdsr, data_aug.m): stride 41, 4 rotations, 5 sizes, no flips.
         # Its 935,840 iterations of 64 are 80 epochs of the 748,704 pairs that these images give
@@ -287,7 +289,7 @@ def _sides(entry, scale):
         size = FSRCNN_SIZES[scale]
         return size + 2 * entry.margin, scale * (size - 1) + 1
     if entry.kind == "small":
-        return entry.size, scale * entry.size
+        return entry.size, scale * (entry.size - 2 * entry.margin)
     return (entry.label // scale if entry.kind == "pyramid" else entry.size), entry.label
 
 

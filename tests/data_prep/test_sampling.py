@@ -23,7 +23,7 @@ NETWORK_OF = {"srcnn_915": "srcnn", "srcnn_955": "srcnn"}
         ("FSRCNN", 2, {"data": 14, "label": 19}),
         ("FSRCNN", 3, {"data": 11, "label": 19}),
         ("FSRCNN", 4, {"data": 10, "label": 21}),
-        ("ESPCN", 3, {"data": 17, "label": 51}),
+        ("ESPCN", 3, {"data": 17, "label": 27}),
         ("VDSR", None, {"data": 41, "label": 41}),
         ("DRCN", 4, {"data": 41, "label": 41}),
         ("RED30", 2, {"data": 50, "label": 50}),

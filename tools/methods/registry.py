@@ -269,14 +269,14 @@ METHODS = {
         Method("DRRN-B1U9", "drrn", "b1u9", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M6R6", "memnet", "m6r6", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M10R10", "memnet", "m10r10", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
-        # trained without padding; the authors' test scripts repeat the border pixels, as far as their layers reach
+        # trained without padding; SRCNN's and FSRCNN's test scripts repeat the border pixels, as far as layers reach
         Method("SRCNN", "srcnn", "955", "bicubic", blob="conv3", border=8, printed=False),
         Method("SRCNN-9-1-5", "srcnn", "915", "bicubic", blob="conv3", border=6, printed=False),
         Method(
             "FSRCNN", "fsrcnn", output="late image", late=tuple(FSRCNN_LATE.items()), blob="conv8", border=8,
             printed=False,
         ),
-        Method("ESPCN", "espcn", blob="shuffle", printed=False),
+        Method("ESPCN", "espcn", blob="shuffle", border=4, printed=False),
         # radius 30: as with VDSR
         Method("RED30", "red30", input="bicubic", tile=(256, 30), stock_side=128, printed=False),
     )
