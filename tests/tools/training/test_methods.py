@@ -17,16 +17,6 @@ from tools.nets import runtime
 from tools.training import plan, subject
 from tools.training.log import read
 
-QUICK = ("ESPCN", "FSRCNN", "SRCNN-9-1-5", "VDSR", "LapSRN", "DRRN-B1U9")
-
-
-@pytest.mark.parametrize("method", QUICK)
-def test_a_stopped_run_goes_on_to_the_bit(methods, training, tmp_path, method):
-    """As one that was not stopped: with clipping, several losses, shared arrays and BatchNorm, too."""
-    summary = methods.stop_and_go_on(tmp_path, method, "--iters", "6", "--snapshot", "2", "--test-interval", "3")
-    assert (summary["method"], summary["images"]["train"]) == (method, "3 of 291")
-    assert any("6 iterations instead of" in line for line in summary["deviates_from_the_paper"])
-
 
 def test_a_killed_run_goes_on_to_the_bit(methods, training, tmp_path):
     more = ("--iters", "40", "--snapshot", "5", "--test-interval", "40")
