@@ -43,10 +43,12 @@ out := $(call passed,OUT,out)
 # `make setup GPU=0` builds anywhere; a target that is to run on a GPU stops at once where there is none
 need_gpu := $(if $(value GPU),$(if $(filter setup,$(MAKECMDGOALS)),,--need-gpu))
 
-# a Python that the user names may be none
+# a Python that the user names may be none, or one that is too old to parse what it is to run
 check_python = $(if $(filter file,$(origin PYTHON)),,$(check_named_python))
-check_named_python = command -v "$(PYTHON)" >/dev/null || \
-	{ echo "make: PYTHON=$(PYTHON): no such program; expected a Python from 3.9 on, such as PYTHON=python3.12" >&2; exit 2; };
+check_named_python = refuse() { echo "make: PYTHON=$(PYTHON): $$1; expected a Python from 3.9 on, such as PYTHON=python3.12" >&2; exit 2; }; \
+	command -v "$(PYTHON)" >/dev/null || refuse "no such program"; \
+	[ "$$("$(PYTHON)" -c 'print(6 * 7)' 2>/dev/null </dev/null)" = 42 ] || refuse "does not run as a Python"; \
+	"$(PYTHON)" pycaffe/interpreter.py || exit 2;
 
 .DEFAULT_GOAL := help
 .PHONY: help setup wheels fetch prototxt data train benchmark demo report bench readme test test-caffe faults lint clean images training-images weights

@@ -52,13 +52,12 @@ def _interpolated(luma, shape, scale):
 def _small(luma, shape, scale):
     """Pieces of the LR image and what the network makes of them, of the original.
 
-    Source: FSRCNN's and ESPCN's papers, sections 4.2 and 4.1. FSRCNN's labels begin scale - 1 pixels late like IDN's,
-    so that both outputs lie on the result alike; its release begins (scale - 1) / 2 late instead, rounded down.
+    Source: FSRCNN's and ESPCN's papers, sections 4.2 and 4.1; FSRCNN's release for where its labels begin.
     """
     high, grid = _high(luma, shape, scale)
     if high is None:
         return _nothing(shape)
-    skip = scale * shape.margin + (scale - 1) * shape.late
+    skip = scale * shape.margin + (shape.late or 0)
     return {
         "data": tile(imresize(high, 1 / scale), shape.size, shape.stride, 0, grid),
         "label": tile(high, shape.label, shape.stride * scale, skip, grid),

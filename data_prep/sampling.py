@@ -9,6 +9,7 @@ What a paper and a release leave out is chosen here, and the entry's comment say
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from typing import Optional
 
 from data_prep.errors import DataError
 from data_prep.geometry import LARGEST_STRIDE, NONE, Augmentation, variant_shapes
@@ -46,8 +47,9 @@ class Sampling:
         The factors 2, 3 and 4 together in one database.
     margin : int
         Pixels of a "small" input on each side that the network, without padding, has no output for.
-    late : bool
-        The label of a "small" input begins scale - 1 pixels late, as the output of a transposed convolution does.
+    late : int, optional
+        Pixels of the result, behind those of the margin, before the first of a "small" input's label, for a network
+        whose last layer is a transposed convolution: what its first output pixel is trained to be.
     crops : int
         Pieces of each image at random places ("pyramid").
     published : int, optional
@@ -69,7 +71,7 @@ class Sampling:
     augmentation: Augmentation = NONE
     mixed: bool = False
     margin: int = 0
-    late: bool = False
+    late: Optional[int] = None
     crops: int = 0
     published: object = None
     scales: tuple = ()
@@ -115,11 +117,13 @@ class Sampling:
             "stride": self.stride, "batch": self.batch, "turns": " ".join(map(str, augmentation.turns)),
             "factors": " ".join(map(str, augmentation.factors)),
             "flips": " ".join(flip or "none" for flip in augmentation.flips), "crops": self.crops,
+            **({} if self.late is None else {"late": self.late}),
         }  # fmt: skip
 
     def asked(self):
         """Those of `attributes` (dict) that tell whether a database is the one asked for."""
-        return {name: self.attributes()[name] for name in ("method", "scales", "stage")}
+        names = ("method", "scales", "stage", *([] if self.late is None else ["late"]))
+        return {name: self.attributes()[name] for name in names}
 
     def described(self):
         """How images are cut, for the user (str)."""
@@ -159,10 +163,12 @@ ENTRIES = {
         _interpolated("srcnn_955", "SRCNN", "91", 33, 14, 128, 17, published=24_800),
         # paper, section 4.2: f_sub 10, 7, 6 at x2, x3, x4 and labels of (f - 1) m + 1; the release gives two more
         # pixels on each side, which conv1 uses up without padding, and a stride of 4. 5 sizes x 4 rotations, no flips
-        Sampling("fsrcnn", "FSRCNN", "small", "91", 0, 0, 4, 128, margin=2, late=True,
+        Sampling("fsrcnn", "FSRCNN", "small", "91", 0, 0, 4, 128, margin=2,
                  augmentation=Augmentation(TURNS, SIZES)),
-        # paper, section 4.1: 17m x 17m of the 91 images at a stride of 17 less the kernels' odd halves, 3
-        Sampling("espcn", "ESPCN", "small", "91", 17, 0, 14, 64),
+        # paper, section 4.1: pieces of 17 LR pixels of the 91 images, so that "all pixels in the original image appear
+        # once and only once as the ground truth". They do at a stride of 9 with labels of the 9 pixels that three
+        # convolutions without padding leave; the stride that it gives, 17 less the sum of the kernels modulo 2, is 14
+        Sampling("espcn", "ESPCN", "small", "91", 17, 0, 9, 64, margin=4),
         # paper, section 5.1: 41x41, three factors, "augmentation (rotation or flip)" without a count or a stride. Both
         # as in the public Caffe port (huangzehao/caffe-vdsr, data_aug.m): stride 41, 4 rotations, 5 sizes, no flips.
         # Its 935,840 iterations of 64 are 80 epochs of the 748,704 pairs that these images give
@@ -199,6 +205,10 @@ FOLDERS = (
 FINETUNE_SETS = {"fsrcnn": "191"}
 # sides of FSRCNN's LR pieces without the margin (paper, section 4.2)
 FSRCNN_SIZES = {2: 10, 3: 7, 4: 6}
+# where the label of such a piece begins, behind the margin. The release's generate_train.m has the formula
+# m (x + floor((f + 3) / 2)) - floor((label + m) / 2 - 1) for the first pixel, counted from 1, of the label of the piece
+# at x: one pixel late at x3, none at x2 and x4. Its test script agrees: it shifts the result of x3 by one pixel
+FSRCNN_LATE = {2: 0, 3: 1, 4: 0}
 # validation crops of a pyramid an image: 80 of Set5, one batch
 VALIDATION_CROPS = 16
 
@@ -242,6 +252,7 @@ def sampling(method, scale=None, stage="train", stride=None, crops=None):
     return replace(
         entry, size=size, label=label, stage=stage, scales=tuple(SCALES) if entry.mixed else (scale,),
         stride=stride or (size if stage == "val" else entry.stride), crops=crops or entry.crops,
+        late=FSRCNN_LATE[scale] if entry.key == "fsrcnn" else None,
     )  # fmt: skip
 
 
@@ -278,7 +289,7 @@ def _sides(entry, scale):
         size = FSRCNN_SIZES[scale]
         return size + 2 * entry.margin, scale * (size - 1) + 1
     if entry.kind == "small":
-        return entry.size, scale * entry.size
+        return entry.size, scale * (entry.size - 2 * entry.margin)
     return (entry.label // scale if entry.kind == "pyramid" else entry.size), entry.label
 
 

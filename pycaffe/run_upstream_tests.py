@@ -117,6 +117,7 @@ def build(folder, library, info):
     cmake = shutil.which("cmake")
     if not cmake:
         raise RunError("no cmake: apt-get install cmake")
+    forget_another_checkout(folder)
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     configure = [
         *(cmake, "-S", str(HERE), "-B", str(folder), *generator),
@@ -130,6 +131,16 @@ def build(folder, library, info):
             if subprocess.run(["nice", *command], stdout=file, stderr=subprocess.STDOUT).returncode:
                 raise RunError(f"{cause(log.read_text(encoding='utf-8'))}; the whole log: {log}")
     return folder / "caffe_tests", folder / "upstream"
+
+
+def forget_another_checkout(folder):
+    """Remove what CMake has noted in a build `folder` (Path) that was made from another checkout: it would refuse this.
+
+    The cache is one for all checkouts of a user. What has been compiled stays, and is used where it still fits.
+    """
+    notes = folder / "CMakeCache.txt"
+    if notes.is_file() and f"\nCMAKE_HOME_DIRECTORY:INTERNAL={HERE}\n" not in notes.read_text(encoding="utf-8"):
+        notes.unlink()
 
 
 def _cuda_options():

@@ -89,6 +89,30 @@ def test_a_python_that_is_none_is_one_line(root, target, tmp_path):
     assert done.returncode == 2 and made.startswith("make: ***")
 
 
+@pytest.mark.parametrize("target", ["setup", "wheels"])
+def test_a_program_that_is_no_python_is_one_line(root, target):
+    """`true` does all that it is asked to, with status 0."""
+    done = subprocess.run(["make", "-C", root, target, "PYTHON=true"], capture_output=True, text=True)
+    line, made = done.stderr.splitlines()
+    assert line.startswith("make: PYTHON=true: does not run as a Python; expected a Python from 3.9 on")
+    assert done.returncode == 2 and made.startswith("make: ***")
+
+
+@pytest.mark.parametrize("target", ["setup", "wheels"])
+def test_a_python_that_is_too_old_is_one_line(root, target, tmp_path):
+    """It runs what is in old Python; our own files are a SyntaxError to it, save the one that says what is expected."""
+    old = tmp_path / "python2"
+    old.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in -c) echo 42;; *interpreter.py) echo "Python 2.7.18: expected Python 3.9" >&2; exit 2;;\n'
+        '*) echo "SyntaxError: invalid syntax" >&2; exit 1;; esac\n'
+    )
+    old.chmod(0o755)
+    done = subprocess.run(["make", "-C", root, target, f"PYTHON={old}"], capture_output=True, text=True)
+    line, made = done.stderr.splitlines()
+    assert line == "Python 2.7.18: expected Python 3.9" and done.returncode == 2 and made.startswith("make: ***")
+
+
 # what each package may take from the others; the factors of the paper are the networks', and databases fit them
 GROUND = {"matlab_compat": set(), "prototxt": set(), "data_prep": {"matlab_compat", "prototxt.scales"}}
 

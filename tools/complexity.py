@@ -7,6 +7,7 @@
     tools/complexity.py prototxt/generated/vdsr_deploy.prototxt   # one deploy net, per input pixel
     tools/complexity.py all_in_one.prototxt --stages deploy       # of a net with include { stage: "deploy" }
     tools/complexity.py --training results/training/x3_h100       # recipes, in hours of that run's machine
+    tools/complexity.py --training results/training/x3_h100 --rates "NVIDIA H200=213" --time
 
 A convolution costs kernel^2 x maps in x maps out / groups for each output pixel, a transposed one for each input
 pixel. Biases, activations, BatchNorm, Scale and sums do not count as multiply-accumulates. Arrays that several layers
@@ -27,7 +28,7 @@ from tools.methods.cost import rows
 from tools.nets import foreign_nets
 from tools.nets.complexity import count
 
-LARGEST_SIDE = 10**6
+LARGEST_SIDE = LARGEST_RATE = 10**6
 
 
 def parser():
@@ -43,6 +44,9 @@ def parser():
     p.add_argument("--out", type=Path, metavar="DIR", help="write complexity.json and complexity.md there")
     said = "recipes instead, in hours at the speed of a run of IDN (--out: training.json, .md)"
     p.add_argument("--training", type=Path, metavar="RUN", help=said)
+    p.add_argument("--rates", nargs="+", type=_rate, default=[], metavar="NAME=N",
+                   help="with --training: IDN x3's iterations per second on further machines")  # fmt: skip
+    p.add_argument("--time", action="store_true", help="with --training: also time iterations here, on the CPU")
     foreign_nets.add_arguments(p)
     return p
 
@@ -54,6 +58,16 @@ def _side(text):
 
 
 _side.__name__ = "number of pixels"  # argparse puts it into its message
+
+
+def _rate(text):
+    name, _, rate = text.rpartition("=")
+    if not (name.strip() and 0 < float(rate) < LARGEST_RATE):
+        raise ValueError
+    return name.strip(), float(rate)
+
+
+_rate.__name__ = "NAME=iterations per second"
 
 
 def table(made):
@@ -81,15 +95,18 @@ def _count_files(args):
 
 def _recipes(args, argv):
     """Print what the recipes cost, and write it; gives the exit status."""
-    from tools.training import recipe_cost  # not before: the other counts need no training
+    from tools.training import iteration_time, recipe_cost  # not before: the other counts need no training
 
-    speed, said = recipe_cost.speed_of(args.training)
-    made = recipe_cost.rows(list(dict.fromkeys(args.methods)), dict.fromkeys(args.scales), speed)
-    text = recipe_cost.table(made, said)
+    further = [recipe_cost.speed_at(rate, 3, name) for name, rate in args.rates]
+    speeds, machines = zip(recipe_cost.speed_of(args.training), *further)
+    measure = iteration_time.measure if args.time else None
+    made = recipe_cost.rows(list(dict.fromkeys(args.methods)), dict.fromkeys(args.scales), speeds, measure)
+    here = f"{provenance.processor()}, {iteration_time.WHAT}" if args.time else None
+    text = recipe_cost.table(made, machines, here)
     print(text)
     if args.out:
         command = cli.shown(provenance.command("tools/complexity.py", sys.argv[1:] if argv is None else list(argv)))
-        write_json(args.out / "training.json", {"command": command, "speed": said, "rows": made})
+        write_json(args.out / "training.json", {"command": command, "machines": machines, "here": here, "rows": made})
         write_text(args.out / "training.md", f"# What the recipes cost\n\n`{command}`\n\n{text}\n")
     return 0
 

@@ -16,6 +16,7 @@ from tools.benchmarking import cells, paper, reports, tables
 from tools.common import cli, markdown
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.report import against_paper
 
 
 def summary(folder):
@@ -83,6 +84,13 @@ def training(folder):
     return "\n\n".join([markdown.table(head, body, text_columns=2), *notes])
 
 
+def distances(folder):
+    """How far IDN's trainings came from the paper: table and curves that tools/learning_log.py --paper made."""
+    found = json.loads((folder / "figures/learning_idn.json").read_text(encoding="utf-8"))
+    picture = "![distance from the paper over the iterations](results/figures/learning_idn.png)"
+    return f"{against_paper.table(found['runs'])}\n\n{picture}"
+
+
 def _how(name, run):
     """Machine, day, commands and curve of one run."""
     commands = "\n".join(run["commands"] if "commands" in run else [run["command"]])
@@ -99,7 +107,9 @@ def _how(name, run):
 PAGES = {
     "README.md": {"summary": summary},
     "docs/reproduce.md": {"data": data},
-    "docs/tables.md": {"results": results, "cells": agreement, "time": time, "training": training},
+    "docs/tables.md": {
+        "results": results, "cells": agreement, "time": time, "distances": distances, "training": training,
+    },
 }
 
 

@@ -28,14 +28,14 @@ import contextlib
 import fcntl
 import os
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
     # any Python runs this file, in no environment: the checkout is the one place to import from
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    # too old for what follows: the one file that any Python runs says so
-    if sys.version_info < (3, 8):  # noqa: UP036
-        os.execv(sys.executable, [sys.executable, str(Path(sys.path[0], "pycaffe", "interpreter.py"))])
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    # too old for what follows: the one file that any Python runs says so. Python 2 gets here as well:
+    # this file keeps to what both can parse
+    if sys.version_info < (3, 8):
+        os.execv(sys.executable, [sys.executable, os.path.join(sys.path[0], "pycaffe", "interpreter.py")])
 
 from tools.common import version  # noqa: E402
 from tools.common.paths import ROOT  # noqa: E402
@@ -47,7 +47,8 @@ def set_up():
     """Do what is missing. When nothing is, one line is printed."""
     caffe.check_source()
     if check.is_complete():
-        print(f"environment: ready, caffe {caffe.probe_caffe()}{', with CUDA' if caffe.variant() == 'cuda' else ''}")
+        with_cuda = ", with CUDA" if caffe.variant() == "cuda" else ""
+        print("environment: ready, caffe " + caffe.probe_caffe() + with_cuda)
         return
     if not caffe.is_given():
         step("system packages", system_packages.install_packages)
@@ -57,7 +58,7 @@ def set_up():
     step("project", project.install_project, stamp)
     step("caffe", caffe.install_caffe, stamp)
     step("import caffe", caffe.probe_caffe)
-    venv.write_stamp({**installed(), "project": asked})
+    venv.write_stamp(dict(installed(), project=asked))
     if not caffe.own_caffe() and not project.packages_folder().is_dir():
         step("packages", project.keep_packages)
 
@@ -81,14 +82,14 @@ def only_one():
 def fail(text):
     """Print an error as one line; gives the exit status. An empty one was said by the program that failed."""
     if str(text):
-        print(f"setup_environment.py: {' '.join(str(text).split())}", file=sys.stderr)
+        sys.stderr.write("setup_environment.py: " + " ".join(str(text).split()) + "\n")
     return 2
 
 
 def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--version", action="version", version=f"{version.PROJECT} {version.project()}")
+    p.add_argument("--version", action="version", version=version.PROJECT + " " + version.project())
     p.add_argument("--check", action="store_true", help="say what is there, change nothing")
     p.add_argument("--need-gpu", action="store_true", help="stop when the GPU that GPU= names is not there")
     return p

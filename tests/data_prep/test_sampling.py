@@ -1,5 +1,7 @@
 """How the compared networks' data are cut: sizes, counts and refusals."""
 
+import math
+
 import pytest
 from PIL import Image
 
@@ -21,7 +23,7 @@ NETWORK_OF = {"srcnn_915": "srcnn", "srcnn_955": "srcnn"}
         ("FSRCNN", 2, {"data": 14, "label": 19}),
         ("FSRCNN", 3, {"data": 11, "label": 19}),
         ("FSRCNN", 4, {"data": 10, "label": 21}),
-        ("ESPCN", 3, {"data": 17, "label": 51}),
+        ("ESPCN", 3, {"data": 17, "label": 27}),
         ("VDSR", None, {"data": 41, "label": 41}),
         ("DRCN", 4, {"data": 41, "label": 41}),
         ("RED30", 2, {"data": 50, "label": 50}),
@@ -123,3 +125,12 @@ def test_the_command_of_a_plan_makes_the_same_plan(small_set):
     assert command(plan) == "tools/prepare_data.py --method DRRN --stage train --stride 9 --seed 0 --dry-run"
     lapsrn = make_plan(gather(small_set), sampling("lapsrn", 4, crops=70))
     assert command(lapsrn).startswith("tools/prepare_data.py --method LapSRN --scale 4 --stage train --crops 70 ")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_fsrcnn_s_labels_begin_where_the_release_has_them(scale):
+    """The formula of its generate_train.m, whose pixels count from 1, for the piece at 1."""
+    shape = sampling("FSRCNN", scale)
+    first = scale * (1 + (shape.size - 1) // 2) - math.floor((shape.label + scale) / 2 - 1)
+    assert first - 1 == scale * shape.margin + shape.late
+    assert shape.asked()["late"] == shape.late and "late" not in sampling("ESPCN", scale).attributes()

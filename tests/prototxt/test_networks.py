@@ -86,8 +86,9 @@ def test_released_memnet_with_its_scales():
 @pytest.mark.parametrize(("net", "variant", "scale"), CASES, ids=IDS)
 def test_training_pass(net, variant, scale, tmp_path):
     """The train net reads its HDF5 file, has a loss and a gradient in every array that learns."""
-    n, m = {"srcnn": 33, "fsrcnn": 11}.get(net.name, 8), 1 if net.name == "srcnn" else scale or 1
-    label = {"fsrcnn": m * (n - 5) + 1, "srcnn": 21 if variant == "915" else 17}.get(net.name, m * n)
+    n, m = {"srcnn": 33, "fsrcnn": 11, "espcn": 17}.get(net.name, 8), 1 if net.name == "srcnn" else scale or 1
+    srcnn_label = 21 if variant == "915" else 17
+    label = {"fsrcnn": m * (n - 5) + 1, "espcn": m * (n - 8), "srcnn": srcnn_label}.get(net.name, m * n)
     tops = {"label": label}
     if net.name == "lapsrn":
         tops = {f"level{k}_HR": n * m // 2 ** (k - 1) for k in range(lapsrn.LEVELS[scale], 0, -1)}

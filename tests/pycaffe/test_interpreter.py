@@ -72,3 +72,17 @@ def test_real_old_ones(root):
         done = subprocess.run([python, root / "pycaffe/interpreter.py"], capture_output=True, text=True)
         assert (done.returncode, done.stderr.count(os.linesep)) == (2, 1), done.stderr
         assert done.stderr.startswith(f"Python {python.parent.parent.name} ")
+
+
+@pytest.mark.skipif(not OLD, reason="no old Python on this machine")
+@pytest.mark.parametrize("program", ["tools/setup_environment.py", "make setup", "make wheels"])
+def test_what_users_call_with_an_old_one(root, program):
+    """The same line, and not a SyntaxError, from the programs that are to run in a Python that users choose."""
+    for python in OLD:
+        name, _, target = program.partition(" ")
+        command = ["make", "-C", root, target, f"PYTHON={python}"] if target else [python, name]
+        if not target and python.parent.parent.name.startswith("3.8"):
+            continue  # it may run the set-up, which makes .venv of another
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        assert done.stderr.splitlines()[0].startswith(f"Python {python.parent.parent.name} "), done.stderr
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 2 if target else 1)

@@ -1,6 +1,7 @@
 """run_upstream_tests.py: counts are read right, and nothing run never looks like nothing failed."""
 
 import json
+import subprocess
 
 import pytest
 import run_upstream_tests as runner
@@ -52,6 +53,34 @@ def test_summary(suites, tmp_path):
     data = json.loads((tmp_path / "out" / "caffe_tests.json").read_text())
     assert data["suites"][0]["failed"] == {"BlobTest/0.TestB": "blob.cpp:3"}
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["caffe_tests.json", "caffe_tests.md"]
+
+
+def test_a_build_of_another_checkout_is_configured_anew(tmp_path):
+    """CMake's own refusal is the reason, and its own word the proof: a small project, built from two places."""
+    one, other, build = (tmp_path / name for name in ("one", "other", "build"))
+    for place in (one, other):
+        place.mkdir()
+        (place / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.18)\nproject(p NONE)\n")
+
+    def configured(place):
+        return subprocess.run(["cmake", "-S", place, "-B", build], capture_output=True, text=True)
+
+    assert configured(one).returncode == 0
+    (build / "compiled.o").write_bytes(b"x")
+    assert "does not match the source" in configured(other).stderr
+    runner.forget_another_checkout(build)
+    assert configured(other).returncode == 0 and (build / "compiled.o").exists()
+
+
+def test_the_notes_of_this_checkout_are_kept(tmp_path):
+    runner.forget_another_checkout(tmp_path)  # a first build has none
+    notes = tmp_path / "CMakeCache.txt"
+    notes.write_text(f"# CMake\nCMAKE_HOME_DIRECTORY:INTERNAL={runner.HERE}\nOTHER:INTERNAL=1\n")
+    runner.forget_another_checkout(tmp_path)
+    assert notes.is_file()
+    notes.write_text(f"# CMake\nCMAKE_HOME_DIRECTORY:INTERNAL={runner.HERE}/other\n")
+    runner.forget_another_checkout(tmp_path)
+    assert not notes.exists()
 
 
 def test_what_is_not_compiled_is_named(tmp_path):

@@ -174,6 +174,33 @@ def test_cost_of_a_recipe_by_hand(root, tmp_path):
     assert idn_row["gmac"] * 1e9 == pytest.approx(3 * 64 * 15**2 * IDN) and idn_row["iterations"] == 720_000
     rate = json.loads((run / "summary.json").read_text())["stages"]["train"]["iterations_per_second"]
     hours = vdsr_row["gmac"] * 935_840 / (idn_row["gmac"] * rate) / 3600
-    assert vdsr_row["hours"] == pytest.approx(hours)
+    assert vdsr_row["hours"] == pytest.approx([hours])
     with pytest.raises(UserError, match="summary.json"):
         program.main(["--training", str(tmp_path)])
+
+
+def test_iterations_are_timed_and_further_machines_named(root, tmp_path):
+    """A recipe that fits is timed as it is; one that does not with fewer pairs, in proportion."""
+    argv = ["--training", root / "results/training/x3_h100", "--methods", "ESPCN", "MemNet", "IDN", "--scales", "3"]
+    assert (
+        program.main([str(a) for a in [*argv, "--out", tmp_path, "--time", "--rates", "A GPU=171.9", "B=343.8"]]) == 0
+    )
+    report = json.loads((tmp_path / "training.json").read_text())
+    small, large = ({row["method"]: row for row in report["rows"]}[name] for name in ("ESPCN", "MemNet"))
+    assert small["here"]["pairs"] == 64 and small["here"]["recipe_seconds"] == small["here"]["seconds"] > 0
+    assert large["here"]["pairs"] == 3  # 533.56 GMAC of 64 pairs; at most 30 are taken
+    assert large["here"]["recipe_seconds"] == pytest.approx(large["here"]["seconds"] * 64 / 3)
+    first, one, other = small["hours"]
+    assert one == pytest.approx(2 * other) == pytest.approx(first, rel=0.001)
+    assert (
+        report["machines"][1].startswith("A GPU: ") and "IDN x3 at 171.9 iterations per second" in report["machines"][1]
+    )
+    page = (tmp_path / "training.md").read_text()
+    assert "- (b) A GPU: " in page and "| core-seconds per iteration here |" in page and "~ " in page
+
+
+@pytest.mark.parametrize("rate", ["x", "=3", "A=0", "A=nan", "A=x"])
+def test_rates_that_are_none(rate, capsys):
+    with pytest.raises(SystemExit):
+        program.main(["--training", "run", "--rates", rate])
+    assert f"invalid NAME=iterations per second value: '{rate}'" in capsys.readouterr().err

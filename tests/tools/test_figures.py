@@ -15,10 +15,11 @@ from data_prep.errors import DataError
 from tools import learning_log, plot_comparison, plot_features, plot_residual
 from tools.common import cli
 from tools.common.errors import UserError
-from tools.figures import style
+from tools.figures import curves, style
 from tools.methods import evaluation
 from tools.methods.registry import METHODS
 from tools.nets import runtime
+from tools.report import against_paper
 from tools.training.log import Log
 
 
@@ -190,6 +191,57 @@ def test_learning_curves_over_each_other(tmp_path):
         learning_log.main([str(one), str(log(tmp_path / "deep" / "one", 3)), "-o", str(tmp_path / "c.png")])
     with pytest.raises(UserError, match="log.csv: no such file, expected the log.csv of tools/train.py"):
         learning_log.main([str(tmp_path / "deep"), "-o", str(tmp_path / "c.png")])
+
+
+def finished_run(folder, scale, first, **more):
+    """A finished run of IDN on Set5 that ends 1.5 dB above `first`."""
+    summary = {
+        "scale": scale, "device": "a GPU", "hours": 1.5, "psnr": first + 1.5, "validation": {"name": "Set5"},
+        "stages": {"train": {"iterations": 20}, "finetune": {"iterations": 5}}, **more,
+    }  # fmt: skip
+    (log(folder, first) / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def test_learning_curves_beside_the_paper(tmp_path, capsys):
+    """Table 2 has 37.83 dB for IDN x2 and 34.11 dB for x3."""
+    two, three = finished_run(tmp_path / "two", 2, 36), finished_run(tmp_path / "three", 3, 33)
+    argv = [str(two), str(three / "log.csv"), "--paper", "-o", str(tmp_path / "idn.png")]
+    assert learning_log.main(argv) == 0
+    check_pictures(tmp_path, "idn", ["two, -0.33 dB", "three, +0.39 dB", "PSNR below the paper's (dB)", "iteration"])
+    found = json.loads((tmp_path / "idn.json").read_text())
+    assert found["command"].startswith("tools/learning_log.py two log.csv --paper")
+    one, other = found["runs"]
+    assert (one["run"], one["iterations"], one["hours"], one["psnr"], one["paper"]) == ("two", 25, 1.5, 37.5, 37.83)
+    assert (one["difference"], other["difference"]) == (pytest.approx(-0.33), pytest.approx(0.39))
+    said = capsys.readouterr().out
+    assert "| two   | IDN x2  | a GPU  |         25 |  1.50 | Set5 |     37.50 | 37.83 |      -0.33 |" in said
+    points = [(x, row["psnr"]) for x, row in curves.over_stages(against_paper.run_of(two)[1])]
+    assert points == [(10, 36.5), (20, 37.0), (25, 37.5)]  # counted from the start of the run
+
+
+def test_learning_curves_that_no_paper_has(tmp_path):
+    for name, more, said in (
+        ("a", {"method": "FSRCNN"}, "the paper's Table 2 has no FSRCNN x3 on Set5; leave the run out"),
+        ("b", {"validation": {"name": "Mine"}}, "has no IDN x3 on Mine"),
+        ("c", {"psnr": None}, "not a whole summary.json of tools/train.py"),
+        ("d", {"stages": [1]}, "not a whole summary.json of tools/train.py"),
+    ):
+        run = finished_run(tmp_path / name, 3, 33, **more)
+        with pytest.raises(UserError, match=said):
+            learning_log.main([str(run), "--paper", "-o", str(tmp_path / "x.png")])
+    with pytest.raises(UserError, match="summary.json: no such file"):
+        learning_log.main([str(log(tmp_path / "e", 33)), "--paper", "-o", str(tmp_path / "x.png")])
+    run = finished_run(tmp_path / "f", 3, 33)
+    with pytest.raises(UserError, match="there is another run called f"):
+        learning_log.main([str(run), str(run / "log.csv"), "--paper", "-o", str(tmp_path / "x.png")])
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_the_committed_distances_are_those_of_the_runs(root):
+    found = json.loads((root / "results/figures/learning_idn.json").read_text())["runs"]
+    assert {one["scale"] for one in found} == {2, 3, 4}
+    assert found == [against_paper.run_of(root / "results/training" / one["run"])[0] for one in found]
 
 
 def test_any_name(photo, tmp_path, capfd):

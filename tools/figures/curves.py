@@ -50,6 +50,32 @@ def plot_runs(runs, folder, stem, *, title, bicubic=None):
         return style.save_both(figure, folder, stem)
 
 
+def over_stages(rows):
+    """Rows of a run with the iterations counted from its start: list of (int, dict)."""
+    return [pair for _, places, part in _stages(rows) for pair in zip(places, part)]
+
+
+def plot_gaps(lines, folder, stem, *, title):
+    """Draw how far validation PSNRs stay below a figure into `folder`/`stem`.png and .svg; gives their paths.
+
+    Parameters
+    ----------
+    lines : list of (str, list of (int, float))
+        Name of each line; iteration and distance (dB), nan where there is none.
+    folder : Path
+    stem, title : str
+    """
+    with style.figure(6.4, 4.2) as figure:
+        axes = figure.subplots()
+        for number, (name, points) in enumerate(lines):
+            if points:
+                axes.plot(*zip(*points), markersize=3, label=name, **style.curve(number))
+        axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="PSNR below the paper's (dB)", title=title)
+        axes.grid(True, which="both")
+        axes.legend()
+        return style.save_both(figure, folder, stem)
+
+
 def _stages(rows):
     """[(stage, iterations counted from the start of the run, its rows)] in the order of training."""
     found, offset = [], 0

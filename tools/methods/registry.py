@@ -11,6 +11,7 @@ import numpy as np
 
 import matlab_compat as matlab
 from data_prep.geometry import SCALES
+from data_prep.sampling import FSRCNN_LATE
 from prototxt.registry import NETWORKS
 from tools.common.errors import UserError
 from tools.methods import evaluation, trained
@@ -33,9 +34,11 @@ class Method:
     input : {"lr", "bicubic"}
         What the net is given: the small image, or its bicubic enlargement, which is as large as the result.
     output : {"image", "residual", "late image"}
-        What the net gives: the result; or m (n - 1) + 1 pixels for n, as a transposed convolution does and the
-        databases of `make data` are cut, which lie on the result from pixel m - 1 on: the residual that the bicubic
-        enlargement is added to, or the image itself.
+        What the net gives: the result; or m (n - 1) + 1 pixels for n, as a transposed convolution does: the residual
+        that the bicubic enlargement is added to, or the image itself.
+    late : tuple of (int, int)
+        Factor and pixel of the result on which the first of such an output lies, as the net was trained; where a factor
+        is not named it is m - 1.
     blob : str
         The net's blob that holds it.
     net_scales : tuple of (int, int)
@@ -68,6 +71,7 @@ class Method:
     variant: Optional[str] = None
     input: str = "lr"
     output: str = "image"
+    late: tuple = ()
     blob: str = "sum"
     net_scales: tuple = ()
     protocol: str = "idn"
@@ -90,8 +94,12 @@ class Method:
 
     @property
     def starts_late(self):
-        """Whether the net's output begins at pixel m - 1 of the result, as that of a transposed convolution does."""
+        """Whether the net gives m (n - 1) + 1 pixels for n, so that some at the border of the result are left out."""
         return self.output != "image"
+
+    def first_late(self, scale):
+        """Pixel (int) of the result on which the net's first one lies."""
+        return dict(self.late).get(scale, scale - 1) if self.starts_late else 0
 
     @property
     def adds_base(self):
@@ -110,7 +118,7 @@ class Method:
         """
         if self.enlarges_first:
             return lead
-        return scale * lead - (scale - 1) * self.starts_late
+        return scale * lead - self.first_late(scale)
 
     def finish(self, output, sample):
         """The result of a net's output.
@@ -139,10 +147,10 @@ class Method:
         if self.border:
             return self._without_border(output, sample)
         if self.starts_late:
-            skip = sample.scale - 1
-            evaluation.check_output(output, [side - skip for side in shape], sample)
-            result = sample.base.copy()
-            result[skip:, skip:] = output
+            height, width = (side - (sample.scale - 1) for side in shape)
+            evaluation.check_output(output, (height, width), sample)
+            result, first = sample.base.copy(), self.first_late(sample.scale)
+            result[first : first + height, first : first + width] = output
             return result
         if self.net_scale(sample.scale) != sample.scale:
             return matlab.imresize(output, output_shape=shape)
@@ -201,9 +209,16 @@ class Method:
         return network.net("deploy", net_scale, self.variant, input_shape=input_shape, **dict(self.options))
 
     def for_weights(self, path):
-        """This method (Method) with the net's options that the record beside weights (Path) names, if there is one."""
-        options = trained.options(path)
-        return replace(self, options=tuple(sorted(options.items()))) if options else self
+        """This method (Method) as the record beside weights (Path) has it, if there is one.
+
+        It says which options the net has and where its output lies.
+        """
+        found, options = self, trained.options(path)
+        if options:
+            found = replace(found, options=tuple(sorted(options.items())))
+        if self.late and trained.record(path):
+            found = replace(found, late=trained.late(path))
+        return found
 
     def load(self, scale, path=None, engine="caffe"):
         """The net with the weights of `path`, of any kind in weight_files, or random ones for None.
@@ -254,11 +269,14 @@ METHODS = {
         Method("DRRN-B1U9", "drrn", "b1u9", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M6R6", "memnet", "m6r6", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
         Method("MemNet-M10R10", "memnet", "m10r10", "bicubic", blob="HR_recovery", tile=(150, 16), printed=False),
-        # trained without padding; the authors' test scripts repeat the border pixels, as far as their layers reach
+        # trained without padding; SRCNN's and FSRCNN's test scripts repeat the border pixels, as far as layers reach
         Method("SRCNN", "srcnn", "955", "bicubic", blob="conv3", border=8, printed=False),
         Method("SRCNN-9-1-5", "srcnn", "915", "bicubic", blob="conv3", border=6, printed=False),
-        Method("FSRCNN", "fsrcnn", output="late image", blob="conv8", border=8, printed=False),
-        Method("ESPCN", "espcn", blob="shuffle", printed=False),
+        Method(
+            "FSRCNN", "fsrcnn", output="late image", late=tuple(FSRCNN_LATE.items()), blob="conv8", border=8,
+            printed=False,
+        ),
+        Method("ESPCN", "espcn", blob="shuffle", border=4, printed=False),
         # radius 30: as with VDSR
         Method("RED30", "red30", input="bicubic", tile=(256, 30), stock_side=128, printed=False),
     )

@@ -10,6 +10,7 @@ from tools.common import json_file
 from tools.common.errors import UserError
 
 HERE = "trained here"
+LATE = "late"  # pixel of the result on which the first of a net's output lies
 WHAT = "the record of weights that tools/train.py wrote"
 
 
@@ -28,6 +29,30 @@ def options(path):
         beside = Path(path).with_suffix(".json")
         raise UserError(f"{beside}: its 'net' is damaged, expected the net's options as tools/train.py wrote them")
     return found
+
+
+def late(path):
+    """Where the output of a net with the weights `path` (Path) lies, for registry.Method.late.
+
+    Records without it are of trainings whose labels began m - 1 pixels late.
+
+    Returns
+    -------
+    tuple of (int, int)
+
+    Raises
+    ------
+    UserError
+        The record is damaged.
+    """
+    found = record(path) or {}
+    if LATE not in found:
+        return ()
+    scale, pixels = found.get("scale"), found[LATE]
+    if not (type(scale) is type(pixels) is int and 0 <= pixels < scale):
+        beside = Path(path).with_suffix(".json")
+        raise UserError(f"{beside}: its '{LATE}' is damaged, expected a number of pixels below its scale")
+    return ((scale, pixels),)
 
 
 def label(path):

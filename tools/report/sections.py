@@ -17,7 +17,7 @@ from tools.common.texts import in_html
 from tools.figures import curves
 from tools.methods import evaluation
 from tools.methods.registry import METHODS
-from tools.report import html_cells
+from tools.report import against_paper, html_cells
 from tools.training import log
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -106,7 +106,22 @@ def curves_section(runs):
         if len(every) > 1:
             both = curves.plot_runs(every, Path(drawing), "all", title="all runs")
             parts.insert(0, _figure(both[1], "All runs over each other"))
+        parts.insert(0, _beside_the_paper(runs, Path(drawing)))
     return "".join(parts)
+
+
+def _beside_the_paper(runs, drawing):
+    """How far the runs of networks in the paper's tables came (str of HTML), drawn into the folder `drawing` (Path)."""
+    found = []
+    for path in runs:
+        try:
+            found.append(against_paper.run_of(path))
+        except UserError:  # not finished, or of a network or images that the paper does not have
+            continue
+    if not found:
+        return ""
+    drawn = against_paper.plot(found, drawing, "gaps", "Distance from the paper")[1]
+    return _figure(drawn, "How far the runs came from the PSNR that the paper prints")
 
 
 def sliders_section(paths, scale, weights_dir):

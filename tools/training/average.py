@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.digests import file_sha256
 from tools.methods import evaluation
-from tools.nets import caffe_files, runtime
+from tools.nets import caffe_files, handed_on, runtime
 from tools.training import snapshots
 
 FEWEST = 2
@@ -36,7 +36,7 @@ def of(folder, count, result, subject, samples):
     if len(chosen) < FEWEST:
         return None
     message = mean([path for _, path in chosen])
-    caffe_files.write_whole(result, message.SerializeToString())
+    caffe_files.write_whole(result, handed_on.without_places(message.SerializeToString()))
     net = runtime.build_net(subject.deploy_net(), result)
     return {
         "what": f"average of the last {len(chosen)} snapshots of {folder.name}, {NOTE}",

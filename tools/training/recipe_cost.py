@@ -7,13 +7,27 @@ from tools.methods.registry import METHODS
 from tools.nets.complexity import count
 from tools.training.subject import IDN, Subject
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PASSES = 3  # forward, the gradient of the data, the gradient of the weights: each as much work
 
 
-def rows(methods, scales, speed):
-    """Costs of recipes (list of dict): iterations, GMAC of one, PMAC of all, hours at `speed` (float, GMAC per second).
+def rows(methods, scales, speeds, time=None):
+    """Costs of recipes.
 
-    Methods that cannot be trained, or not at a factor, have no row; one whose database mixes the factors has one.
+    Parameters
+    ----------
+    methods : iterable of str
+    scales : iterable of int
+    speeds : list of float
+        GMAC per second of each machine.
+    time : callable (Subject) -> dict, optional
+        Measures an iteration here, see iteration_time.py.
+
+    Returns
+    -------
+    list of dict
+        Iterations, GMAC of one, PMAC of all, `hours` at each of the speeds, and what `time` has found as `here`.
+        Methods that cannot be trained, or not at a factor, have no row; one whose database mixes the factors has one.
     """
     made = {}
     for name in methods:
@@ -26,9 +40,12 @@ def rows(methods, scales, speed):
             gmac = iteration(subject)
             length = sum(subject.full_length(stage) for stage in subject.usual_stages)
             key = (name, getattr(cut, "scales", (scale,)))
+            if key in made:
+                continue
             made[key] = {
                 "method": name, "scales": list(key[1]), "iterations": length, "gmac": gmac,
-                "pmac": gmac * length / 1e6, "hours": gmac * length / speed / 3600,
+                "pmac": gmac * length / 1e6, "hours": [gmac * length / speed / 3600 for speed in speeds],
+                **({"here": time(subject)} if time else {}),
             }  # fmt: skip
     return list(made.values())
 
@@ -53,23 +70,43 @@ def speed_of(folder):
         if found.get("method", IDN) != IDN:
             raise UserError(f"{folder}: is a run of {found['method']}, expected one of IDN")
         rate = found["stages"]["train"]["iterations_per_second"]
-        speed = iteration(Subject(METHODS[IDN], found["scale"])) * rate
+        return speed_at(rate, found["scale"], found["device"])
     except (KeyError, TypeError):
         raise UserError(f"{folder}/summary.json: has no rate of the stage train; give that of a finished run") from None
-    what = f"IDN x{found['scale']}, {rate:.1f} iterations per second, {found['device']}"
-    return speed, f"{speed:,.0f} GMAC per second: {what}"
 
 
-def table(made, said):
-    """Markdown (str) of `rows`, and where the speed comes from."""
-    head = ["Method", "Scales", "iterations", "GMAC per iteration", "PMAC in all", "hours"]
+def speed_at(rate, scale, device):
+    """GMAC per second (float) of IDN at `rate` (float, iterations per second) on a device (str), and what it is."""
+    speed = iteration(Subject(METHODS[IDN], scale)) * rate
+    return speed, f"{device}: {speed:,.0f} GMAC per second, IDN x{scale} at {rate:.1f} iterations per second"
+
+
+def table(made, machines, here=None):
+    """Markdown (str) of `rows`, and of what their hours are: what `speed_of` said of each machine (list of str).
+
+    `here` (str) is this machine, where iterations were timed.
+    """
+    head = ["Method", "Scales", "iterations", "GMAC per iteration", "PMAC in all"]
+    letters = LETTERS[: len(machines)]
+    head += [f"hours ({letter})" for letter in letters]
+    head += ["core-seconds per iteration here"] if here else []
     body = [
         [row["method"], " ".join(f"x{m}" for m in row["scales"]), f"{row['iterations']:,}", f"{row['gmac']:,.2f}",
-         f"{row['pmac']:,.1f}", f"{row['hours']:,.1f}"]
+         f"{row['pmac']:,.1f}", *(f"{hours:,.1f}" for hours in row["hours"]), *_here(row)]
         for row in made
     ]  # fmt: skip
-    note = (
-        f"Hours at {said}. Foretold from multiply-accumulates alone: networks with small layers are slower than that, "
-        "those with wide ones faster."
-    )
-    return f"{markdown.table(head, body, text_columns=2)}\n\n{note}"
+    lines = [f"- ({letter}) {said}" for letter, said in zip(letters, machines)]
+    notes = [
+        "Hours foretold from multiply-accumulates alone, at the speed that IDN reaches: networks with small layers are",
+        "slower than that, those with wide ones faster.",
+    ]
+    if here:
+        notes.append(f"Here: {here}. ~: of fewer pairs than the recipe's batch, in proportion.")
+    return f"{markdown.table(head, body, text_columns=2)}\n\n" + "\n".join([*lines, "", *notes])
+
+
+def _here(row):
+    if "here" not in row:
+        return []
+    found, exact = row["here"], row["here"]["seconds"] == row["here"]["recipe_seconds"]
+    return [f"{'' if exact else '~ '}{found['recipe_seconds']:.3g}"]

@@ -11,7 +11,7 @@ from data_prep.digests import file_sha256
 from data_prep.files import sweep, write_json
 from prototxt.solver import STAGES
 from tools.common.errors import UserError
-from tools.nets import caffe_files
+from tools.nets import caffe_files, handed_on
 from tools.training import snapshots
 
 AVERAGE = "average"  # a weights folder of its own in the run's
@@ -85,8 +85,8 @@ def _settings(path):
 
 
 def publish(final, result):
-    """Put the finished weights `final` (Path) where tools/benchmark.py finds them, `result` (Path)."""
-    content = final.read_bytes()
+    """Put the finished weights `final` (Path) where tools/benchmark.py finds them, `result` (Path), without paths."""
+    content = handed_on.without_places(final.read_bytes())
     if not result.is_file() or result.read_bytes() != content:
         caffe_files.write_whole(result, content)
 

@@ -167,7 +167,9 @@ def settings_of(options, stage, iterations, **more):
 
 def _shrunk(stepsize, subject, stage, iterations):
     """Iterations (int) between two falls of the rate in a stage that is shorter or longer than the whole recipe's."""
-    return min(LARGEST, max(1, round(stepsize * iterations / subject.full_length(stage))))
+    full = subject.full_length(stage)
+    whole = subject.useful_length(stage) if iterations < full else full
+    return min(LARGEST, max(1, round(stepsize * iterations / whole)))
 
 
 def _by_recipe(subject, options, stage, iterations, base_lr, counted, more):

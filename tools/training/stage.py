@@ -88,7 +88,7 @@ class Stage:
         self.kind = snapshots.kind_of(self.solver.net, self.subject.stem, self.settings.type)
         self.test_loss = loss_weights.total(self.test_net)
         state = self._start(weights, say)
-        with self._workers(state, names), self._beside_caffe(), stop_requests() as stop:
+        with self._workers(state, names), self.beside_caffe(), stop_requests() as stop:
             self._loop(stop, say)
         last = snapshots.model_path(self.folder, self.solver.iter, self.kind.name)
         if self.settings.iterations is None:
@@ -112,8 +112,8 @@ class Stage:
             del nccl
 
     @contextmanager
-    def _beside_caffe(self):
-        """What the recipe asks for in every iteration and Caffe's solver does not have."""
+    def beside_caffe(self):
+        """A context in which `solver` does what the recipe asks for in every iteration and Caffe does not have."""
         s = self.settings
         with ExitStack() as stack:
             if s.clip:

@@ -4,6 +4,7 @@ The trainer asks a Subject for everything in which networks differ; the loop tha
 in prototxt/solver.py, every other network has a Recipe.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -17,6 +18,7 @@ from tools.methods.registry import METHODS, Method
 from tools.training import schedules
 
 IDN = "IDN"
+NOTHING = 1e-4  # of the first rate
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ class Subject:
         """Iterations (int) of a stage in the whole recipe."""
         return solver.ITERATIONS[stage] if self.is_idn else self.recipe.max_iter
 
+    def useful_length(self, stage):
+        """Iterations (int) of a stage after which its rate is next to nothing: what a shorter training is a part of.
+
+        The released solvers of DRRN and MemNet are stopped by hand: theirs falls 30 and 99 times to the end.
+        """
+        full, recipe = self.full_length(stage), self.recipe
+        if self.is_idn or not recipe.stepsize or recipe.least_lr:
+            return full
+        return min(full, recipe.stepsize * (1 + int(math.log(NOTHING) / math.log(recipe.gamma) + 1e-9)))
+
     def base_lr(self, stage):
         """The recipe's learning rate (float) of a stage."""
         if self.is_idn:
@@ -117,7 +129,7 @@ class Subject:
             return schedules.StageSchedule(_shared(recipe.max_iter, count), None, factor)
         if not recipe.stepsize:
             return schedules.StageSchedule((recipe.max_iter,))
-        whole, rest = divmod(recipe.max_iter, recipe.stepsize)
+        whole, rest = divmod(self.useful_length(stage), recipe.stepsize)
         parts = (recipe.stepsize,) * whole + (rest,) * bool(rest)
         if recipe.least_lr:  # what is left at the least rate is one part
             count = 1

@@ -6,6 +6,7 @@ import math
 from data_prep.digests import file_sha256
 from data_prep.files import write_json
 from tools.common import memory, provenance
+from tools.methods import trained
 from tools.training import deviations
 
 
@@ -40,6 +41,7 @@ def of(run, command):
         "method": run.subject.method.name,
         "scale": run.options.scale,
         "net": run.subject.options,
+        **_late(run.subject),
         "schedule": _schedule(run),
         "result": f"the weights after the last iteration of {list(run.plan.settings)[-1]}",
         "deviates_from_the_paper": deviations.of(run.plan.outcome(), run.options, run.subject),
@@ -77,6 +79,11 @@ def add_average(path, made):
     found["notes"] += _notes({"average.psnr": made["psnr"]})
     psnr = made["psnr"] if math.isfinite(made["psnr"]) else None
     write_json(path, {**found, "average": {**made, "psnr": psnr}})
+
+
+def _late(subject):
+    """Where the net's output lies on the result (dict), of methods that differ in it."""
+    return {trained.LATE: subject.method.first_late(subject.scale)} if subject.method.late else {}
 
 
 def _schedule(run):

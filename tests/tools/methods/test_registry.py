@@ -181,6 +181,46 @@ def test_a_net_of_another_scale_is_refused(name):
         method.finish(np.zeros((7, 5), np.float32), sample)
 
 
+@pytest.mark.parametrize(
+    ("scale", "record", "late"),
+    [
+        (2, None, 0), (3, None, 1), (4, None, 0),  # as FSRCNN's authors cut their labels
+        (3, {"scale": 3}, 2), (2, {"scale": 2}, 1),  # made before records said it: m - 1
+        (3, {"scale": 3, "late": 1}, 1), (4, {"scale": 4, "late": 0}, 0), (4, {"scale": 4, "late": 3}, 3),
+    ],
+)  # fmt: skip
+def test_weights_are_judged_where_their_training_has_put_the_output(tmp_path, scale, record, late):
+    """An output that is the truth, shifted: the result is the truth to the last pixel that was computed."""
+    weights = tmp_path / "FSRCNN.caffemodel"
+    if record:
+        weights.with_suffix(".json").write_text(json.dumps(record))
+    method = METHODS["FSRCNN"].for_weights(weights)
+    truth = np.random.default_rng(0).random((12 * scale, 9 * scale)).astype(np.float32)
+    sample = evaluation.Sample("x", scale, None, truth[::scale, ::scale], np.zeros_like(truth))
+    around, border = scale * method.border, method.border
+    wide = np.pad(truth, around + scale)  # what the net computes beyond the border is cut off
+    begin, (height, width) = scale + late, method.take(sample).shape
+    output = wide[begin:, begin:][: scale * (height - 1) + 1, : scale * (width - 1) + 1]
+    assert np.array_equal(method.finish(output, sample), truth)
+    assert method.first_pixel(scale, border) == around - late
+    shifted = replace(method, late=((scale, (late + 1) % scale),))
+    assert not np.array_equal(shifted.finish(output, sample), truth)
+    without = replace(method, border=0)
+    computed = without.finish(output[around:, around:][: 11 * scale + 1, : 8 * scale + 1], sample)
+    assert np.array_equal(computed[late:][: 11 * scale + 1, late:][:, : 8 * scale + 1],
+                          truth[late:][: 11 * scale + 1, late:][:, : 8 * scale + 1])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "record", [{"late": 1}, {"scale": 3, "late": 3}, {"scale": 3, "late": -1}, {"scale": 3, "late": "1"}]
+)
+def test_a_damaged_place_of_the_output(tmp_path, record):
+    weights = tmp_path / "FSRCNN.caffemodel"
+    weights.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"FSRCNN.json: its 'late' is damaged, expected a number of pixels below"):
+        METHODS["FSRCNN"].for_weights(weights)
+
+
 def test_printed_methods_are_the_papers():
     assert [name for name, method in METHODS.items() if method.printed] == paper.load()["methods"]
 

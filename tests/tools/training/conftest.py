@@ -1,6 +1,7 @@
 """Tiny databases, a run that went through all stages, and what tests of trainings do again and again."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -9,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep.sampling import sampling
 from tools import prepare_data, train
 from tools.nets import runtime
+from tools.training import stepping
+from tools.training.log import read
 
 
 class Training:
@@ -92,6 +96,68 @@ class Training:
         return [str(path.relative_to(folder)) for path in folder.rglob(".*")]
 
 
+class Methods:
+    """Trainings of other networks than IDN on the tiny pictures.
+
+    Parameters
+    ----------
+    training : Training
+    """
+
+    scales = {"LapSRN": 2}
+    # what makes some pairs of pictures of 100 pixels
+    few = {"DRCN": ("--stride", 7), "ESPCN": ("--stride", 2), "SRCNN": ("--stride", 9), "SRCNN-9-1-5": ("--stride", 9),
+           "FSRCNN": ("--stride", 4), "LapSRN": ("--crops", 32)}  # fmt: skip
+
+    def __init__(self, training):
+        self.training, self.made = training, set()
+
+    def options(self, method, *more):
+        """A command line (list of str) of tools/train.py; the method's databases are made when they are not there."""
+        data, scale = self.training.data, self.scales.get(method, 3)
+        key = sampling(method, scale).key
+        for stage in ("train", "val") if key not in self.made else ():
+            argv = ["--method", method, "--scale", scale, "--stage", stage, "--workers", 1, "--data-dir", data]
+            argv += ["--out", data / "hdf5"]
+            argv += self.few.get(method, ()) if stage == "train" or method == "LapSRN" else ()
+            argv += ["--set", "291"] if stage == "train" else []
+            assert prepare_data.main([str(a) for a in argv]) == 0
+        self.made.add(key)
+        return [
+            "--method", method, "--scale", str(scale), "--data-dir", str(data), "--hdf5-dir", str(data / "hdf5"),
+            "--batch", "2", *more,
+        ]  # fmt: skip
+
+    def stop_and_go_on(self, folder, method, *more, at=3):
+        """Train in one go and stopped after `at` (int) iterations: the same weights and the same log.
+
+        Gives the summary (dict) of the first, in `folder` / "whole".
+        """
+        assert train.main(self.options(method, "--out", str(folder / "whole"), *more)) == 0
+        step = stepping.Plain.step
+
+        def interrupted(stepper, count):
+            losses = step(stepper, count)
+            if stepper.solver.iter == at:
+                signal.raise_signal(signal.SIGINT)
+            return losses
+
+        argv = self.options(method, "--out", str(folder / "parts"), *more)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stepping.Plain, "step", interrupted)
+            assert train.main(argv) == 130
+        assert train.main(argv) == 0
+        name = f"{method.lower()}/{method}_x{self.scales.get(method, 3)}.caffemodel"
+        self.training.assert_same_weights(folder / "whole" / name, folder / "parts" / name)
+        rows = [read(folder / part / "log.csv") for part in ("whole", "parts")]
+        assert len(rows[0]) == len(rows[1])
+        for one, other in zip(*rows):
+            assert {**one, "iterations_per_second": 0} == {**other, "iterations_per_second": 0}
+        summary = self.training.read_json(folder / "whole" / "summary.json")
+        assert self.training.read_json((folder / "whole" / name).with_suffix(".json")) == summary
+        return summary
+
+
 def _weights(path):
     model = runtime.read_caffemodel(path)
     return {layer.name: [np.array(blob.data) for blob in layer.blobs] for layer in model.layer if layer.blobs}
@@ -117,6 +183,12 @@ def training(tmp_path_factory):
         argv = ["--scale", "3", "--stage", stage, "--data-dir", folder, "--out", folder / "hdf5", "--workers", "1"]
         assert prepare_data.main([str(a) for a in argv]) == 0
     return Training(folder)
+
+
+@pytest.fixture(scope="session")
+def methods(training):
+    """Trainings of other networks."""
+    return Methods(training)
 
 
 @pytest.fixture(scope="session")

@@ -1,85 +1,27 @@
 """Other networks than IDN: each by its own recipe, with all that IDN's training has."""
 
 import json
-import signal
+import shutil
 from dataclasses import replace
 
+import h5py
 import pytest
 
 from data_prep import weights as data_prep_weights
-from data_prep.sampling import sampling
 from prototxt import espcn
 from prototxt.recipe import Plateau
-from tools import benchmark, prepare_data, train
+from tools import benchmark, train
 from tools.methods import trained
+from tools.methods.registry import METHODS
 from tools.nets import runtime
-from tools.training import plan, stepping, subject
+from tools.training import plan, subject
 from tools.training.log import read
-
-SCALES = {"LapSRN": 2}
-
-
-@pytest.fixture(scope="session")
-def methods(training):
-    """Function (method) that makes its databases on the tiny pictures once; gives the options of a training on them."""
-    made = set()
-
-    def options(method, *more):
-        scale = SCALES.get(method, 3)
-        key = sampling(method, scale).key
-        for stage in ("train", "val") if key not in made else ():
-            strides = {"DRCN": 7, "ESPCN": 2, "SRCNN-9-1-5": 9, "FSRCNN": 4}
-            few = ["--stride", strides[method]] if method in strides else []
-            few = ["--crops", "32"] if method == "LapSRN" else few
-            argv = ["--method", method, "--scale", scale, "--stage", stage, "--workers", 1, "--data-dir", training.data]
-            argv += ["--out", training.data / "hdf5", *(few if stage == "train" or method == "LapSRN" else [])]
-            argv += ["--set", "291"] if stage == "train" else []
-            assert prepare_data.main([str(a) for a in argv]) == 0
-        made.add(key)
-        return [
-            "--method", method, "--scale", str(scale), "--data-dir", str(training.data),
-            "--hdf5-dir", str(training.data / "hdf5"), "--batch", "2", *more,
-        ]  # fmt: skip
-
-    return options
-
-
-QUICK = ("ESPCN", "FSRCNN", "SRCNN-9-1-5", "VDSR", "LapSRN", "DRRN-B1U9")
-
-
-@pytest.mark.parametrize("method", QUICK)
-def test_a_stopped_run_goes_on_to_the_bit(methods, training, tmp_path, method, monkeypatch):
-    """As one that was not stopped: with clipping, several losses, shared arrays and BatchNorm, too."""
-    more = ("--iters", "6", "--snapshot", "2", "--test-interval", "3")
-    assert train.main(methods(method, "--out", str(tmp_path / "whole"), *more)) == 0
-    step = stepping.Plain.step
-
-    def interrupted(self, count):
-        losses = step(self, count)
-        if self.solver.iter == 3:
-            signal.raise_signal(signal.SIGINT)
-        return losses
-
-    monkeypatch.setattr(stepping.Plain, "step", interrupted)
-    argv = methods(method, "--out", str(tmp_path / "parts"), *more)
-    assert train.main(argv) == 130
-    monkeypatch.undo()
-    assert train.main(argv) == 0
-    name = f"{method.lower()}/{method}_x{SCALES.get(method, 3)}.caffemodel"
-    training.assert_same_weights(tmp_path / "whole" / name, tmp_path / "parts" / name)
-    rows = [read(tmp_path / part / "log.csv") for part in ("whole", "parts")]
-    for one, other in zip(*rows):
-        assert {**one, "iterations_per_second": 0} == {**other, "iterations_per_second": 0}
-    summary = training.read_json(tmp_path / "whole" / "summary.json")
-    assert (summary["method"], summary["images"]["train"]) == (method, "3 of 291")
-    assert any("6 iterations instead of" in line for line in summary["deviates_from_the_paper"])
-    assert training.read_json((tmp_path / "whole" / name).with_suffix(".json")) == summary
 
 
 def test_a_killed_run_goes_on_to_the_bit(methods, training, tmp_path):
     more = ("--iters", "40", "--snapshot", "5", "--test-interval", "40")
-    assert train.main(methods("ESPCN", "--out", str(tmp_path / "whole"), *more)) == 0
-    argv = methods("ESPCN", "--out", str(tmp_path / "parts"), *more)
+    assert train.main(methods.options("ESPCN", "--out", str(tmp_path / "whole"), *more)) == 0
+    argv = methods.options("ESPCN", "--out", str(tmp_path / "parts"), *more)
     process = training.process(argv)
     training.wait_for(tmp_path / "parts" / "train" / "espcn_iter_10.solverstate", process)
     process.kill()
@@ -90,7 +32,7 @@ def test_a_killed_run_goes_on_to_the_bit(methods, training, tmp_path):
 
 def test_benchmark_and_upscale_find_the_result(methods, training, tmp_path, capsys):
     out = tmp_path / "run"
-    assert train.main(methods("FSRCNN", "--out", str(out), "--iters", "6")) == 0
+    assert train.main(methods.options("FSRCNN", "--out", str(out), "--iters", "6")) == 0
     assert data_prep_weights.find(out, "FSRCNN", 3) == out / "fsrcnn" / "FSRCNN_x3.caffemodel"
     argv = ["--tables", "2", "--datasets", "Set5", "--scales", "3", "--methods", "FSRCNN", "--data-dir", training.data,
             "--weights-dir", out, "--out", tmp_path / "b", "--repeats", "0"]  # fmt: skip
@@ -98,6 +40,9 @@ def test_benchmark_and_upscale_find_the_result(methods, training, tmp_path, caps
     (row,) = json.loads((tmp_path / "b" / "benchmark.json").read_text())["rows"]
     assert read(out / "log.csv")[-1]["psnr"] == pytest.approx(row["psnr"], abs=1e-3)
     assert row["trained_here"] is True and "FSRCNN (trained here)" in capsys.readouterr().out
+    # both know from the record where the output lies
+    record = training.read_json(out / "fsrcnn" / "FSRCNN_x3.json")
+    assert (record["late"], METHODS["FSRCNN"].first_late(3)) == (1, 1)
 
 
 def test_every_method_can_be_trained_and_each_recipe_is_followed():
@@ -123,6 +68,12 @@ def test_iters_scales_a_recipe():
     assert made.settings["train"].falls == pytest.approx((300, 600), abs=2) and made.settings["train"].plateau is None
     made = plan.Plan(train.parse(["--method", "ESPCN", "--scale", "3", "--iters", "900", "--lr", "1e-3"]))
     assert made.settings["train"].base_lr == pytest.approx(1e-3)
+    # solvers that are stopped by hand: a shorter training has their rates down to a ten thousandth
+    for method, parts, factor in (("MemNet", 5, 0.1), ("DRRN", 14, 0.5)):
+        made = plan.Plan(train.parse(["--method", method, "--scale", "3", "--iters", "7000"])).settings["train"]
+        assert (len(made.all_falls), made.factor) == (parts - 1, factor)
+        made = plan.Plan(train.parse(["--method", method, "--scale", "3", "--hours", "1"])).settings["train"]
+        assert len(made.shares) == parts
     # half the rate down to 1e-6, not below
     made = plan.Plan(train.parse(["--method", "LapSRN", "--scale", "4"]))
     pace = made.pace("train")
@@ -156,7 +107,7 @@ def test_a_rate_that_follows_the_validation(methods, training, tmp_path, monkeyp
     monkeypatch.setitem(subject.NETWORKS, "espcn", espcn_network)
     scores = iter([20, 21, 20, 21, 22, 21, 22, 23])  # best at 2, 4, 10; no better at 6, 8 and at 12, 14
     monkeypatch.setattr("tools.methods.evaluation.validation_psnr", lambda *_: float(next(scores)))
-    argv = methods("ESPCN", "--out", str(tmp_path), "--snapshot", "4")
+    argv = methods.options("ESPCN", "--out", str(tmp_path), "--snapshot", "4")
     assert train.main(argv) == 0
     rows = read(tmp_path / "log.csv")
     assert [row["iteration"] for row in rows if "psnr" in row] == [2, 4, 6, 8, 10, 12, 14]
@@ -188,8 +139,8 @@ def test_mistakes_are_one_line(training, tmp_path, arguments, message):
 
 
 def test_a_database_of_another_method(methods, training, tmp_path):
-    methods("ESPCN")
-    methods("FSRCNN")
+    methods.options("ESPCN")
+    methods.options("FSRCNN")
     (tmp_path / "espcn_x3").mkdir()
     for name in ("train", "val"):
         list_file = training.data / "hdf5" / "fsrcnn_x3" / f"{name}.txt"
@@ -198,8 +149,21 @@ def test_a_database_of_another_method(methods, training, tmp_path):
     assert "a database for fsrcnn, expected one for ESPCN x3 train" in error
 
 
+def test_a_database_whose_labels_lie_elsewhere(methods, training, tmp_path):
+    """As those of earlier versions, which did not say where their labels begin."""
+    methods.options("FSRCNN")
+    shutil.copytree(training.data / "hdf5" / "fsrcnn_x3", tmp_path / "fsrcnn_x3")
+    for stage in ("train", "val"):
+        shard = tmp_path / "fsrcnn_x3" / stage / "00000.h5"
+        with h5py.File(shard, "r+") as file:
+            del file.attrs["late"]
+        (tmp_path / "fsrcnn_x3" / f"{stage}.txt").write_text(f"{shard}\n")
+    error = training.refusal(tmp_path / "run", "--method", "FSRCNN", "--hdf5-dir", str(tmp_path))
+    assert "00000.h5: no attribute 'late'; make it again with tools/prepare_data.py --force" in error
+
+
 def test_a_diverging_loss_names_the_iteration_and_keeps_the_snapshot(methods, training, tmp_path):
-    argv = methods("FSRCNN", "--out", str(tmp_path / "run"), "--iters", "40", "--snapshot", "1", "--lr", "1e6")
+    argv = methods.options("FSRCNN", "--out", str(tmp_path / "run"), "--iters", "40", "--snapshot", "1", "--lr", "1e6")
     error = training.process(argv).communicate()[1]
     assert error.count("\n") == 1 and " at iteration " in error and "the training has diverged" in error
 
@@ -213,9 +177,9 @@ def test_generated_shuffle_is_off_in_training():
 def test_unclipped_vdsr_diverges_and_clipped_does_not(methods, training, tmp_path):
     """What the paper's clipping is for: at its rate of 0.1."""
     more = ("--iters", "12", "--test-interval", "4")
-    argv = methods("VDSR", "--out", str(tmp_path / "bad"), "--theta", "1e9", *more)
+    argv = methods.options("VDSR", "--out", str(tmp_path / "bad"), "--theta", "1e9", *more)
     assert "the training has diverged" in training.process(argv).communicate()[1]
-    assert train.main(methods("VDSR", "--out", str(tmp_path / "good"), *more)) == 0
+    assert train.main(methods.options("VDSR", "--out", str(tmp_path / "good"), *more)) == 0
     rows = read(tmp_path / "good" / "log.csv")
     assert rows[-1]["loss"] < 10 * rows[0]["loss"] and trained.label(tmp_path / "good/vdsr/VDSR_x3.caffemodel")
     assert runtime.read_caffemodel(tmp_path / "good/vdsr/VDSR_x3.caffemodel").name == "VDSR"

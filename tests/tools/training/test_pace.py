@@ -3,38 +3,95 @@
 import json
 import shutil
 import signal
-import time
+from contextlib import contextmanager
 
 import pytest
 
 from prototxt.solver import STAGES
 from tools import train
 from tools.common.errors import UserError
+from tools.figures import curves
+from tools.methods import evaluation
+from tools.training import pace, snapshots, stepping
 from tools.training.log import read
 
-# 14 seconds, of which pretrain and train have more than finetune; its databases are tiny, a batch is 4 pairs
+# 14.4 seconds by the clock of these tests
 HOURS, TEXT = 0.004, "pretrain: 4 at 2e-4, 3 at 2e-5, 1 at 2e-6; finetune: 1"
+ITERATION, OTHER = 0.2, 0.1  # seconds of an iteration, and of a validation, a snapshot, a drawing
+
+
+class Clock:
+    """In place of the time module: a clock that goes on by what the training does, and not by how fast this machine is.
+
+    Attributes
+    ----------
+    seconds : float
+        What it shows.
+    stop_at : int or None
+        Iteration of a solver after which the user stops the training.
+    """
+
+    def __init__(self):
+        self.seconds, self.stop_at = 1000.0, None
+
+    def monotonic(self):
+        return self.seconds
+
+    def iterate(self, stepper, count):
+        """As stepping.Plain.step."""
+        losses = STEP(stepper, count)
+        self.seconds += ITERATION * count
+        if stepper.solver.iter == self.stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return losses
+
+    def taking_time(self, function):
+        """The function, with its time."""
+
+        def run(*args, **options):
+            self.seconds += OTHER
+            return function(*args, **options)
+
+        return run
+
+    @contextmanager
+    def on_the_wall(self):
+        """Trainings by this clock while the context lasts."""
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (train, pace):
+                patch.setattr(module, "time", self)
+            patch.setattr(stepping.Plain, "step", lambda stepper, count: self.iterate(stepper, count))
+            for module, name in ((evaluation, "validation_psnr"), (snapshots, "save"), (curves, "plot")):
+                patch.setattr(module, name, self.taking_time(getattr(module, name)))
+            yield self
+
+
+STEP = stepping.Plain.step
+
+
+@pytest.fixture
+def clock():
+    with Clock().on_the_wall() as clock:
+        yield clock
 
 
 @pytest.fixture(scope="module")
 def timed(training, tmp_path_factory):
     """Folder of a run by --hours through two stages, and the seconds that its command took."""
     out = tmp_path_factory.mktemp("timed") / "run"
-    argv = training.arguments(
-        out, "--hours", str(HOURS), "--schedule", TEXT, "--average", "3"
-    )
-    began = time.monotonic()
-    process = training.process(argv)
-    assert (process.communicate()[1], process.returncode) == ("", 0)
-    return out, time.monotonic() - began
+    with Clock().on_the_wall() as clock:
+        began = clock.seconds
+        assert training.run(out, "--hours", str(HOURS), "--schedule", TEXT, "--average", "3") == 0
+        return out, clock.seconds - began
 
 
 def test_it_ends_in_time_with_every_part(training, timed):
+    """Within an iteration of the end; the average of the snapshots, which is validated as well, comes on top."""
     out, seconds = timed
-    assert seconds == pytest.approx(HOURS * 3600, rel=0.2)  # of a short run the start of Python counts
     summary = training.read_json(out / "summary.json")
     hours = summary["schedule"]["hours"]
-    assert hours["asked"] == HOURS and hours["used"] == pytest.approx(HOURS, rel=0.15)
+    assert hours["asked"] == HOURS and hours["used"] * 3600 == pytest.approx(HOURS * 3600, abs=ITERATION)
+    assert hours["used"] * 3600 <= seconds <= hours["used"] * 3600 + OTHER + 0.02
     assert "shrunk to 0.004 hours by the measured speed" in summary["schedule"]["what"]
     rows = read(out / "log.csv")
     rates = [r["learning_rate"] for r in rows if r["stage"] == "pretrain"]
@@ -74,24 +131,21 @@ def test_a_finished_one_is_not_run_again(training, timed, capsys):
     assert ((out / "summary.json").read_bytes(), (out / "hours.json").read_bytes()) == (summary, record)
 
 
-def test_a_resumed_run_counts_the_time_before(training, tmp_path):
-    """Stopped after some seconds; the pause does not count, what was used does."""
-    out = tmp_path / "run"
-    argv = training.arguments(out, "--hours", "0.003", "--stage", "pretrain", "--schedule", "pretrain: 3, 1")
-    process = training.process(argv)
-    training.wait_for(out / "hours.json", process)
-    time.sleep(4)
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
-    assert process.returncode == 130
+def test_a_resumed_run_counts_the_time_before(training, tmp_path, clock):
+    """Stopped after a third of it; the pause does not count, what was used does."""
+    out, asked = tmp_path / "run", 0.003 * 3600
+    options = ("--hours", "0.003", "--stage", "pretrain", "--schedule", "pretrain: 3, 1")
+    clock.stop_at = 18
+    assert training.run(out, *options) == 130
     used = json.loads((out / "hours.json").read_text())["used_seconds"]
-    assert 3 < used < 10
-    began = time.monotonic()
-    assert train.main(argv) == 0
-    assert time.monotonic() - began == pytest.approx(0.003 * 3600 - used, abs=2)
+    assert used == pytest.approx(clock.seconds - 1000, abs=OTHER + 0.01) and 18 * ITERATION < used < asked / 2
+    clock.stop_at, clock.seconds = None, 50_000.0
+    assert training.run(out, *options) == 0
+    assert clock.seconds - 50_000 == pytest.approx(asked - used, abs=ITERATION)
     record = json.loads((out / "hours.json").read_text())
-    assert record["used_seconds"] == pytest.approx(0.003 * 3600, abs=2)
-    assert record["stages"]["pretrain"]["falls"][0] < record["stages"]["pretrain"]["iterations"]
+    assert record["used_seconds"] == pytest.approx(asked, abs=ITERATION + OTHER)
+    (stage,) = record["stages"].values()
+    assert stage["falls"][0] / stage["iterations"] == pytest.approx(3 / 4, abs=0.1)
 
 
 def test_its_time_is_over_before_the_next_stage(training, finished, tmp_path):

@@ -59,3 +59,11 @@ def test_what_killed_runs_left_is_cleaned_at_the_next_start(training, finished, 
 
 def test_a_finished_run_leaves_nothing_hidden(training, finished):
     assert training.hidden(finished) == []
+
+
+def test_published_weights_name_no_place(training, finished):
+    """The run's own snapshots do: Caffe resumes from them."""
+    final, published = finished / "finetune/final.caffemodel", finished / "idn/IDN_x3.caffemodel"
+    place = str(training.data).encode()
+    assert place in final.read_bytes() and place not in published.read_bytes()
+    training.assert_same_weights(final, published)
