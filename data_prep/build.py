@@ -20,6 +20,7 @@ from data_prep import cutting, files, hdf5, shard_list, workers
 from data_prep.errors import DataError
 from data_prep.images import read_pixels
 from data_prep.sampling import FOLDERS
+from matlab_compat.pictures import PictureError
 
 # far beyond the cores of one machine; each takes some 100 MB
 MOST_WORKERS = 1024
@@ -248,7 +249,8 @@ def _compute(plan, partial, layouts, processes, progress):
 
     jobs = list(zip(plan.sources.images, plan.destinations()))
     # largest first, so that no process is left alone with a long one at the end
-    jobs.sort(key=lambda job: -len(job[1]))
+    jobs = [job for job in jobs if len(job[1].rows)]
+    jobs.sort(key=lambda job: -len(job[1].rows))
     setup = (partial, layouts, plan.geometry, plan.per_shard, plan.seed)
     peaks = {}
     try:
@@ -274,15 +276,12 @@ class _Writer:
         self.per_shard = per_shard
 
     def write(self, name, patches, rows):
-        """Write patches (N, 1, h, w) of dataset `name` to database rows (N,), skipping rows of -1."""
+        """Write patches (N, 1, h, w) of dataset `name` to database rows (N,)."""
         size = patches[0].nbytes
         content = memoryview(patches.astype("<f4", copy=False)).cast("B")
         shards, places = divmod(rows, self.per_shard)
         chunks, inside = divmod(places, hdf5.CHUNK)
-        for index, row in enumerate(rows):
-            if row < 0:
-                continue
-            shard = shards[index]
+        for index, shard in enumerate(shards):
             offset = int(self.layouts[shard][name][chunks[index]]) + int(inside[index]) * size
             _write_all(self.files[shard], content[index * size : (index + 1) * size], offset)
 
@@ -314,10 +313,10 @@ def _close():
 
 def _do_image(job):
     """Cut one image and write its pairs; return this process's id and its peak memory in bytes."""
-    info, rows = job
+    info, (chosen, rows) = job
     shape, writer = _state["geometry"], _state["writer"]
     done = 0
-    for pairs in cutting.pairs(read_pixels(info), shape, f"{_state['seed']} {info.sha256}"):
+    for pairs in cutting.pairs(_pixels(info), shape, f"{_state['seed']} {info.sha256}", chosen):
         count = len(pairs["data"])
         for name, patches in pairs.items():
             if count:
@@ -326,3 +325,13 @@ def _do_image(job):
     if done != len(rows):
         raise RuntimeError(f"{info.path}: {done} pairs cut, {len(rows)} planned")
     return os.getpid(), workers.peak_memory()
+
+
+def _pixels(info):
+    """Pixels of an image, of which a glance (`plan.gather`) may not have shown that it is damaged."""
+    try:
+        return read_pixels(info)
+    except DataError as error:
+        if isinstance(error.__cause__, PictureError):
+            raise DataError(f"{error}, or leave such images out with --skip-bad") from error
+        raise

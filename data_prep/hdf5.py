@@ -177,6 +177,12 @@ def check_cut(list_file, wanted):
     )
 
 
+def is_sample(attributes):
+    """Whether a database with these attributes (dict) is a sample of its images' pairs, by --max-pairs."""
+    total = attributes["pairs_before_truncation"]
+    return attributes["pairs"] < total - total % attributes["batch"]
+
+
 def heads(paths, wanted):
     """What the shards say they hold: a list of (identity attributes, number of the shard, rows).
 

@@ -5,6 +5,7 @@
     tools/prepare_data.py --scale 3 --stage finetune --data-dir data --out data/hdf5
     tools/prepare_data.py --scale 3 --stage val
     tools/prepare_data.py --scale 3 --stage train --dry-run          # count only
+    tools/prepare_data.py --scale 3 --stage train --max-pairs 2000000   # a random sample of all pairs
     tools/prepare_data.py --method FSRCNN --scale 3 --stage train
     tools/prepare_data.py --method VDSR --stage train                # x2, x3 and x4 together
 
@@ -23,7 +24,7 @@ import sys
 
 from data_prep.geometry import IMAGE_SETS, STAGES, geometry
 from data_prep.sampling import OF_METHOD, image_folder, sampling
-from tools.common import cli
+from tools.common import cli, ranges
 from tools.common.errors import UserError
 
 
@@ -40,6 +41,8 @@ def parser():
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
     p.add_argument("--stride", type=int, metavar="N", help="step between patches (IDN: their size)")
     p.add_argument("--crops", type=int, metavar="N", help="LapSRN: patches of each image at random places (256)")
+    p.add_argument("--max-pairs", type=ranges.whole(1, 2**62), metavar="N",
+                   help="at most N pairs, drawn at random from all")  # fmt: skip
     p.add_argument("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
     p.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read")
     p.add_argument("--force", action="store_true", help="build again even if the database is there")
@@ -58,8 +61,8 @@ def main(argv=None):
 
     shape, image_set = cut_of(args)
     folder, endings = image_folder(args.data_dir, args.set or image_set)
-    sources = gather(folder, args.skip_bad, endings)
-    plan = make_plan(sources, shape, args.seed, shard_mb(args))
+    sources = gather(folder, args.skip_bad, endings, decode=args.max_pairs is None)
+    plan = make_plan(sources, shape, args.seed, shard_mb(args), args.max_pairs)
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     describe(plan)
@@ -117,7 +120,8 @@ def describe(plan):
     print(f"{shape.described()}, seed {plan.seed}")
     print(
         f"images {len(plan.sources.images):,}  variants {plan.variants:,}  pairs {plan.total:,}, "
-        f"{plan.pairs:,} in whole batches of {shape.batch}  shards {len(plan.shard_rows)}"
+        f"{plan.pairs:,} {'drawn, in whole batches' if plan.is_sample else 'in whole batches'} of {shape.batch}  "
+        f"shards {len(plan.shard_rows)}"
     )
 
 

@@ -87,6 +87,22 @@ def test_stride(run, data, tmp_path):
     assert check_database(tmp_path / "x2/finetune.txt", 2, "finetune").attributes["lr_stride"] == 5
 
 
+def test_a_sample_of_the_pairs(run, data, tmp_path):
+    report = tmp_path / "counts.json"
+    arguments = ["--scale", 3, "--stage", "train", "--data-dir", data, "--out", tmp_path / "out"]
+    status, out, err = run(*arguments, "--max-pairs", 100, "--report", report)
+    assert (status, err) == (0, "")
+    assert "images 2  variants 80  pairs 208, 64 drawn, in whole batches of 64  shards 1" in out
+    assert check_database(tmp_path / "out/x3/train.txt", 3, "train").pairs == 64
+    (row,) = json.loads(report.read_text())
+    assert (row["pairs_before_truncation"], row["pairs"]) == (208, 64) and "--max-pairs 64" in row["command"]
+    # as many as there are: the whole database
+    assert "pairs 208, 192 in whole batches" in run(*arguments, "--max-pairs", 208)[1]
+    status, _, err = run(*arguments, "--max-pairs", 63)
+    assert (status, err) == (2, "prepare_data.py: max-pairs 63: expected at least one batch of 64\n")
+    assert run(*arguments, "--max-pairs", 0)[0] == 2
+
+
 def test_warnings_do_not_stop_it(run, data, tmp_path):
     cv2.imwrite(str(data / "291/gray.png"), np.zeros((100, 100), np.uint8))
     status, out, err = run("--scale", 3, "--stage", "train", "--data-dir", data, "--out", tmp_path / "out")

@@ -79,6 +79,8 @@ def check(folder, subject, stages):
             raise DataError(f"{list_file}: no such list of HDF5 files; {how}")
         database = hdf5.check_cut(list_file, cut)
         made_of = {key: database.attributes[key] for key in MADE_OF if key in database.attributes}
+        if hdf5.is_sample(database.attributes):
+            made_of["pairs"] = database.pairs
         images = f"{database.attributes['images']} of {database.attributes['source_set']}"
         found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of, images)
     return found
