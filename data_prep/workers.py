@@ -55,11 +55,10 @@ def run_all(function, items, workers, setup, setup_arguments):
         setup(*setup_arguments)
         yield from map(function, items)
         return
-    workers = min(workers, len(items))
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments)) as pool:
+    with pool(min(workers, len(items)), setup, setup_arguments) as processes:
         try:
-            with _one_thread_each(), _deaf_to_ctrl_c():
-                jobs = [pool.submit(function, item) for item in items]
+            with quiet():
+                jobs = [processes.submit(function, item) for item in items]
             for job in as_completed(jobs):
                 yield job.result()
         except BrokenProcessPool as error:
@@ -67,7 +66,19 @@ def run_all(function, items, workers, setup, setup_arguments):
                 "a worker process was killed, perhaps for want of memory; try fewer --workers"
             ) from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            processes.shutdown(cancel_futures=True)
+
+
+def pool(workers, setup, setup_arguments):
+    """A ProcessPoolExecutor whose processes end with this one; parameters as of `run_all`. Submit in `quiet`."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments))
+
+
+@contextmanager
+def quiet():
+    """Have the processes that are started inside compute in one thread each, and never see Ctrl-C."""
+    with _one_thread_each(), _deaf_to_ctrl_c():
+        yield
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The HDF5 databases that a training reads, checked before Caffe sees them."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from data_prep import hdf5, shard_list
 from data_prep.errors import DataError
 from tools.nets import caffe_files
+from tools.training.from_images import FromImages
 
 # attributes that decide the pairs and their order
 MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
@@ -38,6 +40,9 @@ class Database:
     made_of: dict
     images: str = ""
 
+    # what the user is to do when it is not what it was
+    mend = "put the database back"
+
     def name_for_caffe(self, names):
         """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
 
@@ -48,14 +53,30 @@ class Database:
             return str(self.list_path.absolute())
         return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
 
+    def pass_over(self, net, batch, iterations):
+        """Turn the data layer of a train net (caffe.Net) on to where it is after some iterations (int).
+
+        Caffe's snapshots do not keep its place. `batch` (int) is that of all ranks together.
+        """
+        for _ in range(iterations % (self.pairs // math.gcd(self.pairs, batch))):
+            net.forward(end="data")
+
+    def check_held(self, held):
+        """Raise DataError when Caffe would open a shard of `held` (Held) that is gone or another by now.
+
+        It reads a database of one shard only once.
+        """
+        if len(self.shards) > 1:
+            held.check(self.shards)
+
 
 def check(folder, subject, stages):
     """The databases that `stages` need.
 
     Parameters
     ----------
-    folder : Path
-        Where tools/prepare_data.py wrote them.
+    folder : Path or FromImages
+        Where tools/prepare_data.py wrote them; or what stands in for them.
     subject : Subject
         What is trained.
     stages : iterable of str
@@ -70,6 +91,8 @@ def check(folder, subject, stages):
     DataError
         One is missing, damaged, or of another method, scale or stage; the text says how to make it.
     """
+    if isinstance(folder, FromImages):
+        return folder.check(subject, stages)
     found = {}
     for name in sorted({subject.database(stage) for stage in stages} | {"val"}):
         cut = subject.cut(name)
