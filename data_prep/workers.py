@@ -13,6 +13,8 @@ from data_prep.errors import DataError
 
 # more processes than this gain little, since they all write to one disk, and cost about 100 MB each
 MOST_BY_DEFAULT = 8
+# far beyond the cores of one machine
+MOST = 1024
 # one thread each: the processes share the cores already
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -20,6 +22,15 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def default_workers():
     """Processes to use when the user names no number: the cores this process may run on, at most 8."""
     return min(MOST_BY_DEFAULT, len(os.sched_getaffinity(0)))
+
+
+def checked(asked):
+    """The number of processes (int) that is asked for, or the default for None; raises DataError out of range."""
+    if asked is None:
+        return default_workers()
+    if not 1 <= asked <= MOST:
+        raise DataError(f"workers {asked}: expected 1 or more, at most {MOST}")
+    return asked
 
 
 def peak_memory():
