@@ -40,7 +40,6 @@ from prototxt.solver import STAGES
 from tools.common import cli, provenance, ranges
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
-from tools.training.from_images import FromImages
 
 LR = 1e-4
 
@@ -108,6 +107,8 @@ def parse(argv):
     options.autotune = options.autotune and not options.deterministic
     options.val_images = options.val_images or options.data_dir / "Set5"
     if options.from_images:
+        from tools.training.from_images import FromImages  # of no use to --help
+
         options.hdf5_dir = FromImages(options.from_images, options.val_images, options.seed, options.workers)
     elif options.workers:
         raise UserError("workers: cut the images of --from-images; without it give them to tools/prepare_data.py")

@@ -30,10 +30,7 @@ PAGES = sorted(
     + [*ROOT.glob("docs/*.md"), *ROOT.glob("results/figures/*.md"), *ROOT.glob("tools/*.md")]
 )
 # programs of others, whose own options are theirs
-FOREIGN = frozenset(
-    ("apt-get", "git", "nvidia-smi", "pip", ".venv/bin/pip", "export", "cd", "mkdir", "cp")
-    + ("xargs", "parallel", "sbatch")  # tests/docs/test_sweeps.py runs these lines
-)
+FOREIGN = frozenset(("apt-get", "git", "nvidia-smi", "pip", ".venv/bin/pip", "export", "cd", "mkdir", "cp"))
 FENCE = re.compile(r"(?:<!-- (run(?:: released)?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 

@@ -47,7 +47,7 @@ def block(name):
 def commands(word):
     """The lines of the page's shell blocks that begin with a word, their runs made even shorter."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.M | re.S)
-    lines = [line for language, text in blocks if not language for line in text.splitlines()]
+    lines = [line for language, text in blocks if language in ("", "shell") for line in text.splitlines()]
     return [line.replace(*SHORTER) for line in lines if line.split()[0] == word]
 
 

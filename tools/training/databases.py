@@ -1,8 +1,10 @@
 """The HDF5 databases that a training reads, checked before Caffe sees them."""
 
+import hashlib
+import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep import hdf5, shard_list
@@ -31,6 +33,8 @@ class Database:
         What decides the pairs and their order.
     images : str
         How many images of which set.
+    identity : dict
+        All that its shards say of themselves, and their sizes in bytes.
     """
 
     list_path: Path
@@ -39,6 +43,7 @@ class Database:
     largest_bytes: int
     made_of: dict
     images: str = ""
+    identity: dict = field(default_factory=dict)
 
     # what the user is to do when it is not what it was
     mend = "put the database back"
@@ -52,6 +57,13 @@ class Database:
         if caffe_files.is_plain(self.list_path.absolute()) and as_caffe_reads == list(map(str, self.shards)):
             return str(self.list_path.absolute())
         return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
+
+    def described(self):
+        """What tells this database from others (str), short enough for a line."""
+        known = {**self.made_of, **self.identity}
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+        seed = f", seed {known['seed']}" if "seed" in known else ""
+        return f"{digest[:12]} ({self.pairs:,} pairs of {self.images}{seed})"
 
     def pass_over(self, net, batch, iterations):
         """Turn the data layer of a train net (caffe.Net) on to where it is after some iterations (int).
@@ -105,5 +117,8 @@ def check(folder, subject, stages):
         if hdf5.is_sample(database.attributes):
             made_of["pairs"] = database.pairs
         images = f"{database.attributes['images']} of {database.attributes['source_set']}"
-        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of, images)
+        identity = {**database.attributes, "sizes": [path.stat().st_size for path in database.shards]}
+        found[name] = Database(
+            list_file, database.shards, database.pairs, database.largest_bytes, made_of, images, identity
+        )
     return found

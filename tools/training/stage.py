@@ -16,8 +16,9 @@ from prototxt.engine import caffe
 from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
-from tools.training import caffe_solver, clipping, image_feed, loss_weights, parallel, progress, snapshots, stepping
+from tools.training import caffe_solver, clipping, loss_weights, parallel, progress, snapshots, stepping
 from tools.training import subject as subjects
+from tools.training.image_feed import closing
 from tools.training.placement import Placement
 from tools.training.stopping import Interrupted, stop_requests
 
@@ -72,7 +73,7 @@ class Stage:
             The weights do not fit, or the loss is no longer finite.
         """
         shards = [*self.train.shards, *self.val.shards]
-        with caffe_files.Names() as names, Held(shards) as self.held, image_feed.closing():
+        with caffe_files.Names() as names, Held(shards) as self.held, closing():
             try:
                 self._run(names, weights, say)
             finally:
