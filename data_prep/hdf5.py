@@ -34,6 +34,9 @@ SHARED = (
     "pairs_before_truncation", "pairs", "shards", "pairs_per_shard",
 )  # fmt: skip
 
+# those that decide the pairs and their order, for whoever trains on them
+MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
+
 
 @dataclass(frozen=True)
 class Database:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from data_prep import cutting, hdf5, workers
 from data_prep.errors import DataError
 from data_prep.images import read_pixels
-from matlab_compat.pictures import PictureError
+from matlab_compat import pictures
 
 
 @contextmanager
@@ -194,6 +194,6 @@ def _pixels(info):
     try:
         return read_pixels(info)
     except DataError as error:
-        if isinstance(error.__cause__, PictureError):
+        if isinstance(error.__cause__, pictures.PictureError):
             raise DataError(f"{error}, or leave such images out with --skip-bad") from error
         raise

@@ -12,9 +12,6 @@ from data_prep.errors import DataError
 from tools.nets import caffe_files
 from tools.training.from_images import FromImages
 
-# attributes that decide the pairs and their order
-MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
-
 
 @dataclass(frozen=True)
 class Database:
@@ -113,7 +110,7 @@ def check(folder, subject, stages):
             how = f"make it with tools/prepare_data.py {cut.command()}"
             raise DataError(f"{list_file}: no such list of HDF5 files; {how}")
         database = hdf5.check_cut(list_file, cut)
-        made_of = {key: database.attributes[key] for key in MADE_OF if key in database.attributes}
+        made_of = {key: database.attributes[key] for key in hdf5.MADE_OF if key in database.attributes}
         if hdf5.is_sample(database.attributes):
             made_of["pairs"] = database.pairs
         images = f"{database.attributes['images']} of {database.attributes['source_set']}"

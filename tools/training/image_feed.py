@@ -62,12 +62,15 @@ class Streamed:
         self.sides = plan.geometry.sides
         self._stream, self.place, self._each = Stream(plan, plan.seed, workers), 0, 1
 
+    def expect(self, each):
+        """Prepare for iterations of so many pairs (int), of all ranks together."""
+        self._each = each
+
     def read(self, out, rank, ranks):
         """Write this rank's pairs of the next iteration into the arrays of `out` (dict); raises DataError."""
         count = len(next(iter(out.values())))
         self._stream.read(self.place + rank, count, ranks, out)
-        self._each = count * ranks
-        self.place += self._each
+        self.place += count * ranks
 
     def wait(self):
         """Have the pairs of the next iterations cut; raises DataError when that cannot be."""
@@ -102,6 +105,9 @@ class Kept:
                 for name, patches in pairs.items():
                     self._pairs[name][rows[done : done + count]] = patches
                 done += count
+
+    def expect(self, each):
+        """Nothing is to be prepared."""
 
     def read(self, out, rank, ranks):
         """Write the next pairs into the arrays of `out` (dict); every rank reads all, as in Caffe's TEST phase."""

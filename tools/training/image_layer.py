@@ -15,6 +15,7 @@ class ImagePairs(caffe.Layer):
         """Read the layer's parameter; raises DataError when the images are not those that it names."""
         source, self.batch, self.names = image_source.of_parameter(self.param_str)
         self.feed = image_feed.of(source)
+        self.feed.expect(self.batch * caffe.solver_count())
         for index, name in enumerate(self.names):  # pycaffe's vector of tops can only be asked for one at a time
             side = self.feed.sides[name]
             top[index].reshape(self.batch, 1, side, side)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_prep.geometry import patch_bytes
+from data_prep.hdf5 import MADE_OF
 from data_prep.plan import gather, make_plan
 from data_prep.stream import Order, memory_bytes
 from tools.training import image_feed, image_source
-from tools.training.databases import MADE_OF
 from tools.training.image_feed import VALIDATION
 
 
