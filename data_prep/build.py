@@ -1,13 +1,9 @@
-"""Compute the patches of a plan on all cores and write them straight to their places in the database.
+"""Build the database of a plan in a folder that appears when it is whole.
 
-Every shard is laid out first, with all its chunks in place and its room reserved on the disk. Each process
-then takes an image at a time, computes its variants one after the other, and writes each pair to the offset
-that the permutation gives it. Nothing is kept, nothing is written twice, no two processes write to the same
-bytes: memory does not depend on the size of the set, time is linear in it, and the bytes do not depend on
-the number of processes.
+How images are cut and written is in writing.py: memory does not depend on the size of the set, time is linear in it,
+and the bytes do not depend on the number of processes, nor on the machines that have cut parts of it before (parts.py).
 """
 
-import errno
 import fcntl
 import os
 import shutil
@@ -16,13 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep import cutting, files, hdf5, shard_list, workers
+from data_prep import files, hdf5, parts, shard_list, workers, writing
 from data_prep.errors import DataError
-from data_prep.images import read_pixels
 from data_prep.sampling import FOLDERS
-
-# far beyond the cores of one machine; each takes some 100 MB
-MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True)
@@ -84,9 +76,7 @@ def build(plan, out, *, processes=None, force=False, progress=True):
         No space, no right to write, a path with a line break, another run at work on the same database, or an
         image that has changed meanwhile.
     """
-    processes = workers.default_workers() if processes is None else processes
-    if not 1 <= processes <= MOST_WORKERS:
-        raise DataError(f"workers {processes}: expected 1 or more, at most {MOST_WORKERS}")
+    processes = workers.checked(processes)
     folder = database_folder(Path(out).absolute(), plan.geometry)
     shard_list.check_path(folder)
     started = time.monotonic()
@@ -96,8 +86,9 @@ def build(plan, out, *, processes=None, force=False, progress=True):
         _recover(folder)
         built = force or not is_current(plan, folder)
         if built:
-            peak = _fill(plan, partial, processes, progress)
+            peak = _fill(plan, partial, folder, processes, progress)
             _publish(partial, folder)
+            parts.remove(folder)
         shard_list.write_list(folder)
     size = sum(path.stat().st_size for path in shard_list.shard_paths(folder))
     return Report(folder, built, size, time.monotonic() - started, peak, processes)
@@ -203,126 +194,21 @@ def _publish(partial, folder):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(plan, partial, processes, progress):
-    """Make all shards in `partial`; return the peak memory of all processes together, in bytes."""
-    try:
-        layouts = _lay_out(plan, partial)
-        return _compute(plan, partial, layouts, processes, progress)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(
-                f"{partial.parent}: no space left while writing; make room or choose another --out"
-            ) from error
-        if error.filename is None and error.errno:
-            raise DataError(f"{partial.parent}: cannot be written ({os.strerror(error.errno)})") from error
-        raise
-
-
-def _lay_out(plan, partial):
-    """Create the shards and reserve their room; return the chunk offsets of each."""
+def _fill(plan, partial, folder, processes, progress):
+    """Make all shards in `partial`; give the peak memory of all processes together, in bytes."""
     identity, versions = plan.identity(), hdf5.versions()
-    layouts = []
-    for number, rows in enumerate(plan.shard_rows):
-        attributes = {**identity, "shard": number, "versions": versions}
-        layouts.append(hdf5.create_shard(_shard(partial, number), rows, plan.geometry.sides, attributes))
-    paths = [_shard(partial, number) for number in range(len(layouts))]
-    # exact: HDF5 has set each file's length, and nothing of it lies on the disk yet
-    needed, free = sum(path.stat().st_size for path in paths), shutil.disk_usage(partial).free
-    if needed > free:
-        raise DataError(
-            f"{partial.parent}: no space: {needed:,} bytes needed, {free:,} free; "
-            "make room or choose another --out"
-        )
-    for path in paths:
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return layouts
+    shards = {
+        _shard(partial, number): (rows, {**identity, "shard": number, "versions": versions})
+        for number, rows in enumerate(plan.shard_rows)
+    }
+    places = dict(zip((info.path for info in plan.sources.images), plan.destinations()))
+    with writing.on_disk(partial.parent):
+        offsets = writing.lay_out(shards, plan.geometry.sides, partial.parent)
+        layout = writing.Layout(list(shards), offsets, plan.per_shard)
+        done = parts.take_over(plan, folder, places, layout)
+        jobs = [(info, places[info.path]) for info in plan.sources.images if info.path not in done]
+        return writing.cut(jobs, plan, layout, processes, progress)
 
 
 def _shard(folder, number):
     return folder / f"{number:05d}.h5"
-
-
-def _compute(plan, partial, layouts, processes, progress):
-    from tqdm import tqdm  # here: --help must not wait for it
-
-    jobs = list(zip(plan.sources.images, plan.destinations()))
-    # largest first, so that no process is left alone with a long one at the end
-    jobs.sort(key=lambda job: -len(job[1]))
-    setup = (partial, layouts, plan.geometry, plan.per_shard, plan.seed)
-    peaks = {}
-    try:
-        # disable=None: no bar where stderr is no terminal
-        with tqdm(total=len(jobs), desc=plan.geometry.name, unit=" images", disable=None if progress else True) as bar:
-            for process, peak in workers.run_all(_do_image, jobs, processes, _set_up, setup):
-                peaks[process] = peak
-                bar.update()
-    finally:
-        _close()
-    peaks[os.getpid()] = workers.peak_memory()
-    return sum(peaks.values())
-
-
-class _Writer:
-    """Puts pairs at their places in the shards."""
-
-    def __init__(self, partial, layouts, per_shard):
-        self.files = [
-            os.open(_shard(partial, number), os.O_WRONLY | os.O_CLOEXEC) for number in range(len(layouts))
-        ]
-        self.layouts = layouts
-        self.per_shard = per_shard
-
-    def write(self, name, patches, rows):
-        """Write patches (N, 1, h, w) of dataset `name` to database rows (N,), skipping rows of -1."""
-        size = patches[0].nbytes
-        content = memoryview(patches.astype("<f4", copy=False)).cast("B")
-        shards, places = divmod(rows, self.per_shard)
-        chunks, inside = divmod(places, hdf5.CHUNK)
-        for index, row in enumerate(rows):
-            if row < 0:
-                continue
-            shard = shards[index]
-            offset = int(self.layouts[shard][name][chunks[index]]) + int(inside[index]) * size
-            _write_all(self.files[shard], content[index * size : (index + 1) * size], offset)
-
-    def close(self):
-        for file in self.files:
-            os.close(file)
-
-
-def _write_all(file, content, offset):
-    while len(content):
-        done = os.pwrite(file, content, offset)
-        content, offset = content[done:], offset + done
-
-
-# what each worker process is set up with
-_state = {}
-
-
-def _set_up(partial, layouts, geometry, per_shard, seed):
-    _state["writer"] = _Writer(partial, layouts, per_shard)
-    _state["geometry"], _state["seed"] = geometry, seed
-
-
-def _close():
-    """Close the shards where this process itself did the work."""
-    if "writer" in _state:
-        _state.pop("writer").close()
-
-
-def _do_image(job):
-    """Cut one image and write its pairs; return this process's id and its peak memory in bytes."""
-    info, rows = job
-    shape, writer = _state["geometry"], _state["writer"]
-    done = 0
-    for pairs in cutting.pairs(read_pixels(info), shape, f"{_state['seed']} {info.sha256}"):
-        count = len(pairs["data"])
-        for name, patches in pairs.items():
-            if count:
-                writer.write(name, patches, rows[done : done + count])
-        done += count
-    if done != len(rows):
-        raise RuntimeError(f"{info.path}: {done} pairs cut, {len(rows)} planned")
-    return os.getpid(), workers.peak_memory()

@@ -92,7 +92,8 @@ def _which(row):
 def command(plan, report=None):
     """The command that makes this database again (str), without this machine's folders; with no report: counts it."""
     ending = f"--workers {report.workers}" if report else "--dry-run"
-    return f"tools/prepare_data.py {plan.geometry.command()} --seed {plan.seed} {ending}"
+    sample = f" --max-pairs {plan.pairs}" if plan.is_sample else ""
+    return f"tools/prepare_data.py {plan.geometry.command()} --seed {plan.seed}{sample} {ending}"
 
 
 def _load(path):

@@ -1,16 +1,18 @@
 """An image's training pairs, for every kind of database."""
 
 import hashlib
+import itertools
+from functools import partial
 
 import numpy as np
 
 from data_prep.augment import luma_variants
-from data_prep.geometry import Geometry
+from data_prep.geometry import Augmentation, Geometry
 from data_prep.patches import cut, tile
 from matlab_compat import im2double, imresize, modcrop, rgb2ycbcr
 
 
-def pairs(rgb, shape, key):
+def pairs(rgb, shape, key, chosen=None):
     """Yield the pairs of an image, variant by variant.
 
     Parameters
@@ -19,18 +21,54 @@ def pairs(rgb, shape, key):
     shape : Geometry or Sampling
     key : str
         What the random places of an image are drawn from: the same key gives the same ones.
+    chosen : ndarray, (N,), int64, optional
+        Numbers of the pairs that are wanted, ascending; None: all. A variant without any is not computed.
 
     Yields
     ------
     dict of str to ndarray, (N, 1, side, side), float32 about [0, 1]
         For each dataset of `shape.sides`; as many in all as `shape.patches` counts, in its order.
     """
+    every = chosen is None
+    if every:
+        chosen = np.arange(sum(shape.patches(*rgb.shape[:2])))
+    if getattr(shape, "kind", None) == "pyramid":
+        wanted = frozenset(chosen.tolist())
+        return (one for number, one in enumerate(_pyramids(rgb, shape, key)) if number in wanted)
+    return _chosen(rgb, shape, chosen, every)
+
+
+def _chosen(rgb, shape, chosen, every):
+    """The chosen pairs of the variants, whose flips and factors share one luma; `every` variant, or those with some."""
+    counts, augmentation = shape.patches(*rgb.shape[:2]), shape.augmentation
+    bounds = np.searchsorted(chosen, np.cumsum([0, *counts])).tolist()
+    starts = np.cumsum([0, *counts]).tolist()
+    ways = _ways(shape)
+    together, number = len(augmentation.flips) * len(ways), 0
+    for turn, factor in itertools.product(augmentation.turns, augmentation.factors):
+        if bounds[number] == bounds[number + together] and not every:
+            number += together
+            continue
+        for luma in luma_variants(rgb, Augmentation((turn,), (factor,), augmentation.flips)):
+            for way in ways:
+                wanted = chosen[bounds[number] : bounds[number + 1]] - starts[number]
+                if len(wanted) or every:
+                    yield _picked(way(luma), wanted, counts[number])
+                number += 1
+
+
+def _ways(shape):
+    """How a luma is cut: a function (luma) -> dict for each factor."""
     if isinstance(shape, Geometry):
-        return (cut(luma, shape) for luma in luma_variants(rgb, shape.augmentation))
-    if shape.kind == "pyramid":
-        return _pyramids(rgb, shape, key)
+        return [partial(cut, shape=shape)]
     one = _interpolated if shape.kind == "interpolated" else _small
-    return (one(luma, shape, m) for luma in luma_variants(rgb, shape.augmentation) for m in shape.scales)
+    return [partial(one, shape=shape, scale=m) for m in shape.scales]
+
+
+def _picked(patches, wanted, count):
+    if len(wanted) == count:
+        return patches
+    return {name: found[wanted] for name, found in patches.items()}
 
 
 def _interpolated(luma, shape, scale):

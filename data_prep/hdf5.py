@@ -34,6 +34,9 @@ SHARED = (
     "pairs_before_truncation", "pairs", "shards", "pairs_per_shard",
 )  # fmt: skip
 
+# those that decide the pairs and their order, for whoever trains on them
+MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
+
 
 @dataclass(frozen=True)
 class Database:
@@ -175,6 +178,12 @@ def check_cut(list_file, wanted):
         largest_bytes=max(pairs) * patch_bytes(wanted.sides),
         attributes=first,
     )
+
+
+def is_sample(attributes):
+    """Whether a database with these attributes (dict) is a sample of its images' pairs, by --max-pairs."""
+    total = attributes["pairs_before_truncation"]
+    return attributes["pairs"] < total - total % attributes["batch"]
 
 
 def heads(paths, wanted):

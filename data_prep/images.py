@@ -192,6 +192,13 @@ def inspect(path):
     return _examined(path)[0]
 
 
+def glance(path):
+    """As `inspect`, but the picture is not decoded: what is damaged behind the file's beginning is not noticed."""
+    path = Path(path)
+    content = load(path)
+    return _info(path, content, opened(content, path).header)
+
+
 def examine(path):
     """`inspect` and `read_image` in one: an image file is read and decoded once.
 
@@ -214,8 +221,12 @@ def _examined(path):
     path = Path(path)
     content = load(path)
     picture = picture_of(content, path)
-    found = picture.header
-    info = ImageInfo(
+    return _info(path, content, picture.header), picture
+
+
+def _info(path, content, found):
+    """ImageInfo of a file's bytes and its pictures.Header."""
+    return ImageInfo(
         path=path,
         height=found.height,
         width=found.width,
@@ -225,7 +236,6 @@ def _examined(path):
         pages=found.pages,
         sha256=hashlib.sha256(content).hexdigest(),
     )
-    return info, picture
 
 
 def read_image(path):

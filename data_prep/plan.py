@@ -3,15 +3,16 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_prep import hdf5
 from data_prep.digests import set_sha256
+from data_prep.drawing import draw
 from data_prep.errors import DataError
 from data_prep.geometry import patch_bytes
-from data_prep.images import inspect, list_images, several_pages, split_folder
+from data_prep.images import glance, inspect, list_images, several_pages, split_folder
 
 MEGABYTE = 10**6
 
@@ -38,6 +39,21 @@ class Sources:
     warnings: list
 
 
+class Places(NamedTuple):
+    """Which pairs of an image are wanted, and where they go.
+
+    Attributes
+    ----------
+    chosen : ndarray, (N,), int64
+        Numbers of the pairs in the order in which the image is cut, ascending.
+    rows : ndarray, (N,), int64
+        Their rows in the database.
+    """
+
+    chosen: np.ndarray
+    rows: np.ndarray
+
+
 @dataclass(frozen=True)
 class Plan:
     """Where each patch of a set goes.
@@ -53,7 +69,7 @@ class Plan:
     variants : int
         Variants of all images.
     total, pairs : int
-        Pairs before and after truncation to whole batches.
+        All pairs of all variants, and those that go into the database: whole batches.
     per_shard : int
         Pairs in each shard but the last.
     warnings : list of str
@@ -68,6 +84,11 @@ class Plan:
     pairs: int
     per_shard: int
     warnings: list = field(default_factory=list)
+
+    @property
+    def is_sample(self):
+        """Whether pairs are left out (bool) besides those that make no whole batch."""
+        return self.pairs < self.total - self.total % self.geometry.batch
 
     @property
     def shard_rows(self):
@@ -92,26 +113,33 @@ class Plan:
         }
 
     def destinations(self):
-        """Give each image its pairs' places in the database.
+        """Give each image the places of its pairs in the database.
 
         Returns
         -------
-        list of ndarray, (count,), int64
-            For each image the row of each of its pairs, in the order in which they are cut; -1 for a pair
-            that the truncation to whole batches drops.
+        list of Places
+            One for each image.
 
         Notes
         -----
         RandomState, not Generator: its stream is frozen for good (NEP 19), so that a seed means the same
         bytes with any NumPy.
         """
-        order = np.random.RandomState(self.seed).permutation(self.total)  # noqa: NPY002
-        rows = np.full(self.total, -1, dtype=np.int64)
-        rows[order[: self.pairs]] = np.arange(self.pairs)
-        return np.split(rows, np.cumsum(self.counts)[:-1])
+        if self.is_sample:
+            order = draw(self.total, self.pairs, self.seed)
+        else:
+            order = np.random.RandomState(self.seed).permutation(self.total)[: self.pairs]  # noqa: NPY002
+        rows = np.argsort(order)
+        positions = order[rows]
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        bounds = [0, *np.searchsorted(positions, ends).tolist()]
+        return [
+            Places(positions[low:high] - (end - count), rows[low:high])
+            for low, high, end, count in zip(bounds, bounds[1:], ends, self.counts)
+        ]
 
 
-def gather(folder, skip_bad=False, endings=None):
+def gather(folder, skip_bad=False, endings=None, decode=True):
     """Check all images of a folder and choose those to use.
 
     Parameters
@@ -122,6 +150,9 @@ def gather(folder, skip_bad=False, endings=None):
         Leave out images that cannot be read, with a warning that counts them, instead of raising.
     endings : tuple of str, optional
         Only files whose names end so.
+    decode : bool
+        Decode every image. Without it only the beginnings of the files are looked at, which is many times faster; what
+        is wrong further on shows when the image is cut. With `skip_bad` every image is decoded all the same.
 
     Returns
     -------
@@ -133,12 +164,13 @@ def gather(folder, skip_bad=False, endings=None):
         The folder is missing or has no usable image, or an image cannot be read.
     """
     folder = Path(folder).absolute()
+    look = inspect if decode or skip_bad else glance
     readable, bad = [], []
     for path in list_images(folder):
         if endings and path.suffix.lower() not in endings:
             continue
         try:
-            readable.append(inspect(path))
+            readable.append(look(path))
         except DataError as error:
             if not skip_bad:
                 raise DataError(f"{error}, or leave such images out with --skip-bad") from error
@@ -176,7 +208,7 @@ def _names(names):
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def make_plan(sources, geometry, seed=0, shard_mb=500):
+def make_plan(sources, geometry, seed=0, shard_mb=500, max_pairs=None):
     """Count the pairs of a set and lay out its database.
 
     Parameters
@@ -190,6 +222,9 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     shard_mb : float
         Size of a shard in units of 10**6 bytes. A shard holds whole chunks of 64 pairs and whole batches, one at
         least, and no more than Caffe can read.
+    max_pairs : int, optional
+        Take at most so many pairs, a random sample of all; with as many as there are, or more, the plan is the same as
+        without.
 
     Returns
     -------
@@ -198,7 +233,7 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     Raises
     ------
     DataError
-        A seed or shard size out of range, or the images give less than one batch.
+        A seed, shard size or number of pairs out of range, or the images give less than one batch.
     """
     if not 0 <= seed < 2**32:
         raise DataError(f"seed {seed}: expected 0 to {2**32 - 1}")
@@ -210,7 +245,10 @@ def make_plan(sources, geometry, seed=0, shard_mb=500):
     each = [geometry.patches(info.height, info.width) for info in sources.images]
     counts = [sum(variants) for variants in each]
     total = sum(counts)
-    pairs = total - total % geometry.batch
+    if max_pairs is not None and max_pairs < geometry.batch:
+        raise DataError(f"max-pairs {max_pairs}: expected at least one batch of {geometry.batch}")
+    pairs = total if max_pairs is None else min(total, max_pairs)
+    pairs -= pairs % geometry.batch
     size = geometry.image_side
     small = [info.path.name for info, count in zip(sources.images, counts) if not count]
     if not pairs:

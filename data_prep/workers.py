@@ -13,6 +13,8 @@ from data_prep.errors import DataError
 
 # more processes than this gain little, since they all write to one disk, and cost about 100 MB each
 MOST_BY_DEFAULT = 8
+# far beyond the cores of one machine
+MOST = 1024
 # one thread each: the processes share the cores already
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -20,6 +22,15 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def default_workers():
     """Processes to use when the user names no number: the cores this process may run on, at most 8."""
     return min(MOST_BY_DEFAULT, len(os.sched_getaffinity(0)))
+
+
+def checked(asked):
+    """The number of processes (int) that is asked for, or the default for None; raises DataError out of range."""
+    if asked is None:
+        return default_workers()
+    if not 1 <= asked <= MOST:
+        raise DataError(f"workers {asked}: expected 1 or more, at most {MOST}")
+    return asked
 
 
 def peak_memory():
@@ -55,11 +66,10 @@ def run_all(function, items, workers, setup, setup_arguments):
         setup(*setup_arguments)
         yield from map(function, items)
         return
-    workers = min(workers, len(items))
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments)) as pool:
+    with pool(min(workers, len(items)), setup, setup_arguments) as processes:
         try:
-            with _one_thread_each(), _deaf_to_ctrl_c():
-                jobs = [pool.submit(function, item) for item in items]
+            with quiet():
+                jobs = [processes.submit(function, item) for item in items]
             for job in as_completed(jobs):
                 yield job.result()
         except BrokenProcessPool as error:
@@ -67,7 +77,19 @@ def run_all(function, items, workers, setup, setup_arguments):
                 "a worker process was killed, perhaps for want of memory; try fewer --workers"
             ) from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            processes.shutdown(cancel_futures=True)
+
+
+def pool(workers, setup, setup_arguments):
+    """A ProcessPoolExecutor whose processes end with this one; parameters as of `run_all`. Submit in `quiet`."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments))
+
+
+@contextmanager
+def quiet():
+    """Have the processes that are started inside compute in one thread each, and never see Ctrl-C."""
+    with _one_thread_each(), _deaf_to_ctrl_c():
+        yield
 
 
 @contextmanager

@@ -9,6 +9,8 @@
     tools/benchmark.py --tables 4 --random-weights --methods all --datasets Set5
     tools/benchmark.py --methods VDSR LapSRN --protocol idn        # one protocol for all
     tools/benchmark.py --from-json results/benchmark/benchmark.json --tables 3   # print only
+    tools/benchmark.py --shard 2/8 --out runs/shards/2             # on the second of eight machines
+    tools/benchmark.py --from-json runs/shards/*/benchmark.json --out runs/benchmark   # put together
 
 Needs DATA/<set>/ and WEIGHTS/<method>/ (`make fetch`). Missing sets and weights are gaps in the tables; if they were
 asked for by name, the tool stops before it measures anything.
@@ -27,9 +29,9 @@ import sys
 from pathlib import Path
 
 from matlab_compat.contributions import EDGES
-from tools.benchmarking import keeping, material, measure, paper, plan, reports, row_by_row, tables
+from tools.benchmarking import keeping, material, measure, merging, paper, plan, reports, row_by_row, tables
 from tools.benchmarking.run import metrics, settings, surroundings
-from tools.common import cli, memory, outputs, scratch
+from tools.common import cli, memory, outputs, ranges, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.gpu.device import CPU, Device
@@ -116,6 +118,9 @@ def parser():
         metavar="FILE",
         help="also take over the rows of another benchmark.json that are neither in OUT nor asked for now",
     )
+    p.add_argument("--shard", type=ranges.share, metavar="I/N",
+                   help="only the I-th of N shares of the rows, into an OUT of its own; --from-json puts the reports "
+                   "together")  # fmt: skip
     p.add_argument("--fresh", action="store_true", help="start anew: ignore and replace the report in OUT")
     p.add_argument(
         "--resume",
@@ -123,7 +128,8 @@ def parser():
         help="measure rows without times, too, in processes of their own, fastest first, so that one that fails is a "
         "gap; to go on after a stop no option is needed",
     )
-    p.add_argument("--from-json", type=Path, metavar="FILE", help="only print the tables of an earlier benchmark.json")
+    p.add_argument("--from-json", type=Path, nargs="+", metavar="FILE",
+                   help="only print the tables of an earlier benchmark.json, or of several together")  # fmt: skip
     return p
 
 
@@ -144,6 +150,11 @@ def _at_least(least, text):
 def prepared(args, argv, held):
     """Jobs (list of Job), inspected, and the report's meta (dict), after the folder and the device are there."""
     jobs = plan.plan(args)
+    if args.shard:
+        number, count = args.shard
+        jobs = jobs[number - 1 :: count]
+        if not jobs:
+            raise UserError(f"--shard {number}/{count}: has no row, all are in the shares before; give a smaller N")
     outputs.folder(args.out)
     about = surroundings(args, argv)
     jobs = plan.inspected(jobs, held)
@@ -193,7 +204,7 @@ def main(argv=None):
 
 # options that say what to measure and how
 MEASURING = ("datasets", "scales", "methods", "weights", "trained_here", "gpu", "tile", "repeats", "random_weights",
-             "save_images", "update", "fresh", "resume")  # fmt: skip
+             "save_images", "update", "shard", "fresh", "resume")  # fmt: skip
 
 
 def _rendered(args):
@@ -202,7 +213,7 @@ def _rendered(args):
     if given:
         option = given[0].replace("_", "-")
         raise UserError(f"--from-json: measures nothing, so that --{option} has no effect; give one of them alone")
-    report = reports.read_report(args.from_json)
+    report = merging.together({path: reports.read_report(path) for path in args.from_json})
     if args.out is not None:
         outputs.folder(args.out)
     report["meta"]["tables"] = sorted(set(args.tables or report["meta"]["tables"]))

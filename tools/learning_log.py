@@ -4,6 +4,7 @@
     tools/learning_log.py runs/x3 -o curve.png                 # one run, one curve per stage
     tools/learning_log.py runs/x3 runs/x3_beta -o curves.png   # several runs in one diagram
     tools/learning_log.py runs/x2 runs/x3 --paper -o idn.png   # how far each came from the paper, as idn.json too
+    tools/learning_log.py runs/sweep/* -o sweep.png --table sweep.md   # and what differs between them, best run first
 
 With --paper the diagram has each run's distance from the PSNR that the paper prints for its network, factor and set.
 """
@@ -14,12 +15,13 @@ if __name__ == "__main__":
 import sys
 from pathlib import Path
 
-from data_prep.files import write_json
+from data_prep.files import write_json, write_text
 from tools.common import cli, provenance, ranges
 from tools.common.errors import UserError
 from tools.figures import style
 from tools.figures.curves import plot, plot_runs
 from tools.report import against_paper
+from tools.training import sweep_table
 from tools.training.log import run_of
 
 SAME = "{}: there is another run called {}; rename one of the folders"
@@ -30,6 +32,7 @@ def parser():
     p = cli.Parser(__doc__)
     p.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="log.csv of a run, or its folder")
     p.add_argument("-o", "--output", type=Path, default=Path("learning_curve.png"), help="PNG, with an SVG beside it")
+    p.add_argument("--table", type=Path, metavar="FILE", help="also a Markdown table of the runs, best PSNR first")
     p.add_argument("--title", default="IDN")
     p.add_argument("--bicubic", type=ranges.real(-1000, 1000), help="PSNR of bicubic interpolation (dB), for a line")
     p.add_argument("--paper", action="store_true", help="draw the distance from the paper's PSNR, print a table")
@@ -71,6 +74,9 @@ def main(argv=None):
     else:
         plot_runs(runs, folder, stem, title=args.title, bicubic=known)
     print(args.output.with_suffix(".png"))
+    if args.table:
+        write_text(args.table, sweep_table.of(args.runs))
+        print(args.table)
     return 0
 
 

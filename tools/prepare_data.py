@@ -5,6 +5,8 @@
     tools/prepare_data.py --scale 3 --stage finetune --data-dir data --out data/hdf5
     tools/prepare_data.py --scale 3 --stage val
     tools/prepare_data.py --scale 3 --stage train --dry-run          # count only
+    tools/prepare_data.py --scale 3 --stage train --max-pairs 2000000   # a random sample of all pairs
+    tools/prepare_data.py --scale 3 --stage train --shard 2/8           # on the second of eight machines
     tools/prepare_data.py --method FSRCNN --scale 3 --stage train
     tools/prepare_data.py --method VDSR --stage train                # x2, x3 and x4 together
 
@@ -20,10 +22,11 @@ if __name__ == "__main__":
 
 import os
 import sys
+from pathlib import Path
 
 from data_prep.geometry import IMAGE_SETS, STAGES, geometry
 from data_prep.sampling import OF_METHOD, image_folder, sampling
-from tools.common import cli
+from tools.common import cli, ranges
 from tools.common.errors import UserError
 
 
@@ -40,7 +43,12 @@ def parser():
     p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the permutation (default: 0)")
     p.add_argument("--stride", type=int, metavar="N", help="step between patches (IDN: their size)")
     p.add_argument("--crops", type=int, metavar="N", help="LapSRN: patches of each image at random places (256)")
+    p.add_argument("--max-pairs", type=ranges.whole(1, 2**62), metavar="N",
+                   help="at most N pairs, drawn at random from all")  # fmt: skip
     p.add_argument("--shard-mb", type=float, metavar="MB", help="size of a shard in 10^6 bytes (SHARD_MB, else 500)")
+    p.add_argument("--shard", type=ranges.share, metavar="I/N",
+                   help="cut the I-th of N parts, on one of several machines; without it the parts that are there are "
+                   "put together")  # fmt: skip
     p.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read")
     p.add_argument("--force", action="store_true", help="build again even if the database is there")
     p.add_argument("--dry-run", action="store_true", help="count images, variants and pairs; write nothing")
@@ -56,10 +64,12 @@ def main(argv=None):
     from data_prep.counts import add_row
     from data_prep.plan import gather, make_plan
 
+    if args.shard and args.report:
+        raise UserError("report: counts a whole database; omit --report with --shard")
     shape, image_set = cut_of(args)
     folder, endings = image_folder(args.data_dir, args.set or image_set)
-    sources = gather(folder, args.skip_bad, endings)
-    plan = make_plan(sources, shape, args.seed, shard_mb(args))
+    sources = gather(folder, args.skip_bad, endings, decode=args.max_pairs is None)
+    plan = make_plan(sources, shape, args.seed, shard_mb(args), args.max_pairs)
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     describe(plan)
@@ -68,6 +78,8 @@ def main(argv=None):
             add_row(args.report, plan)
         return 0
     out = args.out or args.data_dir / "hdf5"
+    if args.shard:
+        return cut_part(args, plan, out)
     report = build.build(plan, out, processes=args.workers, force=args.force)
     if not report.built:
         print(f"{report.folder}: made from these images in this way already; --force builds it again")
@@ -84,6 +96,23 @@ def main(argv=None):
     if shard_list.caffe_splits(report.folder):
         print(f"warning: {report.folder}: Caffe itself splits the list at blanks, so that only tools/train.py of this "
               "project reads it", file=sys.stderr)  # fmt: skip
+    return 0
+
+
+def cut_part(args, plan, out):
+    """Cut the part of --shard; gives the exit status."""
+    from data_prep import build, parts  # here: --help must not wait for h5py
+
+    database = build.database_folder(Path(out).absolute(), plan.geometry)
+    report = parts.build(plan, database, parts.Part(*args.shard), processes=args.workers, force=args.force)
+    if not report.built:
+        print(f"{report.path}: cut from these images in this way already; --force cuts it again")
+    else:
+        print(
+            f"images {report.images:,}  pairs {report.pairs:,}  bytes {report.bytes:,}  seconds {report.seconds:.1f}  "
+            f"peak memory {report.peak_bytes / 1e6:.0f} MB (all processes)"
+        )
+    print(f"part {report.path}")
     return 0
 
 
@@ -117,7 +146,8 @@ def describe(plan):
     print(f"{shape.described()}, seed {plan.seed}")
     print(
         f"images {len(plan.sources.images):,}  variants {plan.variants:,}  pairs {plan.total:,}, "
-        f"{plan.pairs:,} in whole batches of {shape.batch}  shards {len(plan.shard_rows)}"
+        f"{plan.pairs:,} {'drawn, in whole batches' if plan.is_sample else 'in whole batches'} of {shape.batch}  "
+        f"shards {len(plan.shard_rows)}"
     )
 
 

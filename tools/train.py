@@ -10,6 +10,7 @@
     tools/train.py --scale 3 --stage finetune --weights weights/idn/IDN_x3.caffemodel
     tools/train.py --scale 3 --method VDSR            # by the recipe of VDSR's authors
     tools/train.py --scale 3 --blocks 3 --D3 48       # another IDN
+    tools/train.py --scale 3 --from-images data/DIV2K # no database: images are cut while it trains
 
 `--schedule` is a text or a file: iterations and learning rates of each stage that is to run. `--hours H` shares the
 time out as the schedule (the paper's, or that of `--schedule`) shares its work, and lowers the rates by the clock;
@@ -37,6 +38,7 @@ from data_prep.sampling import OF_METHOD
 from prototxt import idn
 from prototxt.solver import STAGES
 from tools.common import cli, provenance, ranges
+from tools.common.errors import UserError
 from tools.common.paths import ROOT
 
 LR = 1e-4
@@ -62,6 +64,9 @@ def parser():
     add("--weights", type=Path, help="start from this .caffemodel, of any scale: the shapes are the same")
     cli.add_folder(p, "DATA", "folder of the image sets")
     cli.add_folder(p, "HDF5", "databases of tools/prepare_data.py")
+    add("--from-images", type=Path, metavar="DIR", help="cut the pairs from these images meanwhile, without databases")
+    add("--workers", type=ranges.whole(1, 1024), metavar="N",
+        help="--from-images: processes that cut (default: one per core, at most 8)")  # fmt: skip
     add("--val-images", type=Path, help="images for the validation PSNR (default: DATA/Set5)")
     add("--out", type=Path, help="the run's folder (default: runs/x<scale>, or runs/NAME_x<scale>)")
     add("--beta1", type=ranges.real(0, 1, below=True),
@@ -101,6 +106,12 @@ def parse(argv):
         options.batch = options.batch or idn.BATCH
     options.autotune = options.autotune and not options.deterministic
     options.val_images = options.val_images or options.data_dir / "Set5"
+    if options.from_images:
+        from tools.training.from_images import FromImages  # of no use to --help
+
+        options.hdf5_dir = FromImages(options.from_images, options.val_images, options.seed, options.workers)
+    elif options.workers:
+        raise UserError("workers: cut the images of --from-images; without it give them to tools/prepare_data.py")
     name = "" if options.method == "IDN" else f"{options.method.lower()}_"
     options.out = options.out or ROOT / "runs" / f"{name}x{options.scale}"
     return options

@@ -1,6 +1,8 @@
 """A small web server, which misbehaves in the ways asked for; pictures, a set of them, and its database."""
 
+import struct
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -107,6 +109,22 @@ def save_picture(path, height, width, seed=0):
 def make_picture():
     """Function (path, height, width, seed=0) that writes a picture."""
     return save_picture
+
+
+@pytest.fixture
+def damage():
+    """Function (path) that damages a PNG's pixels behind a sound structure: only decoding them shows it."""
+
+    def change(path):
+        content = path.read_bytes()
+        at = content.index(b"IDAT")
+        (size,) = struct.unpack(">I", content[at - 4 : at])
+        body = bytearray(content[at : at + 4 + size])
+        body[len(body) // 2] ^= 0xFF
+        rest = content[at + 8 + size :]
+        path.write_bytes(content[:at] + body + struct.pack(">I", zlib.crc32(body)) + rest)
+
+    return change
 
 
 @pytest.fixture

@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 
 from data_prep import build as building
+from data_prep import cutting
 from data_prep.augment import luma_variants
 from data_prep.build import build, database_folder, is_current
 from data_prep.cutting import pairs as cut_all
+from data_prep.drawing import draw
 from data_prep.errors import DataError
 from data_prep.geometry import geometry
 from data_prep.hdf5 import check_cut, check_database
@@ -79,6 +81,47 @@ def test_same_bytes_with_any_number_of_processes(small_set, tmp_path):
     assert digests(one.folder) == digests(three.folder)
     other = make(plan_for(small_set, seed=1), tmp_path / "other")
     assert digests(other.folder)["00000.h5"] != digests(one.folder)["00000.h5"]
+
+
+@pytest.mark.parametrize("method", [None, "DRRN", "FSRCNN", "LapSRN"])
+def test_a_sample_has_the_pairs_that_were_drawn(small_set, tmp_path, method):
+    """With any number of processes: each row is the pair at the position that was drawn, of all pairs in a row."""
+    shape = sampling(method, 4, **({"crops": 40} if method == "LapSRN" else {})) if method else geometry(3, "train")
+    plan = make_plan(gather(small_set, decode=False), shape, seed=5, shard_mb=1, max_pairs=2 * shape.batch + 1)
+    one = make(plan, tmp_path / "one")
+    assert digests(one.folder) == digests(make(plan, tmp_path / "three", processes=3).folder)
+    assert not make(plan, tmp_path / "one").built
+    images = [(read_image(info.path), f"5 {info.sha256}") for info in plan.sources.images]
+    found = [pairs for rgb, key in images for pairs in cut_all(rgb, shape, key)]
+    order = draw(plan.total, plan.pairs, 5)
+    assert len(order) == plan.pairs == 2 * shape.batch < plan.total
+    for name in shape.sides:
+        stored = [h5py.File(path)[name][:] for path in shard_paths(one.folder)]
+        assert np.array_equal(np.concatenate(stored), np.concatenate([each[name] for each in found])[order])
+    assert check_cut(list_path(one.folder), shape).pairs == plan.pairs
+
+
+def test_variants_without_a_drawn_pair_are_not_computed(small_set, tmp_path, monkeypatch):
+    """64 of several hundred pairs: images and variants that none falls on are not decoded or made."""
+    plan = make_plan(gather(small_set, decode=False), geometry(3, "train"), max_pairs=64)
+    wanted = set()
+    for info, places in zip(plan.sources.images, plan.destinations()):
+        ends = np.cumsum(plan.geometry.patches(info.height, info.width))
+        # 20 lumas of an image, each for both flips
+        wanted |= {(info.path.name, variant // 2) for variant in np.searchsorted(ends, places.chosen, side="right")}
+    made = []
+    real = cutting.luma_variants
+    monkeypatch.setattr(cutting, "luma_variants", lambda rgb, one: made.append(one) or real(rgb, one))
+    make(plan, tmp_path)
+    assert len(made) == len(wanted) < 80
+
+
+def test_an_image_that_cannot_be_decoded_is_named_when_it_is_cut(small_set, tmp_path, damage):
+    damage(small_set / "picture1.png")
+    plan = make_plan(gather(small_set, decode=False), geometry(3, "train"), max_pairs=128)
+    with pytest.raises(DataError, match=r"picture1.png: .*, or leave such images out with --skip-bad"):
+        make(plan, tmp_path)
+    assert left_over(tmp_path) == []
 
 
 @pytest.mark.parametrize(("method", "scale"), [("DRRN", None), ("FSRCNN", 2), ("LapSRN", 4)])

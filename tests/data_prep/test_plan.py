@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from data_prep.errors import DataError
 from data_prep.geometry import SCALES, STAGES, geometry
@@ -19,21 +20,28 @@ def sources(small_set):
 
 def test_every_kept_pair_has_a_place_of_its_own(sources):
     plan = make_plan(sources, geometry(3, "train"), seed=4)
-    places = np.concatenate(plan.destinations())
-    assert len(places) == plan.total == sum(plan.counts)
-    assert plan.pairs == plan.total // 64 * 64 < plan.total
-    assert np.array_equal(np.sort(places[places >= 0]), np.arange(plan.pairs))
-    assert (places < 0).sum() == plan.total - plan.pairs
+    assert plan.pairs == plan.total // 64 * 64 < plan.total == sum(plan.counts)
+    check_places(plan)
+
+
+def check_places(plan):
+    """Every row of the database is one pair's, every pair of an image is named once, in the order of cutting."""
+    places = plan.destinations()
+    assert np.array_equal(np.sort(np.concatenate([one.rows for one in places])), np.arange(plan.pairs))
+    for (chosen, rows), count in zip(places, plan.counts):
+        assert len(chosen) == len(rows)
+        assert (np.diff(chosen) > 0).all() and (not len(chosen) or 0 <= chosen[0] <= chosen[-1] < count)
 
 
 def test_permutation_is_global_and_seeded(sources):
     shape = geometry(3, "train")
-    places = [np.concatenate(make_plan(sources, shape, seed).destinations()) for seed in (0, 0, 1)]
+    plans = [make_plan(sources, shape, seed) for seed in (0, 0, 1)]
+    places = [np.concatenate([one.rows for one in plan.destinations()]) for plan in plans]
     assert np.array_equal(places[0], places[1])
     assert not np.array_equal(places[0], places[2])
     # each image's pairs are spread over the whole database, not kept together
     plan = make_plan(sources, shape)
-    first = plan.destinations()[0]
+    first = plan.destinations()[0].rows
     assert first.min() < plan.pairs * 0.1
     assert first.max() > plan.pairs * 0.9
 
@@ -41,6 +49,56 @@ def test_permutation_is_global_and_seeded(sources):
 def test_permutation_of_seed_0_stays_what_it_is(sources):
     """NumPy promises RandomState's stream for good (NEP 19); permutation(10) of seed 0 is in its documentation."""
     assert np.random.RandomState(0).permutation(10).tolist() == [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]  # noqa: NPY002
+
+
+def test_a_sample_is_of_all_pairs_of_all_variants(sources):
+    shape = geometry(3, "train")
+    total = make_plan(sources, shape).total
+    plan = make_plan(sources, shape, seed=2, max_pairs=150)
+    assert (plan.total, plan.pairs, plan.is_sample) == (total, 128, True)
+    check_places(plan)
+    others = [make_plan(sources, shape, seed, max_pairs=150).destinations() for seed in (2, 3)]
+    same = [all(np.array_equal(a.chosen, b.chosen) for a, b in zip(plan.destinations(), other)) for other in others]
+    assert same == [True, False]
+
+
+@pytest.mark.parametrize("most", [None, 10**15])
+def test_a_sample_of_all_is_the_whole_database(sources, most):
+    shape = geometry(3, "train")
+    whole = make_plan(sources, shape)
+    plan = make_plan(sources, shape, max_pairs=most or whole.total)
+    assert plan.identity() == whole.identity() and not plan.is_sample
+    for one, other in zip(plan.destinations(), whole.destinations()):
+        assert np.array_equal(one.chosen, other.chosen) and np.array_equal(one.rows, other.rows)
+
+
+def test_every_pair_is_drawn_equally_often(sources):
+    """Chi-squared over all pairs, 300 samples: each is in 64 of `total` of them, whatever its image and variant."""
+    shape = geometry(3, "train")
+    plan = make_plan(sources, shape, max_pairs=64)
+    drawn = np.zeros(plan.total)
+    starts = np.cumsum([0, *plan.counts[:-1]])
+    for seed in range(300):
+        places = make_plan(sources, shape, seed, max_pairs=64).destinations()
+        drawn[np.concatenate([start + one.chosen for start, one in zip(starts, places)])] += 1
+    # without replacement the counts vary by the factor 1 - 64 / total less than independent ones
+    statistic = ((drawn - drawn.mean()) ** 2 / drawn.mean()).sum() / (1 - 64 / plan.total)
+    assert drawn.sum() == 300 * 64 and 0.001 < stats.chi2.sf(statistic, plan.total - 1) < 0.999
+
+
+def test_a_sample_of_less_than_a_batch_is_refused(sources):
+    with pytest.raises(DataError, match="max-pairs 63: expected at least one batch of 64"):
+        make_plan(sources, geometry(3, "train"), max_pairs=63)
+
+
+def test_a_glance_finds_what_decoding_finds(small_set, sources, damage):
+    assert gather(small_set, decode=False) == sources
+    damage(small_set / "picture1.png")
+    assert len(gather(small_set, decode=False).images) == 5  # seen when it is cut
+    assert len(gather(small_set, skip_bad=True, decode=False).images) == 4
+    (small_set / "picture1.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"picture1.png: not a picture.*--skip-bad"):
+        gather(small_set, decode=False)
 
 
 def test_shards_hold_whole_chunks(sources):

@@ -87,6 +87,42 @@ def test_stride(run, data, tmp_path):
     assert check_database(tmp_path / "x2/finetune.txt", 2, "finetune").attributes["lr_stride"] == 5
 
 
+def test_a_sample_of_the_pairs(run, data, tmp_path):
+    report = tmp_path / "counts.json"
+    arguments = ["--scale", 3, "--stage", "train", "--data-dir", data, "--out", tmp_path / "out"]
+    status, out, err = run(*arguments, "--max-pairs", 100, "--report", report)
+    assert (status, err) == (0, "")
+    assert "images 2  variants 80  pairs 208, 64 drawn, in whole batches of 64  shards 1" in out
+    assert check_database(tmp_path / "out/x3/train.txt", 3, "train").pairs == 64
+    (row,) = json.loads(report.read_text())
+    assert (row["pairs_before_truncation"], row["pairs"]) == (208, 64) and "--max-pairs 64" in row["command"]
+    # as many as there are: the whole database
+    assert "pairs 208, 192 in whole batches" in run(*arguments, "--max-pairs", 208)[1]
+    status, _, err = run(*arguments, "--max-pairs", 63)
+    assert (status, err) == (2, "prepare_data.py: max-pairs 63: expected at least one batch of 64\n")
+    assert run(*arguments, "--max-pairs", 0)[0] == 2
+
+
+def test_two_machines_cut_one_database(run, data, tmp_path):
+    arguments = ["--scale", 3, "--stage", "train", "--data-dir", data, "--workers", 1, "--out"]
+    for number in (2, 1):
+        status, out, err = run(*arguments, tmp_path / "parts", "--shard", f"{number}/2")
+        assert (status, err) == (0, "") and "images 1  pairs 9" in out or "images 1  pairs 10" in out
+        assert f"part {tmp_path}/parts/x3/train.parts/{number}_of_2.h5" in out
+    assert "cut from these images in this way already" in run(*arguments, tmp_path / "parts", "--shard", "1/2")[1]
+    for name in ("parts", "one"):
+        assert run(*arguments, tmp_path / name)[0] == 0
+    one, parts = (tmp_path / name / "x3/train/00000.h5" for name in ("one", "parts"))
+    assert one.read_bytes() == parts.read_bytes() and not (tmp_path / "parts/x3/train.parts").exists()
+
+
+@pytest.mark.parametrize("share", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/10000000"])
+def test_a_shard_out_of_range_is_one_line(run, data, share):
+    status, _, err = run("--scale", 3, "--stage", "train", "--data-dir", data, f"--shard={share}")
+    assert status == 2 and err.count("\n") == 1
+    assert f"argument --shard: got {share}, expected I/N, such as 2/8, with I from 1 to N" in err
+
+
 def test_warnings_do_not_stop_it(run, data, tmp_path):
     cv2.imwrite(str(data / "291/gray.png"), np.zeros((100, 100), np.uint8))
     status, out, err = run("--scale", 3, "--stage", "train", "--data-dir", data, "--out", tmp_path / "out")

@@ -37,5 +37,13 @@ def real(least, most, *, below=False):
     return read
 
 
+def share(text):
+    """An argparse type: which of several shares, such as 2/8: (2, 8)."""
+    number, slash, count = text.partition("/")
+    if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number[:7]) <= int(count[:7]) < 10**6:
+        return int(number), int(count)
+    raise argparse.ArgumentTypeError(f"got {_short(text)}, expected I/N, such as 2/8, with I from 1 to N")
+
+
 def _short(text):
     return text if len(text) <= 30 else f"{text[:27]}..."

@@ -1,15 +1,16 @@
 """The HDF5 databases that a training reads, checked before Caffe sees them."""
 
+import hashlib
+import json
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep import hdf5, shard_list
 from data_prep.errors import DataError
 from tools.nets import caffe_files
-
-# attributes that decide the pairs and their order
-MADE_OF = ("source_sha256", "seed", "lr_stride", "stride", "crops")
+from tools.training.from_images import FromImages
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Database:
         What decides the pairs and their order.
     images : str
         How many images of which set.
+    identity : dict
+        All that its shards say of themselves, and their sizes in bytes.
     """
 
     list_path: Path
@@ -37,6 +40,10 @@ class Database:
     largest_bytes: int
     made_of: dict
     images: str = ""
+    identity: dict = field(default_factory=dict)
+
+    # what the user is to do when it is not what it was
+    mend = "put the database back"
 
     def name_for_caffe(self, names):
         """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
@@ -48,14 +55,37 @@ class Database:
             return str(self.list_path.absolute())
         return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
 
+    def described(self):
+        """What tells this database from others (str), short enough for a line."""
+        known = {**self.made_of, **self.identity}
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+        seed = f", seed {known['seed']}" if "seed" in known else ""
+        return f"{digest[:12]} ({self.pairs:,} pairs of {self.images}{seed})"
+
+    def pass_over(self, net, batch, iterations):
+        """Turn the data layer of a train net (caffe.Net) on to where it is after some iterations (int).
+
+        Caffe's snapshots do not keep its place. `batch` (int) is that of all ranks together.
+        """
+        for _ in range(iterations % (self.pairs // math.gcd(self.pairs, batch))):
+            net.forward(end="data")
+
+    def check_held(self, held):
+        """Raise DataError when Caffe would open a shard of `held` (Held) that is gone or another by now.
+
+        It reads a database of one shard only once.
+        """
+        if len(self.shards) > 1:
+            held.check(self.shards)
+
 
 def check(folder, subject, stages):
     """The databases that `stages` need.
 
     Parameters
     ----------
-    folder : Path
-        Where tools/prepare_data.py wrote them.
+    folder : Path or FromImages
+        Where tools/prepare_data.py wrote them; or what stands in for them.
     subject : Subject
         What is trained.
     stages : iterable of str
@@ -70,6 +100,8 @@ def check(folder, subject, stages):
     DataError
         One is missing, damaged, or of another method, scale or stage; the text says how to make it.
     """
+    if isinstance(folder, FromImages):
+        return folder.check(subject, stages)
     found = {}
     for name in sorted({subject.database(stage) for stage in stages} | {"val"}):
         cut = subject.cut(name)
@@ -78,7 +110,12 @@ def check(folder, subject, stages):
             how = f"make it with tools/prepare_data.py {cut.command()}"
             raise DataError(f"{list_file}: no such list of HDF5 files; {how}")
         database = hdf5.check_cut(list_file, cut)
-        made_of = {key: database.attributes[key] for key in MADE_OF if key in database.attributes}
+        made_of = {key: database.attributes[key] for key in hdf5.MADE_OF if key in database.attributes}
+        if hdf5.is_sample(database.attributes):
+            made_of["pairs"] = database.pairs
         images = f"{database.attributes['images']} of {database.attributes['source_set']}"
-        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of, images)
+        identity = {**database.attributes, "sizes": [path.stat().st_size for path in database.shards]}
+        found[name] = Database(
+            list_file, database.shards, database.pairs, database.largest_bytes, made_of, images, identity
+        )
     return found

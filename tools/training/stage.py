@@ -18,6 +18,7 @@ from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
 from tools.training import caffe_solver, clipping, loss_weights, parallel, progress, snapshots, stepping
 from tools.training import subject as subjects
+from tools.training.image_feed import closing
 from tools.training.placement import Placement
 from tools.training.stopping import Interrupted, stop_requests
 
@@ -72,7 +73,7 @@ class Stage:
             The weights do not fit, or the loss is no longer finite.
         """
         shards = [*self.train.shards, *self.val.shards]
-        with caffe_files.Names() as names, Held(shards) as self.held:
+        with caffe_files.Names() as names, Held(shards) as self.held, closing():
             try:
                 self._run(names, weights, say)
             finally:
@@ -129,7 +130,7 @@ class Stage:
         if newest:
             path, iteration = newest
             snapshots.restore(self.solver, path)
-            self._skip_seen_pairs(iteration)
+            self.train.pass_over(self.solver.net, self.settings.batch, iteration)
             self.log.forget_after(self.settings.stage, iteration)
             say(f"{self.settings.stage}: resuming from {path.name}")
             return path
@@ -141,11 +142,6 @@ class Stage:
             self.log.forget_after(self.settings.stage, -1)
             say(f"{self.settings.stage}: starting from random weights, seed {self.settings.seed}")
         return None
-
-    def _skip_seen_pairs(self, iteration):
-        """Turn the data layer on to where it was: Caffe's snapshots do not keep its place in the database."""
-        for _ in range(iteration % (self.train.pairs // math.gcd(self.train.pairs, self.settings.batch))):
-            self.solver.net.forward(end="data")
 
     def _loop(self, stop, say):
         """Step to the end; log, validate, snapshot and stop when it is time for it."""
@@ -185,19 +181,16 @@ class Stage:
                 raise Interrupted(f"{stage}: stopped at iteration {iteration}, snapshot {saved.name} is written")
 
     def _check_shards(self):
-        """Raise UserError when Caffe would open a shard that is gone or another by now; a snapshot is kept.
-
-        It reads a database of one shard only once.
-        """
-        opened_again = [database.shards for database in (self.train, self.val) if len(database.shards) > 1]
+        """Raise UserError when Caffe would open a shard that is gone or another by now; a snapshot is kept."""
         try:
-            self.held.check(path for shards in opened_again for path in shards)
+            for database in (self.train, self.val):
+                database.check_held(self.held)
         except DataError as error:
             if self.solver.iter:
                 self._check_weights()
                 self._save()
             raise UserError(
-                f"{error}; put the database back and run the same command to continue from iteration {self.solver.iter}"
+                f"{error}; {database.mend} and run the same command to continue from iteration {self.solver.iter}"
             ) from None
 
     def _save(self):

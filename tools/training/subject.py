@@ -15,7 +15,7 @@ from prototxt import drcn, solver
 from prototxt.registry import NETWORKS
 from tools.common.errors import UserError
 from tools.methods.registry import METHODS, Method
-from tools.training import schedules
+from tools.training import image_source, schedules
 
 IDN = "IDN"
 NOTHING = 1e-4  # of the first rate
@@ -158,13 +158,17 @@ class Subject:
     # --- nets ------------------------------------------------------------------------------------------------------
 
     def train_net(self, stage, source, test_source, batch):
-        """The train net (NetParameter) of a stage, whose databases are listed in `source` and `test_source` (str)."""
+        """The train net (NetParameter) of a stage, whose databases are listed in `source` and `test_source` (str).
+
+        A source may be one of image_source as well.
+        """
         phase = solver.PHASE_OF_STAGE[stage] if self.is_idn else "train"
         scale = self.scale if self.network.scales else None
-        return self.network.net(
+        net = self.network.net(
             phase, scale, self.method.variant, source=source, test_source=test_source, batch=batch, loss=self.loss,
             shuffle=False, **self.options,
         )  # fmt: skip
+        return image_source.replaced(net)
 
     def deploy_net(self, input_shape=None):
         """The net (NetParameter) that takes one image."""
