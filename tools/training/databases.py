@@ -1,7 +1,10 @@
 """The HDF5 databases that a training reads, checked before Caffe sees them."""
 
+import hashlib
+import json
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep import hdf5, shard_list
@@ -29,6 +32,8 @@ class Database:
         What decides the pairs and their order.
     images : str
         How many images of which set.
+    identity : dict
+        All that its shards say of themselves, and their sizes in bytes.
     """
 
     list_path: Path
@@ -37,6 +42,7 @@ class Database:
     largest_bytes: int
     made_of: dict
     images: str = ""
+    identity: dict = field(default_factory=dict)
 
     def name_for_caffe(self, names):
         """The list's own name (str) where Caffe reads it as we do; else that of one in memory.
@@ -47,6 +53,28 @@ class Database:
         if caffe_files.is_plain(self.list_path.absolute()) and as_caffe_reads == list(map(str, self.shards)):
             return str(self.list_path.absolute())
         return names.of_content("".join(f"{names.of(path)}\n" for path in self.shards).encode("utf-8"))
+
+    def described(self):
+        """What tells this database from others (str), short enough for a line."""
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True, default=str).encode()).hexdigest()
+        made = ", ".join(f"{name} {self.identity[name]}" for name in ("seed",) if name in self.identity)
+        return f"{digest[:12]} ({self.pairs:,} pairs of {self.images}{made and f', {made}'})"
+
+    def pass_over(self, net, batch, iterations):
+        """Turn the data layer of a train net (caffe.Net) on to where it is after some iterations (int).
+
+        Caffe's snapshots do not keep its place. `batch` (int) is that of all ranks together.
+        """
+        for _ in range(iterations % (self.pairs // math.gcd(self.pairs, batch))):
+            net.forward(end="data")
+
+    def check_held(self, held):
+        """Raise DataError when Caffe would open a shard of `held` (Held) that is gone or another by now.
+
+        It reads a database of one shard only once.
+        """
+        if len(self.shards) > 1:
+            held.check(self.shards)
 
 
 def check(folder, subject, stages):
@@ -80,5 +108,8 @@ def check(folder, subject, stages):
         database = hdf5.check_cut(list_file, cut)
         made_of = {key: database.attributes[key] for key in MADE_OF if key in database.attributes}
         images = f"{database.attributes['images']} of {database.attributes['source_set']}"
-        found[name] = Database(list_file, database.shards, database.pairs, database.largest_bytes, made_of, images)
+        identity = {**database.attributes, "sizes": [path.stat().st_size for path in database.shards]}
+        found[name] = Database(
+            list_file, database.shards, database.pairs, database.largest_bytes, made_of, images, identity
+        )
     return found
