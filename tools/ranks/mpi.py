@@ -15,7 +15,7 @@ import numpy as np
 
 from tools.common.errors import UserError
 from tools.ranks.company import Company
-from tools.ranks.watch import SPEAKING_SECONDS, STATUS, Watch
+from tools.ranks.watch import FORWARDING_SECONDS, SPEAKING_SECONDS, STATUS, Watch
 
 PACKAGE = ".venv/bin/pip install 'mpi4py>=4.1,<5'"
 # where launchers write rank and number: Open MPI's, those of the MPICH family, SLURM's
@@ -109,7 +109,11 @@ class MpiRanks(Company):
 
     def desert(self, status):
         # before MPI's own farewell, which waits for all: atexit runs the last one first
-        atexit.register(self._world.Abort, status)
+        atexit.register(self._abort, status)
+
+    def _abort(self, status):
+        time.sleep(FORWARDING_SECONDS)
+        self._world.Abort(status)
 
     def _connections(self):
         """Connections (dict) for the watch: rank 0's to all others, theirs to rank 0."""

@@ -14,7 +14,9 @@ from contextlib import suppress
 
 STATUS = 2
 # the one rank that says why has so much time before the launcher ends it, because another rank has ended
-SPEAKING_SECONDS = 2
+SPEAKING_SECONDS = 3
+# a launcher that ends all drops what it has not yet passed on
+FORWARDING_SECONDS = 0.5
 _BYE, _QUIET, _ERROR = b"B", b"Q", b"E"
 _MOST = 4096  # bytes of a message
 
@@ -65,6 +67,7 @@ class Watch:
             )  # fmt: skip
         if kind != _QUIET:
             self._send(_QUIET)
+            time.sleep(FORWARDING_SECONDS)
         os._exit(STATUS)
 
     def _send(self, message):
