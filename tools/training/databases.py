@@ -56,9 +56,10 @@ class Database:
 
     def described(self):
         """What tells this database from others (str), short enough for a line."""
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True, default=str).encode()).hexdigest()
-        made = ", ".join(f"{name} {self.identity[name]}" for name in ("seed",) if name in self.identity)
-        return f"{digest[:12]} ({self.pairs:,} pairs of {self.images}{made and f', {made}'})"
+        known = {**self.made_of, **self.identity}
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+        seed = f", seed {known['seed']}" if "seed" in known else ""
+        return f"{digest[:12]} ({self.pairs:,} pairs of {self.images}{seed})"
 
     def pass_over(self, net, batch, iterations):
         """Turn the data layer of a train net (caffe.Net) on to where it is after some iterations (int).
