@@ -4,6 +4,7 @@
     tools/train.py --scale 3                          # the whole schedule: 720,000 iterations
     tools/train.py --scale 3 --gpu 0
     tools/train.py --scale 3 --gpu 0,1                # data parallel; the batch of 64 is shared out
+    mpirun -n 4 tools/train.py --scale 3 --mpi        # the same on CPUs, of one machine or of many (docs/cluster.md)
     tools/train.py --scale 3 --iters 3000             # the same schedule, scaled down
     tools/train.py --scale 3 --hours 8                # the same schedule, over in 8 hours on this machine
     tools/train.py --scale 3 --schedule "train: 6000 at 3e-4, 2000 at 3e-5; finetune: 500 at 1e-5" --weights FILE
@@ -40,6 +41,7 @@ from prototxt.solver import STAGES
 from tools.common import cli, provenance, ranges
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
+from tools.ranks import launch
 
 LR = 1e-4
 
@@ -56,6 +58,9 @@ def parser():
     add("--hours", type=ranges.real(0.001, 10_000), help="be over after so many hours, with the rates lowered in time")
     add("--average", type=ranges.whole(2, 1000), metavar="N", help="also write the average of the last N snapshots")
     add("--gpu", default=os.environ.get("GPU"), help="number of the GPU, or of several: 0,1 (default: CPU)")
+    add("--mpi", action="store_true", help="share each batch among the processes that mpirun or srun has started")
+    add("--processes", type=ranges.whole(1, 1024), metavar="N",
+        help="share each batch among N processes of this machine, on the CPU (default: 1)")  # fmt: skip
     add("--tf32", action="store_true", help="GPU: convolutions in TF32 (default: float, as in the paper)")
     add("--deterministic", action="store_true", help="GPU: the same bits in every run; slower")
     add("--no-autotune", dest="autotune", action="store_false",
@@ -119,11 +124,12 @@ def parse(argv):
 
 def main(argv=None):
     """Run the stages that are asked for and not finished; gives the exit status."""
-    options = parse(argv)
+    argv = [str(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    ranks, read_options = launch.ranks_of(argv, parse)
+    with ranks:
+        from tools.training import together  # not before: --help and simple mistakes must not wait for it
 
-    from tools.training.run import Run  # not before: --help and simple mistakes must not wait for it
-
-    return Run(options).train(provenance.command("tools/train.py", sys.argv[1:] if argv is None else argv))
+        return together.train(ranks, read_options, provenance.command("tools/train.py", argv))
 
 
 if __name__ == "__main__":

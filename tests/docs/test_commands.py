@@ -31,6 +31,8 @@ PAGES = sorted(
 )
 # programs of others, whose own options are theirs
 FOREIGN = frozenset(("apt-get", "git", "nvidia-smi", "pip", ".venv/bin/pip", "export", "cd", "mkdir", "cp"))
+# they start one of ours several times
+LAUNCHERS = frozenset(("mpirun", "srun"))
 FENCE = re.compile(r"(?:<!-- (run(?:: released)?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -94,6 +96,12 @@ def check(words):
     program, *arguments = words
     python = program in ("python", "python3", ".venv/bin/python")
     if program in FOREIGN:
+        return
+    if program in LAUNCHERS:
+        first = next(i for i, word in enumerate(arguments) if word.startswith("tools/"))
+        tool = import_module(f"tools.{Path(arguments[first]).stem}")
+        with pytest.raises(Parsed):
+            tool.parser().parse_args(arguments[first + 1 :])
         return
     if program == "make":
         done = subprocess.run(["make", "-n", "-C", ROOT, *arguments], capture_output=True, text=True)

@@ -1,7 +1,9 @@
 """Fixtures for the tests of the tools."""
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +113,40 @@ def weights(tmp_path_factory):
 def upscaling(weights):
     """tools/upscale.py, and pictures for it: the same ones in every test."""
     return Upscaling(weights)
+
+
+# several ranks -----------------------------------------------------------------------------------------------------
+
+HOW = ".venv/bin/pip install -e '.[mpi-here]' brings one"
+# Open MPI's: run as root, and with more ranks than cores, in a container of a continuous integration
+VARIABLES = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}  # fmt: skip
+
+
+@functools.lru_cache
+def _launcher():
+    """The mpirun (str) that starts two processes which know of each other; else why there is none, as a list."""
+    beside = Path(sys.executable).with_name("mpirun")
+    program = str(beside) if beside.exists() else shutil.which("mpirun")
+    if program is None:
+        return ["mpirun is not installed"]
+    code = "from mpi4py import MPI; assert MPI.COMM_WORLD.size == 2"
+    command, variables = [program, "-n", "2", sys.executable, "-c", code], {**os.environ, **VARIABLES}
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return [f"{program} does not start two ranks of mpi4py ({lines[-1] if lines else done.returncode})"]
+    return program
+
+
+@pytest.fixture
+def mpirun(monkeypatch):
+    """Function (count) that gives the beginning of a command line; skips where no MPI works."""
+    found = _launcher()
+    if isinstance(found, list):
+        pytest.skip(f"{found[0]}; {HOW}")
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    return lambda count: [found, "-n", str(count)]

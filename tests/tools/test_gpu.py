@@ -17,7 +17,7 @@ from tools.gpu import driver
 from tools.gpu.device import CPU, Device
 from tools.gpu_checks import report
 from tools.nets import engines, runtime
-from tools.training import parallel, stepping
+from tools.training import stepping
 from tools.training.pace import Counted
 from tools.training.settings import Settings, intervals_of
 from tools.training.stage import Stage
@@ -118,16 +118,6 @@ def test_no_driver_is_one_line():
 def test_several_gpus_are_for_training():
     with pytest.raises(UserError, match="gpu 0,1: only training runs on several GPUs"):
         runtime.use_device(BOTH)
-
-
-def test_several_gpus_need_nccl_and_an_even_batch(monkeypatch):
-    monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: False)
-    with pytest.raises(UserError, match="gpu 0,1: this Caffe was built without NCCL"):
-        parallel.check(BOTH, 64)
-    monkeypatch.setattr(parallel.caffe, "has_nccl", lambda: True)
-    parallel.check(BOTH, 64)
-    with pytest.raises(UserError, match="batch: got 64 for 3 GPUs, expected a multiple of 3"):
-        parallel.check(Device((0, 1, 2)), 64)
 
 
 def test_graphs_are_for_the_gpu():

@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"
 # from the ground up; rooms on one floor do not know each other
 FLOORS = (
-    {"gpu"}, {"common"}, {"setup"}, {"nets", "figures"}, {"methods"}, {"peers", "photos"}, {"training", "benchmarking"},
-    {"report", "gpu_checks", "fault_checks"},
+    {"gpu"}, {"common"}, {"setup"}, {"nets", "figures"}, {"methods", "ranks"}, {"peers", "photos"},
+    {"training", "benchmarking"}, {"report", "gpu_checks", "fault_checks"},
 )  # fmt: skip
 PROGRAMS = len(FLOORS)
 # the demo runs three programs one after the other, as a user would; a variant of an ablation is a command of train

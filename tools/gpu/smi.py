@@ -36,6 +36,11 @@ def name(number):
     return _first("name", number)
 
 
+def uuid(number):
+    """What tells GPU `number` from all others (str)."""
+    return _first("uuid", number)
+
+
 def driver(number):
     """Version (str) of the driver of GPU `number`."""
     return _first("driver_version", number)

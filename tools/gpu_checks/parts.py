@@ -26,6 +26,7 @@ from tools.common.markdown import table
 from tools.gpu.device import CPU, Device
 from tools.methods import evaluation
 from tools.nets import engines, runtime
+from tools.ranks.alone import Alone
 from tools.training import parallel, stepping
 
 # float sums of some hundred terms in another order; the forward's difference was 2e-6 on an H100 (results/gpu)
@@ -137,7 +138,7 @@ def nccl(number, *_):
         kept.append(parallel.connect(made, caffe.NCCL.new_uid()))
         return stepping.Plain(made).step
 
-    parallel.join(0, 1)
+    parallel.join(Alone())
     return _same_training(number, prepare, "Expected: none.")
 
 

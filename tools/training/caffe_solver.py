@@ -23,8 +23,8 @@ def make(settings, folder, train, val, ranks, names):
     folder : Path
         Of the stage.
     train, val : Database
-    ranks : int
-        Processes that share each batch.
+    ranks : Alone
+        Processes that share each batch; this is the first.
     names : caffe_files.Names
         Open as long as the solver is used.
 
@@ -32,19 +32,33 @@ def make(settings, folder, train, val, ranks, names):
     -------
     caffe solver
     """
-    parallel.join(0, ranks)
+    parallel.join(ranks)
     folder.mkdir(parents=True, exist_ok=True)
-    net = subjects.of_settings(settings).train_net(
-        settings.stage, train.name_for_caffe(names), val.name_for_caffe(names), settings.batch // ranks
-    )
-    write_text(folder / NET, emit.text(net, "tools/train.py"))
+    write_text(folder / NET, _net_text(settings, train, val, ranks, names))
     snapshots.part_folder(folder)
-    write_solver(settings, folder, names, ranks)
+    write_solver(settings, folder, names, ranks.size)
     return caffe.get_solver(caffe_files.caffe_name(folder / SOLVER))
 
 
+def make_follower(settings, train, val, ranks, names):
+    """Make the solver of a stage on a rank other than 0, which writes nothing; parameters as of `make`."""
+    parallel.join(ranks)
+    net = names.of_content(_net_text(settings, train, val, ranks, names).encode("utf-8"))
+    message = _message(settings, net, snapshots.PART)
+    message.layer_wise_reduce = False
+    return caffe.get_solver(names.of_content(emit.text(message, "tools/train.py").encode("utf-8")))
+
+
+def _net_text(settings, train, val, ranks, names):
+    """The train net (str) of a rank, with its share of the batch."""
+    net = subjects.of_settings(settings).train_net(
+        settings.stage, train.name_for_caffe(names), val.name_for_caffe(names), settings.batch // ranks.size
+    )
+    return emit.text(net, "tools/train.py")
+
+
 def write_solver(settings, folder, names, ranks=1):
-    """Write the solver of a stage into its folder; parameters as of `make`.
+    """Write the solver of a stage into its folder; parameters as of `make`, but `ranks` is their number (int).
 
     One whose length the time decides has a fixed rate and no end in sight, which pace.Timed sees to; when it is over,
     it is written once more with what has come out.

@@ -12,7 +12,7 @@ FIXED = 80 << 20
 LOSS_BLOBS = 20
 
 
-def check(subject, stage, batch, database, val, samples, on_gpu=False):
+def check(subject, stage, batch, database, val, samples, on_gpu=False, ranks=None):
     """Raise UserError unless one stage of a training fits into memory; the text says which batch does.
 
     Parameters
@@ -25,29 +25,33 @@ def check(subject, stage, batch, database, val, samples, on_gpu=False):
     database, val : databases.Database
         Training and validation pairs. Caffe holds the largest shard of either.
     samples : sequence of evaluation.Sample
-        Validation images.
+        Validation images; none on ranks other than 0.
     on_gpu : bool
         The net's memory is the GPU's then, which has a check of its own; a blob's size is bounded there too.
+    ranks : Alone, optional
+        Those that share the batch, and this machine's memory.
     """
+    size, here = (ranks.size, ranks.local_size) if ranks else (1, 1)
     pair, values = pair_bytes(subject, stage)
+    share = batch // size
     name = f"batch: {batch:,} pairs of {stage} at x{subject.scale}"
-    if batch * values > LARGEST_BLOB:
+    if share * values > LARGEST_BLOB:
         raise UserError(
             f"{name} make a blob of more than 2^31-1 values, which Caffe cannot count; expected at most "
-            f"{LARGEST_BLOB // values:,}, and as many as fit into memory"
+            f"{size * (LARGEST_BLOB // values):,}, and as many as fit into memory"
         )
     shards = database.largest_bytes + val.largest_bytes
     besides = shards + (0 if on_gpu else FIXED + _validation_bytes(subject, samples))
     each = 0 if on_gpu else pair
     free, bound = free_memory.free()
-    if besides + batch * each <= free:
+    if here * (besides + share * each) <= free:
         return
-    most = int((free - besides) // each) if each and besides < free else 0
+    most = size * int((free / here - besides) // each) if each and here * besides < free else 0
     advice = f"give --batch {most} or less" if most else (
         "make smaller shards (tools/prepare_data.py --shard-mb)" if shards > besides // 2 else
         "free some, raise the limit, or give smaller validation images (--val-images)"
     )  # fmt: skip
-    needed = f"{_mb(besides + batch * each)} MB ({_mb(shards)} of them for shards)"
+    needed = f"{_mb(here * (besides + share * each))} MB ({_mb(here * shards)} of them for shards)"
     raise UserError(f"{name} take about {needed}, but only {_mb(free)} MB {bound} are free; {advice}")
 
 
@@ -69,6 +73,8 @@ def pair_bytes(subject, stage):
 
 def _validation_bytes(subject, samples):
     """What the largest validation image, or a tile of it, takes in the deploy net."""
+    if not samples:
+        return 0
     message, method = subject.deploy_net(), subject.method
     a_pixel, besides = forward_memory.forward_bytes(runtime.build_net(message), message)
     pixels = max(method.take(sample).size for sample in samples)

@@ -1,53 +1,100 @@
-"""Train on several GPUs: Caffe's own data parallelism (NCCL), one process per GPU.
+"""Training by several ranks: each takes every n-th pair and batch / n pairs, and their gradients are averaged.
 
-The process that the user started has rank 0: it logs, validates and snapshots. It starts one worker process
-(tools/training/worker.py) for each further GPU. Every rank takes each n-th pair of the database and batch / n pairs in
-an iteration; the gradients are averaged before the update, so that an iteration is that of one GPU with the whole
-batch.
+An iteration is then that of one process with the whole batch, to within the order of summation. Caffe's HDF5Data layer
+deals out the pairs by the solver's rank; the gradients are averaged before anything else sees them, on the CPU by the
+ranks' own sum, on GPUs by Caffe's NCCL.
 """
 
+import hashlib
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from contextlib import contextmanager
 
+import numpy as np
+
 from prototxt.engine import caffe
-from tools.common import parent
 from tools.common.errors import UserError
-from tools.nets import caffe_files
-from tools.training import snapshots
-
-WORKER = "tools.training.worker"
+from tools.nets import runtime
 
 
-def check(device, batch):
-    """Raise UserError unless the GPUs of `device` (tools.gpu.device.Device) can share `batch` (int) pairs.
+def check(subject, batch, ranks, device):
+    """Raise UserError unless `ranks` (Alone) can train together.
 
-    Also when this Caffe was built without NCCL.
+    Parameters
+    ----------
+    subject : Subject
+        What is trained.
+    batch : int
+        Pairs in an iteration, of all ranks together.
+    device : Device
+        Of this rank.
     """
-    if not caffe.has_nccl():
+    if ranks.size == 1:
+        return
+    if batch % ranks.size:
+        raise UserError(
+            f"batch: got {batch} for {ranks.size} processes, expected a multiple of {ranks.size}; give another number "
+            "of processes, or another --batch"
+        )
+    if device.on_gpu and not caffe.has_nccl():
         raise UserError(
             f"{device}: this Caffe was built without NCCL, which several GPUs need; give one "
             "GPU, or build with NCCL (pycaffe/README.md)"
         )
-    gpus = len(device.gpus)
-    if batch % gpus:
-        raise UserError(f"batch: got {batch} for {gpus} GPUs, expected a multiple of {gpus}")
+    if any(layer.type == "BatchNorm" for layer in subject.deploy_net().layer):
+        raise UserError(
+            f"{subject.method.name}: BatchNorm normalises by the whole batch, of which each process has a share alone; "
+            "train in one process, on the CPU or on one GPU"
+        )
 
 
-def join(rank, size):
-    """Tell Caffe that this process is `rank` (int) of `size` (int); before the solver and NCCL's id are made."""
-    os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")  # all ranks are here; some machines have no other interface
-    caffe.set_solver_count(size)
-    caffe.set_solver_rank(rank)
-    caffe.set_multiprocess(size > 1)
+def join(ranks):
+    """Tell Caffe which of the `ranks` (Alone) this process is; before the solver and NCCL's id are made."""
+    if ranks.launched:  # all are here; some machines have no other interface
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
+    caffe.set_solver_count(ranks.size)
+    caffe.set_solver_rank(ranks.rank)
+    caffe.set_multiprocess(ranks.size > 1)
+
+
+@contextmanager
+def averaged(solver, ranks, uid=None):
+    """Have the gradients of a solver averaged with those of the other ranks while the context lasts.
+
+    All ranks enter it together, and take the weights of rank 0.
+
+    Parameters
+    ----------
+    solver : caffe solver
+    ranks : Alone
+        Several.
+    uid : bytes, optional
+        On GPUs: of caffe.NCCL.new_uid, the same for all ranks.
+    """
+    if uid is not None:
+        nccl = connect(solver, uid)
+        yield
+        del nccl
+        return
+    blobs = runtime.learnable(solver.net)
+    _take_weights(blobs, ranks)
+    state = {"blobs": blobs, "all": np.empty(sum(blob.count for blob in blobs), np.float32)}
+
+    def average():
+        if state:  # see clipping.clipped
+            _gather_into(state["all"], [blob.diff for blob in state["blobs"]])
+            ranks.add_up(state["all"])
+            state["all"] /= np.float32(ranks.size)
+            _scatter_from(state["all"], [blob.diff for blob in state["blobs"]])
+
+    solver.add_callback(lambda: None, average)
+    try:
+        yield
+    finally:
+        state.clear()
 
 
 def connect(solver, uid):
-    """Make `solver` (caffe solver) share its gradients with the other ranks; waits until all are there.
+    """Make `solver` (caffe solver) share its gradients by NCCL; waits until all are there.
 
     Parameters
     ----------
@@ -65,76 +112,30 @@ def connect(solver, uid):
     return nccl
 
 
-@contextmanager
-def workers(gpus, solver_path, uid, iteration, iterations, state=None, descriptors=()):
-    """Run the worker processes of a stage beside this one.
-
-    Parameters
-    ----------
-    gpus : list of int
-        All of them; the first is this process's own.
-    solver_path : Path
-        The solver's prototxt.
-    uid : bytes
-    iteration, iterations : int
-        Where the stage stands, and its length.
-    state : Path, optional
-        The .solverstate to continue from.
-    descriptors : sequence of int
-        Open files whose names in /proc/self/fd the solver's prototxt uses.
-    """
-    command = parent.command(WORKER, "--solver", solver_path, "--iterations", iterations - iteration)
-    command += ["--state", str(state)] if state else []
-    command += ["--seen", str(iteration), "--size", str(len(gpus))]
-    started = [
-        subprocess.Popen(
-            [*command, "--gpu", str(number), "--rank", str(rank)],
-            env=parent.environment(IDN_NCCL_UID=uid.hex()), stderr=subprocess.PIPE, text=True,
-            pass_fds=tuple(descriptors), start_new_session=True,  # Ctrl-C is this process's to handle
-        )
-        for rank, number in enumerate(gpus) if rank
-    ]  # fmt: skip
-    done = threading.Event()
-    threading.Thread(target=_watch, args=(started, done), daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
-        for process in started:
-            process.terminate()
-            process.wait()
+def _take_weights(blobs, ranks):
+    weights = np.empty(sum(blob.count for blob in blobs), np.float32)
+    _gather_into(weights, [blob.data for blob in blobs])
+    ranks.copy_from_first(weights)
+    _scatter_from(weights, [blob.data for blob in blobs])
 
 
-def _watch(started, done):
-    """End this process when a worker dies: NCCL would wait for it for ever."""
-    while not done.wait(0.5):
-        for process in started:
-            if process.poll() not in (None, 0):
-                lines = [line for line in process.stderr.read().splitlines() if line.strip()]
-                print(f"train.py: a worker ended ({lines[-1] if lines else process.returncode}); run the same command "
-                      "to continue from the last snapshot", file=sys.stderr, flush=True)  # fmt: skip
-                for other in started:
-                    if other.poll() is None:
-                        other.send_signal(signal.SIGKILL)
-                os._exit(2)
+def _gather_into(flat, arrays):
+    begin = 0
+    for array in arrays:
+        flat[begin : begin + array.size] = array.ravel()
+        begin += array.size
 
 
-def work(args):
-    """A worker's whole life; `args` as tools/training/worker.py has them. Ends with the stage or with rank 0."""
-    parent = os.getppid()
+def _scatter_from(flat, arrays):
+    begin = 0
+    for array in arrays:
+        array[...] = flat[begin : begin + array.size].reshape(array.shape)
+        begin += array.size
 
-    def follow():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
-    join(args.rank, args.size)
-    solver = caffe.get_solver(caffe_files.caffe_name(args.solver))
-    if args.state:
-        snapshots.restore(solver, args.state)
-    for _ in range(args.seen):
-        solver.net.forward(end="data")
-    nccl = connect(solver, bytes.fromhex(os.environ["IDN_NCCL_UID"]))
-    solver.step(args.iterations)
-    del nccl
+def weights_digest(solver):
+    """A digest (bytes) of the weights of a solver, which every rank has the same of."""
+    digest = hashlib.sha256()
+    for blob in runtime.learnable(solver.net):
+        digest.update(np.ascontiguousarray(blob.data))
+    return digest.digest()

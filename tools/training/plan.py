@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from tools.common.errors import UserError
-from tools.gpu.device import Device
 from tools.training import schedules
 from tools.training import subject as subjects
 from tools.training.pace import Counted, Hours, Timed
@@ -49,8 +48,6 @@ class Plan:
         if options.hours is not None:
             if options.iters is not None:
                 raise UserError("iters: given with --hours, which finds the iterations itself; omit one of them")
-            if len(Device.parse(options.gpu).gpus) > 1:
-                raise UserError("hours: works on the CPU and on one GPU; give one GPU, or --iters in its place")
             self.hours = Hours(options.hours, options.out / HOURS, options.began)
             self.settings = self._by_hours(given or usual)
         elif given:

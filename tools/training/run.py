@@ -3,9 +3,20 @@
 from contextlib import nullcontext, suppress
 
 from data_prep.files import write_json, write_text
-from tools.common.errors import UserError
 from tools.figures import curves
-from tools.training import average, databases, needed_memory, placement, plan, run_folder, start, summary, validation
+from tools.ranks.alone import Alone
+from tools.training import (
+    average,
+    databases,
+    needed_memory,
+    parallel,
+    placement,
+    plan,
+    run_folder,
+    start,
+    summary,
+    validation,
+)
 from tools.training.log import Log
 from tools.training.progress import decibels
 from tools.training.stage import Stage
@@ -20,6 +31,8 @@ class Run:
     Parameters
     ----------
     options : argparse.Namespace
+    ranks : Alone, optional
+        Those that train together. On ranks other than 0 a Run is prepared, but not trained: they have no validation.
 
     Attributes
     ----------
@@ -39,31 +52,26 @@ class Run:
         An option, a database, a GPU, the memory or weights will not do.
     """
 
-    def __init__(self, options):
-        self.options, self.trained = options, False
+    def __init__(self, options, ranks=None):
+        self.options, self.ranks, self.trained = options, ranks or Alone(), False
         self.plan = plan.Plan(options)
         self.subject = self.plan.subject
-        self.placement = placement.take(options)
-        self._check_gpus()
+        self.placement = placement.take(options, self.ranks)
+        parallel.check(self.subject, options.batch, self.ranks, self.placement.device)
         self.databases = databases.check(options.hdf5_dir, self.subject, self.plan.settings)
-        self.validation = validation.read(options.val_images, options.scale)
+        first = self.ranks.rank == 0
+        self.validation = validation.read(options.val_images, options.scale) if first else None
         self._check_memory()
-        if options.weights:
+        if first and options.weights:
             start.check(options.weights)
-
-    def _check_gpus(self):
-        """Raise UserError when several GPUs are asked for and the recipe needs one process."""
-        clip = any(settings.clip or settings.alpha for settings in self.plan.settings.values())
-        if clip and len(self.placement.device.gpus) > 1:
-            name = self.subject.method.name
-            raise UserError(f"{self.placement.device}: {name}'s gradients are clipped in one process; give one GPU")
 
     def _check_memory(self):
         """Raise UserError when a stage would not fit into memory, or its batch not into Caffe's blobs."""
         for stage in self.plan.settings:
             needed_memory.check(
                 self.subject, stage, self.options.batch, self.databases[self.subject.database(stage)],
-                self.databases["val"], self.validation.samples, self.placement.device.on_gpu,
+                self.databases["val"], self.validation.samples if self.validation else (),
+                self.placement.device.on_gpu, self.ranks,
             )  # fmt: skip
 
     @property
@@ -105,10 +113,16 @@ class Run:
 
     def _title(self):
         return (
-            f"{self.subject.name} on {self.placement.device}: {self.plan.title()}; validation on "
+            f"{self.subject.name} on {self._place()}: {self.plan.title()}; validation on "
             f"{len(self.validation.samples)} images of {self.options.val_images}, bicubic "
             f"{decibels(self.validation.bicubic)}"
         )
+
+    def _place(self):
+        device, size = self.placement.device, self.ranks.size
+        if size == 1:
+            return device
+        return f"{size} processes ({'GPUs, NCCL' if device.on_gpu else 'CPU'}{'' if self.ranks.launched else ', MPI'})"
 
     def _run_stage(self, name):
         """Run a stage unless it is finished; gives its weights (Path)."""
@@ -140,7 +154,7 @@ class Run:
             self.plan.pace(name),
             self.options.out / name,
             self.databases[self.subject.database(name)], self.databases["val"], self.validation.samples, self.log,
-            self.placement,
+            self.placement, self.ranks,
         )  # fmt: skip
 
     def _finish(self, final, command):

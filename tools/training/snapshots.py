@@ -217,6 +217,14 @@ def restore(solver, state_path):
         solver.restore(names.of_content(state.SerializeToString()))
 
 
+def restore_history(solver, content):
+    """Load iteration and moments of a .solverstate (bytes) into `solver`, whose weights come another way."""
+    state = caffe.proto.caffe_pb2.SolverState.FromString(content)
+    state.ClearField("learned_net")
+    with caffe_files.Names() as names:
+        solver.restore(names.of_content(state.SerializeToString()))
+
+
 def model_path(folder, iteration, name=NAME):
     """The .caffemodel (Path) of the snapshot at `iteration`."""
     return Path(folder) / f"{name}_iter_{iteration}.caffemodel"

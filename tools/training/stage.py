@@ -5,7 +5,7 @@ benchmark's protocol, snapshot whole files and stop cleanly between two iteratio
 """
 
 import math
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from prototxt.engine import caffe
 from tools.common.errors import UserError
 from tools.methods import evaluation
 from tools.nets import caffe_files, runtime
-from tools.training import caffe_solver, clipping, loss_weights, parallel, progress, snapshots, stepping
+from tools.ranks.alone import Alone
+from tools.training import beside_caffe, caffe_solver, loss_weights, orders, parallel, progress, snapshots, stepping
 from tools.training import subject as subjects
 from tools.training.image_feed import closing
 from tools.training.placement import Placement
@@ -42,12 +43,14 @@ class Stage:
     log : Log
     placement : Placement, optional
         Default: the CPU.
+    ranks : Alone, optional
+        Those that share each batch; this is rank 0.
     """
 
-    def __init__(self, settings, pace, folder, train, val, samples, log, placement=None):
+    def __init__(self, settings, pace, folder, train, val, samples, log, placement=None, ranks=None):
         self.settings, self.pace, self.folder = settings, pace, Path(folder)
         self.train, self.val, self.samples, self.log = train, val, samples, log
-        self.placement = placement or Placement()
+        self.placement, self.ranks = placement or Placement(), ranks or Alone()
         self.subject = subjects.of_settings(settings)
 
     @property
@@ -80,8 +83,7 @@ class Stage:
                 snapshots.sweep(self.folder)
 
     def _run(self, names, weights, say):
-        ranks = max(1, len(self.placement.device.gpus))
-        self.solver = caffe_solver.make(self.settings, self.folder, self.train, self.val, ranks, names)
+        self.solver = caffe_solver.make(self.settings, self.folder, self.train, self.val, self.ranks, names)
         self.test_net = self.solver.test_nets[0]
         self.test_net.share_with(self.solver.net)
         self.deploy = runtime.build_net(self.subject.deploy_net())
@@ -89,7 +91,8 @@ class Stage:
         self.kind = snapshots.kind_of(self.solver.net, self.subject.stem, self.settings.type)
         self.test_loss = loss_weights.total(self.test_net)
         state = self._start(weights, say)
-        with self._workers(state, names), self.beside_caffe(), stop_requests() as stop:
+        beside = beside_caffe.done(self.settings, self.solver, self.subject)
+        with self._with_others(state), beside, stop_requests() as stop:
             self._loop(stop, say)
         last = snapshots.model_path(self.folder, self.solver.iter, self.kind.name)
         if self.settings.iterations is None:
@@ -99,28 +102,15 @@ class Stage:
             raise Interrupted(f"{self.settings.stage}: finished, and stopped as asked")
 
     @contextmanager
-    def _workers(self, state, names):
-        """The processes of the other GPUs, where a stage runs on several."""
-        gpus, done = self.placement.device.gpus, self.solver.iter
-        if len(gpus) < 2:
+    def _with_others(self, state):
+        """Have the other ranks, if there are any, begin the stage as well, from .solverstate `state` (Path or None)."""
+        if self.ranks.size == 1:
             yield
             return
-        uid = caffe.NCCL.new_uid()
-        solver_path = self.folder / caffe_solver.SOLVER
-        with parallel.workers(gpus, solver_path, uid, done, self.settings.iterations, state, names.descriptors):
-            nccl = parallel.connect(self.solver, uid)
-            yield
-            del nccl
-
-    @contextmanager
-    def beside_caffe(self):
-        """A context in which `solver` does what the recipe asks for in every iteration and Caffe does not have."""
-        s = self.settings
-        with ExitStack() as stack:
-            if s.clip:
-                stack.enter_context(clipping.clipped(self.solver, s.clip, s.clip_by))
-            if s.alpha:
-                stack.enter_context(loss_weights.lowered(self.solver, s.alpha, self.subject.alpha_weights))
+        uid = caffe.NCCL.new_uid() if self.placement.device.on_gpu else None
+        content = state and state.read_bytes()
+        self.ranks.broadcast(orders.Stage(self.settings.stage, self.solver.iter, content, uid))
+        with parallel.averaged(self.solver, self.ranks, uid):
             yield
 
     def _start(self, weights, say):
@@ -148,7 +138,8 @@ class Stage:
         stage = self.settings.stage
         # graphs know Caffe's passes alone, and one loss
         plain = self.settings.clip or self.settings.alpha or list(self.solver.net.outputs) != ["loss"]
-        stepper = stepping.stepper(self.solver, self.placement.device, self.placement.graphs and not plain)
+        graphs = self.placement.graphs and not plain
+        stepper = stepping.stepper(self.solver, self.placement.device, graphs, self.ranks)
         clock, losses = progress.Clock(), []
         self.pace.begin(self.solver)
         while not self.pace.finished(self.solver.iter):
@@ -194,11 +185,29 @@ class Stage:
             ) from None
 
     def _save(self):
-        """Write a snapshot; gives its .caffemodel (Path). Raises UserError when the weights are not finite."""
+        """Write a snapshot; gives its .caffemodel (Path).
+
+        Raises UserError when the weights are not finite, or not those of another rank.
+        """
+        self._compare_ranks()
         try:
             return snapshots.save(self.solver, self.folder, self.kind)
         except snapshots.NotFinite as error:
             raise self._diverged(str(error)) from None
+
+    def _compare_ranks(self):
+        """Raise UserError when the ranks have drifted apart: they would average gradients of different weights."""
+        if self.ranks.size == 1 or self.placement.device.on_gpu:  # NCCL is trusted: to read all weights takes long
+            return
+        self.ranks.broadcast(orders.Compare())
+        digests = self.ranks.gather(parallel.weights_digest(self.solver))
+        other = next((rank for rank, digest in enumerate(digests) if digest != digests[0]), None)
+        if other is not None:
+            raise UserError(
+                f"{self.settings.stage}: at iteration {self.solver.iter} the weights on {self.ranks.name(other)} are "
+                "not those on rank 0: its processor rounds otherwise; use machines of one kind, then run the same "
+                "command to continue from the last snapshot"
+            )
 
     def _check_weights(self):
         """Raise UserError when the weights are of no use, which the loss, taken before their update, need not show."""

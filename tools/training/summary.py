@@ -36,7 +36,8 @@ def of(run, command):
         "command": command,
         "date": provenance.now(),
         "device": provenance.device_name(device),
-        "gpu": _gpu_options(run.options, device),
+        "gpu": _gpu_options(run.options, device, run.ranks.size),
+        "processes": run.ranks.size,
         "versions": {**provenance.versions(), "caffe": provenance.caffe_version()},
         "method": run.subject.method.name,
         "scale": run.options.scale,
@@ -118,11 +119,11 @@ def _notes(psnrs):
     ]
 
 
-def _gpu_options(options, device):
+def _gpu_options(options, device, gpus):
     """How the GPU computed (dict); empty on the CPU."""
     if not device.on_gpu:
         return {}
     return {
         "tf32": options.tf32, "deterministic": options.deterministic, "autotune": options.autotune,
-        "graphs": options.graphs, "gpus": len(device.gpus),
+        "graphs": options.graphs, "gpus": gpus,
     }  # fmt: skip

@@ -108,7 +108,6 @@ def test_files_that_are_no_schedule(tmp_path):
         (["--schedule", "train: 5", "--stage", "finetune"], "stage: got finetune, but --schedule only has train"),
         (["--schedule", "train: 5, 5", "--iters", "1"], "iters: got 1, expected at least 2 (one for each part"),
         (["--hours", "1", "--iters", "100"], "iters: given with --hours, which finds the iterations itself"),
-        (["--hours", "1", "--gpu", "0,1"], "hours: works on the CPU and on one GPU; give one GPU"),
         (["--schedule", "train: 30", "--average", "11"], "average: got 11, but train has 10 snapshots (30 iter"),
     ],
 )
