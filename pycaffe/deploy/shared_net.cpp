@@ -76,12 +76,14 @@ class Sharing : public Net::Callback {
  protected:
   void run(int layer) override {
     if (Caffe::mode() != Caffe::CPU) {
-      throw std::runtime_error(string(kWho) + "this net shares its memory, which works on the CPU only; make another one");
+      throw std::runtime_error(string(kWho) +
+                               "this net shares its memory, which works on the CPU only; make another one");
     }
     if (layer == 0) {
       prepare();
     } else if (layer != next_) {
-      throw std::runtime_error(string(kWho) + "a pass of this net cannot start at layer '" + net_->layer_names()[layer] +
+      throw std::runtime_error(string(kWho) + "a pass of this net cannot start at layer '" +
+                               net_->layer_names()[layer] +
                                "', whose inputs are overwritten by now; start at the first layer, or make a net that "
                                "does not share its memory");
     }
@@ -99,11 +101,12 @@ class Sharing : public Net::Callback {
     }
     const Plan plan = this->plan();
     net_->Reshape();
-    const bool large_enough = size_ >= plan.size && holder() != nullptr;
-    if (!large_enough) {
+    std::unique_ptr<Blob> made;
+    if (size_ < plan.size || holder() == nullptr) {
       leave();
+      made = std::make_unique<Blob>(vector<int>{static_cast<int>(plan.size + kAlignment)});
     }
-    settle(plan, large_enough ? nullptr : std::make_unique<Blob>(vector<int>{static_cast<int>(plan.size + kAlignment)}));
+    settle(plan, std::move(made));
     shapes_ = shapes;
   }
 

@@ -76,8 +76,8 @@ void note(vector<int>* layers, int layer) {
   }
 }
 
-// Whether anything but the storage's blobs holds one of its arrays: a layer's own blob, which outlives the pass. An empty
-// blob has no array that could be asked.
+// Whether anything but the storage's blobs holds one of its arrays: a layer's own blob, which outlives the pass. An
+// empty blob has no array that could be asked.
 bool held_elsewhere(const Net& net, const Storage& storage) {
   for (const int blob : storage.blobs) {
     if (!net.blobs()[blob]->count()) {
@@ -114,7 +114,8 @@ class Grouping {
     }
   }
 
-  // Lets `part` be the values of `whole` from `offset` on, where nobody could see it: layer `at` is the one that copies.
+  // Lets `part` be the values of `whole` from `offset` on, where nobody could see it; layer `at` is the one that
+  // copies.
   void try_within(int whole, int part, long offset, int at) {
     if (whole == part || storages_[whole].own || storages_[part].own || !stay_equal(whole, part, at)) {
       return;

@@ -70,6 +70,9 @@ def layer(kind, bottoms, tops, param=""):
     return f'layer {{ name: "{kind}_{tops[0]}" type: "{kind}" {ends}{param} }}\n'
 
 
+MEMORY_DATA = layer(
+    "MemoryData", [], ["more", "label"], "memory_data_param { batch_size: 1 channels: 1 height: 2 width: 2 }"
+)
 CHAIN = INPUT + "".join(conv("data" if i == 0 else f"c{i}", f"c{i + 1}") for i in range(8))
 
 
@@ -265,7 +268,7 @@ def test_nets_that_need_their_blobs_are_refused(tmp_path, net):
     for text, words in (
         ("force_backward: true\n" + CHAIN, r"layer .data. \(Input\) needs a backward pass"),
         (CHAIN + layer("EuclideanLoss", ["c8", "data"], ["loss"]), "needs a backward pass"),
-        (CHAIN + layer("Filter", ["c8", "data"], ["some"]), r"\(Filter\) decides in the pass"),
+        (CHAIN + MEMORY_DATA, r"\(MemoryData\) decides in the pass"),
     ):
         with pytest.raises(RuntimeError, match=words) as error:
             memory.share(build(tmp_path / "other.prototxt", text))

@@ -16,8 +16,8 @@ from caffe_build import _deploy, cpu_engine
 def forward(net):
     """Run all layers of `net` (caffe.Net), as ``net.forward()`` does, while other threads of Python go on.
 
-    A net must not be run by two threads at once. Where Python takes part in the pass (Python layers, ``before_forward``,
-    ``after_forward``) the lock is held as ever.
+    A net must not be run by two threads at once. Where Python takes part in the pass (Python layers,
+    ``before_forward``, ``after_forward``) the lock is held as ever.
     """
     _deploy.forward(net)
 
