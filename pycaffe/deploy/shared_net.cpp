@@ -268,6 +268,11 @@ void share(boost::shared_ptr<Net>& net, const std::set<string>& keep) {
   all.push_back({net, net.get(), std::make_unique<Sharing>(net.get(), keep)});
   net->add_before_forward(all.back().sharing.get());
   net->add_before_backward(&no_backward);
+  for (const auto& layer : net->layers()) {  // what they would keep for their own gradients need not be kept
+    for (std::size_t i = 0; i < layer->blobs().size(); ++i) {
+      layer->set_param_propagate_down(static_cast<int>(i), false);
+    }
+  }
 }
 
 bool is_shared(const Net& net) { return sharing_of(net) != nullptr; }

@@ -120,6 +120,8 @@ void install_for_type() {
   Replacement<Dtype, new_split<Dtype>>::install("Split");
   Replacement<Dtype, new_concat<Dtype>>::install("Concat");
   Replacement<Dtype, new_slice<Dtype>>::install("Slice");
+  Replacement<Dtype, new_batch_norm<Dtype>>::install("BatchNorm");
+  Replacement<Dtype, new_scale<Dtype>>::install("Scale");
   Adam<Dtype>::install();
 }
 
