@@ -3,7 +3,8 @@
 import numpy as np
 
 from data_prep.geometry import VARIANTS
-from matlab_compat import imresize, rgb2ycbcr
+from matlab_compat import imresize
+from matlab_compat.rgb2ycbcr import luma
 
 
 def luma_variants(rgb, augmentation=VARIANTS):
@@ -34,8 +35,8 @@ def luma_variants(rgb, augmentation=VARIANTS):
         turned = np.rot90(rgb, turns)
         for factor in augmentation.factors:
             small = turned if factor == 1 else imresize(turned, factor)
-            luma = rgb2ycbcr(small)[:, :, 0]
-            yield from (_FLIPS[flip](luma) for flip in augmentation.flips)
+            plane = luma(small)
+            yield from (_FLIPS[flip](plane) for flip in augmentation.flips)
 
 
-_FLIPS = {"": lambda luma: luma, "lr": lambda luma: luma[:, ::-1], "ud": lambda luma: luma[::-1]}
+_FLIPS = {"": lambda plane: plane, "lr": lambda plane: plane[:, ::-1], "ud": lambda plane: plane[::-1]}

@@ -1,7 +1,10 @@
 """Decide, before any pixel is computed, which patch goes where: counts, permutation, shards."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +16,7 @@ from data_prep.drawing import draw
 from data_prep.errors import DataError
 from data_prep.geometry import patch_bytes
 from data_prep.images import glance, inspect, list_images, several_pages, split_folder
+from data_prep.workers import default_workers
 
 MEGABYTE = 10**6
 
@@ -166,21 +170,39 @@ def gather(folder, skip_bad=False, endings=None, decode=True):
     folder = Path(folder).absolute()
     look = inspect if decode or skip_bad else glance
     readable, bad = [], []
-    for path in list_images(folder):
-        if endings and path.suffix.lower() not in endings:
-            continue
-        try:
-            readable.append(look(path))
-        except DataError as error:
-            if not skip_bad:
-                raise DataError(f"{error}, or leave such images out with --skip-bad") from error
-            bad.append(path.name)
+    paths = [path for path in list_images(folder) if not endings or path.suffix.lower() in endings]
+    with _threads() as pool:
+        for path, found in zip(paths, pool.map(partial(_looked_at, look), paths)):
+            if not isinstance(found, DataError):
+                readable.append(found)
+            elif skip_bad:
+                bad.append(path.name)
+            else:
+                raise DataError(f"{found}, or leave such images out with --skip-bad") from found
     images = [info for info in readable if not info.gray]
     warnings = _warnings(readable, bad, split_folder(folder)[1])
     if not images:
         raise DataError(f"{folder}: no colour image that can be read; {'; '.join(warnings)}")
     digest = set_sha256((info.path.name, info.sha256) for info in readable)
     return Sources(folder.name, images, digest, warnings)
+
+
+@contextmanager
+def _threads():
+    """A pool of threads: decoders let go of Python's lock."""
+    pool = ThreadPoolExecutor(default_workers())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error nobody waits for the rest
+
+
+def _looked_at(look, path):
+    """What `look` (inspect or glance) finds in a file (ImageInfo), or the DataError that tells why there is nothing."""
+    try:
+        return look(path)
+    except DataError as error:
+        return error
 
 
 def _warnings(readable, bad, others):

@@ -18,7 +18,7 @@ COLOR_CLASSES = ("uint8", "uint16", "single", "double")
 STRIP = 1 << 14  # pixels at a time: the doubles in flight stay in the cache
 
 
-def combine(img, matrix, offset, limits=None):
+def combine(img, matrix, offset, limits=None, channels=3):
     """Channel p of the result = matrix[p] . pixel + offset[p], in double, in this order; then to the class.
 
     Parameters
@@ -28,16 +28,18 @@ def combine(img, matrix, offset, limits=None):
     offset : ndarray, (3,), float64
     limits : (float, float), optional
         Clip to this range before the conversion.
+    channels : int
+        How many of the result's channels are wanted, the first ones.
 
     Returns
     -------
-    ndarray, (H, W, 3), the dtype of `img`
+    ndarray, (H, W, channels), the dtype of `img`
     """
-    out = np.empty(img.shape, img.dtype)
-    pixels, result = img.reshape(-1, 3), out.reshape(-1, 3)
+    out = np.empty((*img.shape[:-1], channels), img.dtype)
+    pixels, result = img.reshape(-1, 3), out.reshape(-1, channels)
     for start in range(0, len(pixels), STRIP):
         planes = np.ascontiguousarray(pixels[start : start + STRIP].T, np.float64)  # (3, STRIP)
-        for channel in range(3):
+        for channel in range(channels):
             total = matrix[channel, 0] * planes[0]
             total += matrix[channel, 1] * planes[1]
             total += matrix[channel, 2] * planes[2]

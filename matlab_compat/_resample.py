@@ -121,6 +121,8 @@ def resample(img, plan, axis):
 
 def resample_exact(img, plan, axis):
     """`resample` by the definition: taps in double, in order, then to the class."""
+    if axis == 1 and img.shape[2] == 1:
+        return _exact_columns(img[..., 0], plan)[..., None]
     shape = list(img.shape)
     shape[axis] = plan.out_length
     out = np.empty(shape, img.dtype)
@@ -131,6 +133,16 @@ def resample_exact(img, plan, axis):
         part = lines[:, start : start + step]
         flat = np.ascontiguousarray(part, np.float64).reshape(plan.in_length, -1)
         result[:, start : start + step] = to_class(plan.matrix @ flat, img.dtype).reshape(-1, *part.shape[1:])
+    return out
+
+
+def _exact_columns(lines, plan):
+    """(N, in_length) to (N, out_length) by the definition; OpenCV turns an array in a third of numpy's time."""
+    out = np.empty((len(lines), plan.out_length), lines.dtype)
+    step = max(1, CHUNK // plan.in_length)
+    for start in range(0, len(lines), step):
+        flat = cv2.transpose(np.ascontiguousarray(lines[start : start + step], np.float64))
+        out[start : start + step] = cv2.transpose(to_class(plan.matrix @ flat, lines.dtype))
     return out
 
 

@@ -48,8 +48,8 @@ TIMES = {
 SOURCES = (caffe_source.CAFFE, boost_source.BOOST)
 # What the wheel is made from; this file and the *_source.py only bring it about.
 RECIPE = (
-    *("CMakeLists.txt", "DESCRIPTION.md", "boost.json", "cmake", "compat", "kernels", "layers", "onednn", "package"),
-    *("pin.json", "program", "pyproject.toml", "write_pb2.py", "write_pyi.py"),
+    *("CMakeLists.txt", "DESCRIPTION.md", "boost.json", "cmake", "compat", "deploy", "kernels", "layers", "onednn"),
+    *("package", "pin.json", "program", "pyproject.toml", "write_pb2.py", "write_pyi.py"),
 )
 # ... and the CUDA variant besides
 CUDA_RECIPE = ("cuda", "cuda13.txt", "cuda13-build.txt")

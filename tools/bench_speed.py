@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools.common import cli, provenance, scratch
+from tools.common import build, cli, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import registry
@@ -80,6 +80,7 @@ def meta(args, argv, versions):
         "threads": args.threads,
         "rounds": args.rounds,
         "load_average": round(os.getloadavg()[0], 2),
+        "shared_memory": build.info() is not None,  # of the blobs in Caffe's forward passes
         "engines": versions,
         "not_installed": [name for name in speed_worker.ENGINES if name not in versions],
         "commit": provenance.versions()["commit"],

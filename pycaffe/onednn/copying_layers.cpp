@@ -16,9 +16,13 @@ using std::vector;
 
 namespace {
 
-// Copies `rows` rows of `length` values between arrays whose rows lie from_stride and to_stride values apart.
+// Copies `rows` rows of `length` values between arrays whose rows lie from_stride and to_stride values apart. In a net
+// that shares its memory (deploy/) a part can lie within the whole already.
 template <typename Dtype>
 void copy_rows(long rows, long length, const Dtype* from, long from_stride, Dtype* to, long to_stride) {
+  if (from == to && (rows == 1 || from_stride == to_stride)) {
+    return;
+  }
   parallel_for(rows * length, [=](long begin, long end) {
     while (begin < end) {
       const long row = begin / length, column = begin % length;

@@ -22,6 +22,10 @@ template <typename Dtype>
 caffe::Layer<Dtype>* new_concat(const caffe::LayerParameter& param);
 template <typename Dtype>
 caffe::Layer<Dtype>* new_slice(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_batch_norm(const caffe::LayerParameter& param);
+template <typename Dtype>
+caffe::Layer<Dtype>* new_scale(const caffe::LayerParameter& param);
 
 template <typename Dtype>
 caffe::Layer<Dtype>* new_crop(const caffe::LayerParameter& param);
@@ -29,10 +33,6 @@ template <typename Dtype>
 caffe::Layer<Dtype>* new_prelu(const caffe::LayerParameter& param);
 template <typename Dtype>
 caffe::Layer<Dtype>* new_tanh(const caffe::LayerParameter& param);
-template <typename Dtype>
-caffe::Layer<Dtype>* new_batch_norm(const caffe::LayerParameter& param);
-template <typename Dtype>
-caffe::Layer<Dtype>* new_scale(const caffe::LayerParameter& param);
 
 template <typename Dtype>
 caffe::Solver<Dtype>* new_adam(const caffe::SolverParameter& param);

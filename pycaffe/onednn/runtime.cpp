@@ -103,3 +103,9 @@ void* working_memory(Purpose purpose, std::size_t bytes) {
 }
 
 }  // namespace idn::onednn
+
+extern "C" int caffe_onednn_set_threads(int number) {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(number);
+  return before;
+}

@@ -55,3 +55,6 @@ void parallel_for(long count, const Body& body, long least = 8192) {
 }
 
 }  // namespace idn::onednn
+
+// For Python: threads that parallel loops of the calling thread may use from now on; gives how many it were.
+extern "C" int caffe_onednn_set_threads(int number);

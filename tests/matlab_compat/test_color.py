@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from matlab_compat import rgb2ycbcr, ycbcr2rgb
+from matlab_compat.rgb2ycbcr import luma
 
 # corners of the RGB cube and MATLAB's rgb2ycbcr of them in uint8, from Poynton's matrix by hand: 16 + 65.481 = 81.48
 CORNERS = {
@@ -24,6 +25,13 @@ CORNERS = {
 @pytest.mark.parametrize("rgb, ycbcr", CORNERS.items())
 def test_corners_of_the_cube(rgb, ycbcr):
     np.testing.assert_array_equal(rgb2ycbcr(np.array([[rgb]], np.uint8))[0, 0], ycbcr)
+
+
+def test_luma_alone_is_the_first_channel():
+    colours = np.random.default_rng(1).integers(0, 256, (150, 130, 3), np.uint8)  # more than one strip
+    for img in (colours, colours.astype(np.uint16) * 257, colours / np.float32(255), colours / 255):
+        np.testing.assert_array_equal(luma(img), rgb2ycbcr(img)[..., 0])
+        assert luma(img).dtype == img.dtype
 
 
 def test_every_class_has_its_range():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-FOLDERS = ("compat", "cuda", "kernels", "layers", "onednn", "program")
+FOLDERS = ("compat", "cuda", "deploy", "kernels", "layers", "onednn", "program")
 
 # names of the standard library and the header that has them; a file includes what it uses, in its .hpp or itself
 HEADERS = {

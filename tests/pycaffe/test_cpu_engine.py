@@ -196,6 +196,44 @@ def test_layers_that_go_over_every_value_equal_upstream(tmp_path, tops, shared):
             np.testing.assert_allclose(fast[name], plain[name], rtol=5e-7, atol=1e-7, err_msg=name)
 
 
+NORMALISED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 6 dim: 37 dim: 41 } } }
+layer { name: "bn1" type: "BatchNorm" bottom: "data" top: "bn1" }
+layer { name: "scale1" type: "Scale" bottom: "bn1" top: "scale1" scale_param { bias_term: true } }
+layer { name: "bn2" type: "BatchNorm" bottom: "scale1" top: "bn2" }
+layer { name: "scale2" type: "Scale" bottom: "bn2" top: "bn2" scale_param { bias_term: true } }
+layer { name: "scale3" type: "Scale" bottom: "bn2" top: "scale3" scale_param { axis: 2 num_axes: 2 } }
+layer { name: "bn3" type: "BatchNorm" bottom: "scale3" top: "scale3" }
+layer { name: "scale4" type: "Scale" bottom: "scale3" top: "out" scale_param { axis: 0 num_axes: 0 } }
+"""
+
+
+@pytest.mark.parametrize("statistics", ["eps: 1e-2", "use_global_stats: false"])
+def test_normalisation_equals_upstream(tmp_path, statistics):
+    path = tmp_path / "net.prototxt"
+    text = NORMALISED.replace('"BatchNorm" ', f'"BatchNorm" batch_norm_param {{ {statistics} }} ')
+    path.write_text("force_backward: true\n" + text)
+    code = f"""
+    import numpy as np
+    from prototxt.engine import caffe
+    net = caffe.Net({str(path)!r}, caffe.TEST)
+    rng = np.random.default_rng(0)
+    for name, blobs in net.params.items():
+        for blob in blobs:
+            blob.data[...] = rng.random(blob.data.shape) + 0.5
+    net.params["bn3"][2].data[...] = 0  # never trained
+    net.blobs["data"].data[...] = rng.standard_normal(net.blobs["data"].data.shape)
+    values = [net.forward()["out"].copy() for _ in range(2)]
+    net.backward(out=rng.standard_normal(net.blobs["out"].data.shape))
+    gradients = {{f"{{name}}{{i}}": b.diff for name, blobs in net.params.items() for i, b in enumerate(blobs)}}
+    np.savez(out, first=values[0], second=values[1], data=net.blobs["data"].diff, **gradients)
+    """
+    fast, plain = (in_process(code, engine, tmp_path) for engine in ("onednn", "blas"))
+    assert np.isfinite(plain["data"]).all() and plain["data"].any() and plain["scale20"].any()
+    for name in plain:
+        np.testing.assert_array_equal(fast[name], plain[name], err_msg=name)
+
+
 def test_adam_equals_upstream(tmp_path):
     (tmp_path / "net.prototxt").write_text("""
     layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 4 dim: 3 dim: 9 dim: 9 } } }

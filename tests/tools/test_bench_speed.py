@@ -95,6 +95,14 @@ def test_the_committed_page_is_what_results_say(root):
     assert {STOCK, OURS} <= {row["engine"] for row in made["rows"]}
 
 
+def test_the_page_says_whether_blobs_shared_memory(root):
+    made = json.loads((root / "results" / "speed" / "cpu.json").read_text())
+    said = "In Caffe's forward passes the blobs share memory"
+    for shared in (True, False):
+        made["meta"]["shared_memory"] = shared
+        assert (said in speed_page.markdown(made)) == shared
+
+
 # PyTorch ---------------------------------------------------------------------------------------------------------
 
 

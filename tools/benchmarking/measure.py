@@ -1,10 +1,10 @@
-"""Run the test protocol over an image set: forwards one by one, all else in parallel.
+"""Run the test protocol over an image set: with the clock forwards one by one, else as many images at once as cores.
 
 Where the clock is read, all forwards come first, on their own: scoring (IFC above all) on the other cores at the same
-time would slow them down. Without the clock a few images at a time are made ready, run, scored and dropped, so that a
-hundred large images need no more memory than these few; every step of it uses all cores, since Caffe's forwards have
-threads of their own. (Forwards and scores at the same time would gain nothing: a forward keeps all cores busy, and
-Python's lock as well.)
+time would slow them down. Without the clock an image is made ready, run, scored and dropped by one thread, beside those
+of the other cores, so that a hundred large images need no more memory than these few. Where the net cannot run several
+times at once (on a GPU, in other engines, by Caffe's stock layers) a few images are made ready, then run one after the
+other, then scored.
 """
 
 import os
@@ -30,7 +30,7 @@ from tools.common.memory import GpuMemory
 from tools.methods import evaluation, trained
 from tools.methods.protocols import PROTOCOLS, Protocol
 from tools.methods.registry import Method
-from tools.nets import bounded, runtime, tiles
+from tools.nets import bounded, deploying, engines, runtime, tiles
 
 CLOCK = (
     "seconds: mean over the images of one forward each without warm-up, copies in and out included, the bicubic "
@@ -148,8 +148,35 @@ def scores(job, options, material, progress=None, spent=None):
     if options.timed:
         results = infer(job, options, material, progress.image, spent)
         return score(job, results, options, material, progress.score, spent)
-    found, paths = [], _swept(job, options)
     net = _net(job, options, material)
+    way = _at_once if net is None or isinstance(net, deploying.Several) else _in_turn
+    found = way(net, job, options, material, progress, spent)
+    if options.gpu:
+        options.gpu.read()
+    return found
+
+
+def _at_once(net, job, options, material, progress, spent):
+    """The scores of all images, each by one thread from its file to its scores; see `scores`."""
+    found, paths = [], _swept(job, options)
+
+    def whole(info):
+        prepared = _prepare(info, job, options, material, spent)
+        output = _output(net, job, prepared[1], spent)
+        result = _result(info, *prepared, output, job, options, spent)
+        return _score_one(result, job, options, material, paths, spent)
+
+    with _threads() as pool:
+        for one in pool.map(whole, job.images):
+            found.append(one)
+            progress.image()
+            progress.score()
+    return found
+
+
+def _in_turn(net, job, options, material, progress, spent):
+    """The scores of all images, their forwards one after the other; see `scores`."""
+    found, paths = [], _swept(job, options)
     with _threads() as pool:
         for some in _few(job.images, 2 * threads()):
             ready = list(pool.map(lambda info: _prepare(info, job, options, material, spent), some))
@@ -163,8 +190,6 @@ def scores(job, options, material, progress=None, spent=None):
                 found.append(one)
                 progress.score()
             del ready, outputs  # before the next ones are made
-    if options.gpu:
-        options.gpu.read()
     return found
 
 
@@ -217,9 +242,21 @@ def _net(job, options, material):
     if options.gpu:
         # CUDA loads every kernel when it is first used, which takes longer than a whole image
         tiles.forward(net, np.zeros((WAKE_SIDE, WAKE_SIDE), np.float32), job.method.blob, job.tile)
-    elif not (options.timed or job.tile or options.engine != "caffe" or runtime.on_gpu()):
-        net = bounded.Bounded(net, job.method.build(job.scale), job.method.blob, bounded.MOST)
+    elif options.engine == "caffe" and not runtime.on_gpu():
+        net = _lean_net(net, job, options)
     return net
+
+
+def _lean_net(net, job, options):
+    """A net (caffe.Net) on the CPU, its blobs in shared memory; what is not timed runs on several images at once."""
+    message, blob = job.method.build(job.scale), job.method.blob
+    if options.timed:
+        return deploying.share_memory(net, blob)
+    number = deploying.at_once(min(engines.threads(), threads(), len(job.images)))
+    nets = deploying.copies(net, message, blob, number)
+    if not job.tile:
+        nets = [bounded.Bounded(one, message, blob, bounded.MOST // number) for one in nets]
+    return deploying.Several(nets) if number > 1 else nets[0]
 
 
 def _prepare(info, job, options, material, spent):
@@ -230,7 +267,7 @@ def _prepare(info, job, options, material, spent):
         return img, job.protocol.prepare(img, job.scale, options.edge, info.path.name)
 
 
-def _output(net, job, sample, spent, progress):
+def _output(net, job, sample, spent, progress=lambda: None):
     """What the net gives (ndarray) for a sample, None without a net."""
     output = None
     if net is not None:

@@ -1,8 +1,7 @@
 """A Caffe net on the CPU that takes whole images in bounded memory: in windows, with the values of the whole image.
 
-Every layer's result stays in memory until the next image, so that a net that is given the small image takes gigabytes
-for a large one: LapSRN at x4 some 20 KB for each of its pixels. In windows (tools/nets/windows.py) it does not, and
-the values are the same ones.
+A net that is given the small image takes gigabytes for a large one: LapSRN at x4 some 20 KB for each of its pixels,
+half of that where blobs share memory. In windows (tools/nets/windows.py) it does not, and the values are the same ones.
 """
 
 import numpy as np

@@ -1,21 +1,27 @@
 """Memory that a forward of a Caffe net takes, derived from its blobs before anything is run."""
 
 from tools.common import build
+from tools.nets import deploying
 
 FLOAT = 4  # bytes
 SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memory
-# copies of its bottom that a layer keeps: BatchNorm its result and the variance, the others what they overwrite
+# copies of its bottom that a layer keeps: BatchNorm its result and the variance, the others what they overwrite. Our
+# own BatchNorm keeps nothing, and our own Scale nothing where the net shares memory.
 KEPT = {"BatchNorm": 2, "Scale": 1, "PReLU": 1}
+KEPT_ONEDNN, KEPT_SHARED = {"Scale": 1, "PReLU": 1}, {"PReLU": 1}
 SIDE = 64
 # what oneDNN takes, its reordered copies included: at most so many times the blobs, and so much besides (measured)
 ONEDNN_SHARE, ONEDNN_BYTES = 2.0, 64 << 20
+# of blobs that share memory: so many times a layer's input and output for its copies of them (measured)
+ONEDNN_COPIES = 2.25
 
 
 def forward_bytes(net, message, onednn=None):
     """Memory of a forward of Caffe on the CPU: a share for each pixel of the input, and a constant.
 
-    Every blob stays until the next image. Stock convolutions also keep the matrix that they multiply by (the columns of
-    im2col): kernel^2 x maps in x pixels; those of oneDNN do not. A layer that splits or reshapes takes nothing.
+    Every blob stays until the next image, unless they share memory (deploying.py). Stock convolutions also keep the
+    matrix that they multiply by (the columns of im2col): kernel^2 x maps in x pixels; of oneDNN's only the transposed
+    ones do, while they run. A layer that splits or reshapes takes nothing.
 
     Parameters
     ----------
@@ -33,14 +39,37 @@ def forward_bytes(net, message, onednn=None):
     """
     net.blobs["data"].reshape(1, 1, SIDE, SIDE)
     net.reshape()
+    convolutions = [layer for layer in message.layer if layer.type in ("Convolution", "Deconvolution")]
+    onednn = build.cpu_engine() == "onednn" if onednn is None else onednn
+    shared = deploying.shared_bytes(net)
+    keeping = KEPT if not onednn else KEPT_ONEDNN if shared is None else KEPT_SHARED
+    kept = sum(
+        keeping[layer.type] * net.blobs[layer.bottom[0]].count for layer in message.layer if layer.type in keeping
+    )
+    if shared is not None and onednn:
+        values = shared // FLOAT + kept + _scratch(net, convolutions)
+        return FLOAT * values / SIDE**2, ONEDNN_BYTES
+    columns = sum(_columns(net, layer) for layer in convolutions)
+    if shared is not None:
+        return FLOAT * (shared // FLOAT + kept + columns) / SIDE**2, 0
     kinds = {name: layer.type for name, layer in zip(net._layer_names, net.layers)}
-    shared = {top for name, kind in kinds.items() if kind in SHARING for top in net.top_names[name]}
-    values = sum(blob.count for name, blob in net.blobs.items() if name not in shared)
-    values += sum(KEPT[layer.type] * net.blobs[layer.bottom[0]].count for layer in message.layer if layer.type in KEPT)
-    if build.cpu_engine() == "onednn" if onednn is None else onednn:
+    renamed = {top for name, kind in kinds.items() if kind in SHARING for top in net.top_names[name]}
+    values = kept + sum(blob.count for name, blob in net.blobs.items() if name not in renamed)
+    if onednn:
         return ONEDNN_SHARE * FLOAT * values / SIDE**2, ONEDNN_BYTES
-    values += sum(_columns(net, layer) for layer in message.layer if layer.type in ("Convolution", "Deconvolution"))
-    return FLOAT * values / SIDE**2, 0
+    return FLOAT * (values + columns) / SIDE**2, 0
+
+
+def _scratch(net, convolutions):
+    """Values that oneDNN's layers take besides the blobs: working memory for the largest, a row of ones in each.
+
+    The ones are upstream's, for its biases: a value for each pixel of an output.
+    """
+    ends = [(net.blobs[layer.bottom[0]].count, net.blobs[layer.top[0]].count) for layer in convolutions]
+    columns = [_columns(net, layer) for layer in convolutions if layer.type == "Deconvolution"]
+    ones = sum(count // net.blobs[layer.top[0]].channels for layer, (_, count) in zip(convolutions, ends))
+    copies = max(bottom for bottom, _ in ends) + max(top for _, top in ends)
+    return ONEDNN_COPIES * copies + max(columns, default=0) + ones
 
 
 def _columns(net, layer):

@@ -374,8 +374,18 @@ def forward(net, image, output="upsample"):
     blob = net.blobs["data"]
     blob.reshape(1, 1, *image.shape)
     blob.data[0, 0] = image
-    net.forward()
+    _run(net)
     return net.blobs[output].data[0, 0].copy()
+
+
+def _run(net):
+    """All layers of a net; on the CPU other threads of Python run meanwhile."""
+    if on_gpu() or build.info() is None:
+        net.forward()
+        return
+    from caffe_build import unlocked  # loads Caffe
+
+    unlocked.forward(net)
 
 
 def have_graphs():

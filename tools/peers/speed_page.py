@@ -30,7 +30,8 @@ def body(report):
         f"before the run {about['load_average']:.1f}.",
         "",
         f"Milliseconds: median of {about['rounds']} rounds in which the engines took turns; in brackets the multiple "
-        f"of {OURS}'s. Memory: how much the process grew by one run, its peak. All results agreed with stock Caffe's.",
+        f"of {OURS}'s. Memory: how much the process grew by one run, its peak. {_sharing(about)}All results "
+        "agreed with stock Caffe's.",
         "",
         *tables(report),
         "Versions: " + ", ".join(f"{name} {version}" for name, version in about["engines"].items()) + ".",
@@ -38,6 +39,10 @@ def body(report):
     if about["not_installed"]:
         lines += ["", f"Not installed, so not measured: {', '.join(about['not_installed'])}."]
     return "\n".join(lines) + "\n"
+
+
+def _sharing(about):
+    return "In Caffe's forward passes the blobs share memory, as in the tools. " if about.get("shared_memory") else ""
 
 
 def tables(report):

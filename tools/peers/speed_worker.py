@@ -23,7 +23,7 @@ from google.protobuf import text_format
 
 from prototxt.engine import caffe
 from tools.common import memory, provenance
-from tools.nets import engines, onnx_graph, runtime
+from tools.nets import deploying, engines, onnx_graph, runtime
 from tools.peers.environment import add_packages
 
 # name in the tables: module that must be there
@@ -104,7 +104,7 @@ class Task:
 
 
 def caffe_forward(task):
-    net = task.net()
+    net = deploying.share_memory(task.net(), task.output)
     return lambda: runtime.forward(net, task.image, task.output)
 
 

@@ -11,7 +11,7 @@ from typing import Optional
 
 from prototxt.receptive import receptive_field
 from tools.common.errors import UserError
-from tools.nets import engines, forward_memory, windows
+from tools.nets import deploying, engines, forward_memory, windows
 from tools.photos import needed_memory
 from tools.photos.result import Result, rows_at_a_time
 
@@ -70,10 +70,11 @@ class Enlarger:
         self.method, self.scale, self.memory, self.edge = method, scale, memory, edge
         self.allowed = allowed or f"--memory {memory >> 20}M"
         self.tiled, self._net_memory, self._held = None, None, 0
-        self._load = lambda: method.load(scale, weights, engine)
+        sharing = engine == "caffe" and not gpu
+        self._load = lambda: _lean(method.load(scale, weights, engine), method, sharing)
         if method.network:
             message = method.build(scale)
-            net = net or method.load(scale, weights)
+            net = _lean(net or method.load(scale, weights), method, sharing)
             # for a GPU and for other engines, which take less, the figure of stock Caffe
             onednn = False if engine != "caffe" or gpu else None
             a_pixel, constant = forward_memory.forward_bytes(net, message, onednn)
@@ -160,3 +161,8 @@ class Enlarger:
     def result(self, photo, plan=None):
         """What becomes of a picture (Photo): a Result, by `plan`'s Plan or one of its own."""
         return Result(self, photo, plan or self.plan(photo.extent))
+
+
+def _lean(net, method, sharing):
+    """A method's net, whose blobs share memory if `sharing` says so."""
+    return deploying.share_memory(net, method.blob) if sharing else net

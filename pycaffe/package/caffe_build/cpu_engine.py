@@ -26,7 +26,7 @@ def chosen(environ=os.environ, folder=None):
     ValueError
         When CAFFE_CPU_ENGINE is neither, or asks for oneDNN and this build has none.
     """
-    built = _library(folder).exists()
+    built = library(folder).exists()
     asked = environ.get("CAFFE_CPU_ENGINE")
     if not asked:
         return "onednn" if built else "blas"
@@ -37,7 +37,8 @@ def chosen(environ=os.environ, folder=None):
     return asked
 
 
-def _library(folder=None):
+def library(folder=None):
+    """The file (Path) of the fast layers, beside this file or in the package `folder` (Path), there or not."""
     return (folder or Path(__file__).resolve().parent.parent / "caffe") / "libcaffe_onednn.so"
 
 
@@ -52,9 +53,9 @@ def apply(net):
     net : type
         ``caffe.Net``, whose ``_forward(first, last)`` every forward pass from Python goes through.
     """
-    library = ctypes.PyDLL(str(_library()))
-    library.caffe_onednn_teach_python()
-    whole, set_fusion = net._forward, library.caffe_onednn_set_fusion
+    fast = ctypes.PyDLL(str(library()))
+    fast.caffe_onednn_teach_python()
+    whole, set_fusion = net._forward, fast.caffe_onednn_set_fusion
 
     def _forward(self, first, last):
         if first == 0 and last == len(self.layers) - 1:

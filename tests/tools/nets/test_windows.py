@@ -124,10 +124,13 @@ import sys
 import numpy as np
 from tools.methods.registry import evaluation
 from tools.common import memory
+from tools.nets import deploying
 from tools.nets import forward_memory as net_memory
 from tools.methods.registry import METHODS
 method = METHODS[sys.argv[1]]
 message, net = method.build(2), method.load(2)
+if sys.argv[2] == "shared":
+    deploying.share_memory(net, method.blob)
 pixel, constant = net_memory.forward_bytes(net, message)
 side = int((400e6 / pixel) ** 0.5)
 able = memory.reset_peak()
@@ -137,10 +140,11 @@ print(able, memory.peak_mb() - before, (pixel * side**2 + constant) / 2**20)
 """
 
 
+@pytest.mark.parametrize("memory", ["shared", "apart"])
 @pytest.mark.parametrize("name", ["IDN", "DRRN", "ESPCN"])
-def test_memory_is_what_the_blobs_say(root, name):
+def test_memory_is_what_the_blobs_say(root, name, memory):
     """The derived memory of a forward against what a process of its own really grows by, with the engine at hand."""
-    run = [sys.executable, "-c", MEASURE, name]
+    run = [sys.executable, "-c", MEASURE, name, memory]
     able, grown, derived = subprocess.run(run, capture_output=True, text=True, check=True, cwd=root).stdout.split()
     if able != "True":
         pytest.skip("this system does not tell the peak of memory of a part of a process")
