@@ -196,8 +196,10 @@ def test_a_killed_rank_of_mpi_ends_the_run_and_it_goes_on_to_the_bit(mpirun, tra
     launcher = [*mpirun(2), *TRAIN, "--mpi"]
     status, lines = killed(training, tmp_path, launcher, signal.SIGKILL, rank)
     ours = [line for line in lines if line.startswith("train.py: ")]
-    assert status and len(ours) == 1, lines
-    assert ours[0].startswith(f"train.py: rank {rank} (") and ours[0].endswith(END)
+    # MPICH's mpirun kills the others at once, at times before they can say why: see docs/parallel_training.md
+    least = 0 if "HYDRA" in run([*launcher[:1], "--version"]) else 1
+    assert status and least <= len(ours) <= 1, lines
+    assert all(line.startswith(f"train.py: rank {rank} (") and line.endswith(END) for line in ours)
     if rank:
         goes_on(training, tmp_path, launcher, trained(2))
 
