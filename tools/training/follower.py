@@ -4,7 +4,7 @@ import signal
 
 from data_prep.held import Held
 from tools.nets import caffe_files
-from tools.training import beside_caffe, caffe_solver, databases, orders, parallel, snapshots, stepping
+from tools.training import beside_caffe, caffe_solver, databases, image_feed, orders, parallel, snapshots, stepping
 
 
 def follow(run):
@@ -31,7 +31,7 @@ def _follow_stage(run, begin):
     settings, ranks = run.plan.settings[begin.name], run.ranks
     train, val = run.databases[run.subject.database(begin.name)], run.databases["val"]
     shards = [*train.shards, *val.shards]
-    with caffe_files.Names() as names, Held(shards) as held:
+    with caffe_files.Names() as names, Held(shards) as held, image_feed.closing():
         solver = caffe_solver.make_follower(settings, train, val, ranks, names)
         if begin.state:
             snapshots.restore_history(solver, begin.state)
