@@ -38,8 +38,8 @@ def test_a_number_of_images_that_is_none(tmp_path, count):
 def test_the_page_of_the_stream():
     """64 x 213 pairs per second over 6,816 pairs per processor second are 2 cores."""
     found = {
-        "stream": [{"folder": "291", "images": 291, "pairs": 9, "workers": 2, "pairs_per_second": 12_000.4,
-                    "pairs_per_processor_second": 6816.0}],
+        "stream": [{"folder": "291", "images": 291, "pairs": 9, "workers": 2, "pairs_at_the_start": 6400,
+                    "pairs_per_second": 12_000.4, "pairs_per_processor_second": 6816.0}],
         "trainings": [{"from": "images", "iterations_per_second": 3.25, "processor_seconds_per_iteration": 0.5}],
         "command": "tools/bench_data.py stream", "date": "today", "device": "a processor", "cores": 2,
         "load_average": 1.5,
@@ -47,4 +47,5 @@ def test_the_page_of_the_stream():
     page = bench_data.stream_page(found)
     assert ["291 of 291", "2", "12,000", "6,816", "2.0"] in cells(page)
     assert ["images", "3.25", "0.50"] in cells(page)
+    assert "cuts 6,400 pairs, enough for\n100 iterations; the pairs of one iteration take 9.4 ms" in page
     assert "takes 13,632 pairs per second" in page and "load average 1.5" in page
