@@ -253,7 +253,8 @@ def about(row):
     """A sentence (str) on a measurement."""
     return (
         f"`{row['command']}`, {row['date']}, {row['device']}, {row['cores']} cores, load average "
-        f"{row['load_average']} at the end (other work on the machine makes seconds longer, processor seconds hardly)."
+        f"{row['load_average']} at the end (other work on the machine makes seconds longer, processor seconds hardly)"
+        + (f"; {row['note']}." if "note" in row else ".")
     )
 
 
