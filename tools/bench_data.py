@@ -38,7 +38,8 @@ def parser():
     """Command line of this tool (argparse.ArgumentParser)."""
     p = cli.Parser(__doc__)
     p.add_argument("what", choices=("large", "stream"))
-    p.add_argument("--images", metavar="N|DIR", help="large: how many (1000); stream: a folder (data/291)")
+    p.add_argument("--images", nargs="+", metavar="N|DIR",
+                   help="large: how many (1000); stream: folders (data/291), the first for the trainings")  # fmt: skip
     p.add_argument("--max-pairs", type=ranges.whole(64), default=40_000, metavar="N", help="large (default: 40,000)")
     p.add_argument("--workers", type=ranges.whole(1, 1024), default=2, metavar="N", help="processes (default: 2)")
     p.add_argument("--windows", type=ranges.whole(1, 1000), default=4, metavar="N", help="stream: of 256 MB (4)")
@@ -65,7 +66,7 @@ def main(argv=None):
 
 def large(args, command, folder):
     """Cut a sample of a folder of many images, made in `folder` (Path); adds a row to the results."""
-    count = args.images or "1000"
+    (count,) = args.images if args.images and len(args.images) == 1 else ("1000",)
     if not count.isdecimal() or not 1 <= int(count) <= 10**6:
         raise UserError(f"images: got {count}, expected how many are to be made, such as 1000")
     make_images(folder / "291", int(count))
@@ -128,9 +129,9 @@ def large_page(rows):
 
 def stream(args, command, folder):
     """Measure the stream alone, and trainings that read images and HDF5; writes the results."""
-    images = Path(args.images or "data/291")
-    rows = [stream_row(images, workers, args.windows) for workers in sorted({1, args.workers})]
-    found = {"stream": rows, "trainings": trainings(images, args, folder), **surroundings(command)}
+    folders = [Path(one) for one in args.images or ("data/291",)]
+    rows = [stream_row(one, workers, args.windows) for one in folders for workers in sorted({1, args.workers})]
+    found = {"stream": rows, "trainings": trainings(folders[0], args, folder), **surroundings(command)}
     out = args.out or ROOT / "results/speed/pairs.json"
     write_json(out, found)
     write_text(out.with_suffix(".md"), stream_page(found))
@@ -141,7 +142,7 @@ def stream_row(images, workers, windows):
     """Rates (dict) of the stream of a folder's pairs, read by nobody but this loop."""
     from data_prep.geometry import geometry  # here: --help must not wait for them
     from data_prep.plan import gather, make_plan
-    from data_prep.stream import Stream
+    from data_prep.stream import SLOTS, Stream
 
     plan, runs = make_plan(gather(images, decode=False), geometry(3, "train"), 1), []
     for length in (1, 1 + windows):  # the difference is without the start of the processes
@@ -155,6 +156,7 @@ def stream_row(images, workers, windows):
     many = windows * window
     return {
         "folder": images.name, "images": len(plan.sources.images), "pairs": plan.total, "workers": workers,
+        "pairs_at_the_start": SLOTS * window,
         "pairs_per_second": many / (runs[1][0] - runs[0][0]),
         "pairs_per_processor_second": many / (runs[1][1] - runs[0][1]),
     }  # fmt: skip
@@ -197,6 +199,8 @@ def stream_page(found):
         [row["from"], f"{row['iterations_per_second']:.2f}", f"{row['processor_seconds_per_iteration']:.2f}"]
         for row in found["trainings"]
     ]
+    first = found["stream"][0]
+    own, ahead = 1000 * BATCH / first["pairs_per_processor_second"], first["pairs_at_the_start"]
     lines = [
         "# Pairs that are cut while a network trains",
         "",
@@ -208,8 +212,9 @@ def stream_page(found):
         "",
         table(STREAM_HEAD, rows, 1),
         "",
-        "Trainings on the CPU, in turn, the better of two runs; processor seconds are those of the whole command, its",
-        "start and one validation included.",
+        "Trainings on the CPU, in turn, the better of two short runs; processor seconds are those of the whole",
+        f"command, its start and one validation included. From images the start cuts {ahead:,} pairs, enough for",
+        f"{ahead // BATCH:,} iterations; the pairs of one iteration take {own:.1f} ms of processor time.",
         "",
         table(TRAIN_HEAD, trained, 1),
         "",
@@ -248,7 +253,8 @@ def about(row):
     """A sentence (str) on a measurement."""
     return (
         f"`{row['command']}`, {row['date']}, {row['device']}, {row['cores']} cores, load average "
-        f"{row['load_average']} at the end (other work on the machine makes seconds longer, processor seconds hardly)."
+        f"{row['load_average']} at the end (other work on the machine makes seconds longer, processor seconds hardly)"
+        + (f"; {row['note']}." if "note" in row else ".")
     )
 
 
