@@ -80,7 +80,7 @@ def meta(args, argv, versions):
         "threads": args.threads,
         "rounds": args.rounds,
         "load_average": round(os.getloadavg()[0], 2),
-        "shared_memory": build.info() is not None,  # of the blobs in Caffe's forward passes
+        "shared_memory": build.deploys(),  # of the blobs in Caffe's forward passes
         "engines": versions,
         "not_installed": [name for name in speed_worker.ENGINES if name not in versions],
         "commit": provenance.versions()["commit"],

@@ -1,6 +1,8 @@
 """What is known of the installed Caffe without loading it."""
 
 import os
+from functools import lru_cache
+from importlib.util import find_spec
 
 from tools.common.errors import UserError
 
@@ -17,6 +19,16 @@ def info():
     if os.environ.get("CAFFE_PYTHONPATH") or caffe_build is None:
         return None
     return caffe_build.info()
+
+
+def deploys():
+    """Whether the installed Caffe has caffe_build.memory and caffe_build.unlocked. An older wheel has not."""
+    return info() is not None and _has_deploy()
+
+
+@lru_cache(maxsize=1)
+def _has_deploy():
+    return find_spec("caffe_build._deploy") is not None
 
 
 def cpu_engine():

@@ -42,7 +42,7 @@ def shared_bytes(net):
 
 
 def _ours():
-    return build.info() is not None and not runtime.on_gpu()
+    return build.deploys() and not runtime.on_gpu()
 
 
 def at_once(number):

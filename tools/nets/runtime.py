@@ -380,7 +380,7 @@ def forward(net, image, output="upsample"):
 
 def _run(net):
     """All layers of a net; on the CPU other threads of Python run meanwhile."""
-    if on_gpu() or build.info() is None:
+    if on_gpu() or not build.deploys():
         net.forward()
         return
     from caffe_build import unlocked  # loads Caffe

@@ -71,9 +71,11 @@ def test_stock_layers_and_gpus_run_one_image_at_a_time(monkeypatch):
 
 def test_a_net_of_another_caffe_or_on_a_gpu_stays_as_it_is(idn, monkeypatch):
     _, _, net, _ = idn
-    monkeypatch.setattr(build, "info", lambda: None)
-    assert deploying.share_memory(net, "upsample") is net and deploying.shared_bytes(net) is None
-    monkeypatch.undo()
+    for name, found in (("info", None), ("_has_deploy", False)):  # another Caffe, an older wheel
+        monkeypatch.setattr(build, name, lambda found=found: found)
+        assert deploying.share_memory(net, "upsample") is net and deploying.shared_bytes(net) is None
+        assert runtime.forward(net, np.zeros((8, 8), np.float32)).shape == (22, 22)
+        monkeypatch.undo()
     assert deploying.shared_bytes(net) is None
     monkeypatch.setattr(runtime, "on_gpu", lambda: True)
     deploying.share_memory(net, "upsample")
