@@ -254,8 +254,8 @@ def about(row):
     """A sentence (str) on a measurement."""
     return (
         f"`{row['command']}`, {row['date']}, {row['device']}, {row['cores']} cores, load average "
-        f"{row['load_average']} at the end (other work on the machine makes seconds longer, and processor seconds up to "
-        "twice as long)"
+        f"{row['load_average']} at the end (other work on the machine makes seconds longer, and processor seconds "
+        "up to twice as long)"
         + (f"; {row['note']}." if "note" in row else ".")
     )
 
