@@ -144,21 +144,22 @@ def stream_row(images, workers, windows):
     from data_prep.plan import gather, make_plan
     from data_prep.stream import SLOTS, Stream
 
-    plan, runs = make_plan(gather(images, decode=False), geometry(3, "train"), 1), []
+    plan, used = make_plan(gather(images, decode=False), geometry(3, "train"), 1), []
     for length in (1, 1 + windows):  # the difference is without the start of the processes
-        before, began = children_seconds(), time.monotonic()
+        before = children_seconds()
         with Stream(plan, 1, workers) as pairs:
-            # the last window of those in memory at the end is not begun anew
-            for place in range(0, length * pairs.order.window, BATCH):
+            window = pairs.order.window
+            pairs.wait(0, window)
+            began = time.monotonic()
+            for place in range(window, length * window, BATCH):
                 pairs.read(place, BATCH)
-            window, seconds = pairs.order.window, time.monotonic() - began
-        runs.append((seconds, children_seconds() - before))
+            seconds = time.monotonic() - began
+        used.append(children_seconds() - before)
     many = windows * window
     return {
         "folder": images.name, "images": len(plan.sources.images), "pairs": plan.total, "workers": workers,
         "pairs_at_the_start": SLOTS * window,
-        "pairs_per_second": many / (runs[1][0] - runs[0][0]),
-        "pairs_per_processor_second": many / (runs[1][1] - runs[0][1]),
+        "pairs_per_second": many / seconds, "pairs_per_processor_second": many / (used[1] - used[0]),
     }  # fmt: skip
 
 
@@ -253,7 +254,8 @@ def about(row):
     """A sentence (str) on a measurement."""
     return (
         f"`{row['command']}`, {row['date']}, {row['device']}, {row['cores']} cores, load average "
-        f"{row['load_average']} at the end (other work on the machine makes seconds longer, processor seconds hardly)"
+        f"{row['load_average']} at the end (other work on the machine makes seconds longer, and processor seconds "
+        "up to twice as long)"
         + (f"; {row['note']}." if "note" in row else ".")
     )
 
