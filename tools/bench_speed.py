@@ -27,7 +27,7 @@ from tools.common.paths import ROOT
 from tools.methods import registry
 from tools.methods.registry import METHODS
 from tools.nets import engines
-from tools.peers import environment, speed_page, speed_worker
+from tools.peers import environment, sgemm, speed_page, speed_worker
 from tools.peers.speed_tasks import STOCK, forward_task, measure, train_task
 
 RESULTS, PAGE = ROOT / "results" / "speed", ROOT / "docs" / "speed.md"
@@ -80,6 +80,7 @@ def meta(args, argv, versions):
         "threads": args.threads,
         "rounds": args.rounds,
         "load_average": round(os.getloadavg()[0], 2),
+        "sgemm_gflops": sgemm.gflops(args.threads),
         "shared_memory": build.deploys(),  # of the blobs in Caffe's forward passes
         "engines": versions,
         "not_installed": [name for name in speed_worker.ENGINES if name not in versions],

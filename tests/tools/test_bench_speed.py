@@ -41,6 +41,18 @@ def test_every_engine_is_measured_beside_stock_caffe(report):
     assert "| IDN x3, 16x16 " in page and "| IDN x4, batch 64 of 11x11 |" in page and "(1.00)" in page
 
 
+def test_the_rate_is_set_beside_products_of_matrices(report):
+    """IDN's layers multiply 551,040 times per pixel of the input: 552,769 parameters less 1,729 biases."""
+    made, page = report
+    forward, train = made["rows"][0], made["rows"][3]
+    assert forward["gflop"] == pytest.approx(2 * 551040 * 16 * 16 / 1e9)
+    assert train["gflop"] == pytest.approx(3 * 2 * 551040 * 64 * 11 * 11 / 1e9)
+    assert 0.1 < made["meta"]["sgemm_gflops"] < 1e5
+    share = 100 * forward["gflop"] / forward["seconds"] / made["meta"]["sgemm_gflops"]
+    line = next(line for line in page.splitlines() if line.startswith("| forward: IDN x3, 16x16"))
+    assert line.split("|")[2].strip() == f"{share:.0f}"
+
+
 def test_results_that_differ_are_never_timed(tmp_path, monkeypatch):
     """No rounding error is allowed here, and OpenCV makes some."""
     monkeypatch.setitem(speed_tasks.TOLERANCE, "forward", 0.0)

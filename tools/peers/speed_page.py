@@ -34,6 +34,7 @@ def body(report):
         "agreed with stock Caffe's.",
         "",
         *tables(report),
+        *_share(report),
         "Versions: " + ", ".join(f"{name} {version}" for name, version in about["engines"].items()) + ".",
     ]
     if about["not_installed"]:
@@ -43,6 +44,31 @@ def body(report):
 
 def _sharing(about):
     return "In Caffe's forward passes the blobs share memory, as in the tools. " if about.get("shared_memory") else ""
+
+
+def _share(report):
+    """A table of the rates (list of str) beside that of products of matrices; none in a report without that."""
+    sgemm = report["meta"].get("sgemm_gflops")
+    if not sgemm:
+        return []
+    lines = [
+        f"NumPy's BLAS multiplies 2048x2048 matrices with {sgemm:.0f} GFLOP/s here. Each row's rate as a share of "
+        "that, in percent, its work counted as that of direct convolutions (a training iteration: three forward passes); "
+        "Winograd's transforms do with fewer products, so more than 100 % is possible.",
+        "",
+    ]
+    names = list(dict.fromkeys(row["engine"] for row in report["rows"]))
+    body = []
+    for kind in dict.fromkeys(row["kind"] for row in report["rows"]):
+        rows = [row for row in report["rows"] if row["kind"] == kind]
+        for task in dict.fromkeys(map(_task, rows)):
+            line = _line(task, _of_task(rows, task), names, lambda row, _: _percent(row, sgemm))
+            body.append([f"{kind}: {task}", *line[1:]])
+    return [*lines, table(["Share of sgemm, %", *names], body, text_columns=1), ""]
+
+
+def _percent(row, sgemm):
+    return f"{100 * row['gflop'] / row['seconds'] / sgemm:.0f}"
 
 
 def tables(report):

@@ -14,10 +14,12 @@ from prototxt.idn import idn
 from prototxt.solver import stage_solver
 from tools.common import parent
 from tools.common.errors import UserError
-from tools.nets import net_bytes
+from tools.nets import complexity, net_bytes
 from tools.peers import speed_worker
 
 STOCK = "Caffe, OpenBLAS"
+# the work of a training iteration in forward passes: the gradients of inputs and of weights cost as much each
+PASSES = 3
 # largest difference of an output of about 0..1, and relative one of a loss after three iterations
 TOLERANCE = {"forward": 1e-4, "train": 1e-3}
 
@@ -31,8 +33,10 @@ def forward_task(folder, method, size, args):
     path = weights.find(args.weights_dir, method.name, scale)
     net = method.load(scale, path)
     data = np.random.default_rng(0).random((1, 1, size, size), dtype=np.float32)
-    _write(folder, method.build(scale), net, {"data": data}, "forward", method.blob, args.threads)
-    return {"kind": "forward", "method": method.name, "scale": scale, "size": size, "random_weights": path is None}
+    message = method.build(scale)
+    _write(folder, message, net, {"data": data}, "forward", method.blob, args.threads)
+    task = {"kind": "forward", "method": method.name, "scale": scale, "size": size, "random_weights": path is None}
+    return {**task, "gflop": _gflop(message, data.size)}
 
 
 def train_task(folder, scale, args):
@@ -56,7 +60,13 @@ def train_task(folder, scale, args):
     param.snapshot_after_train = False
     (folder / "solver.prototxt").write_text(str(param), encoding="utf-8")
     _write(folder, message, net, inputs, "train", "loss", args.threads)
-    return {"kind": "train", "method": "IDN", "scale": scale, "size": sizes.lr_size, "batch": batch}
+    work = PASSES * _gflop(idn(scale), inputs["data"].size)
+    return {"kind": "train", "method": "IDN", "scale": scale, "size": sizes.lr_size, "batch": batch, "gflop": work}
+
+
+def _gflop(message, pixels):
+    """10^9 multiplications and additions (float) of a deploy net's forward pass, counted as direct convolutions do."""
+    return 2 * complexity.count(message)["macs"] * pixels / 1e9
 
 
 def _with_inputs(message, inputs):

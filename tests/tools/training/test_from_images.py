@@ -187,6 +187,17 @@ def test_each_rank_has_its_share_of_the_one_stream(training):
         assert np.array_equal(out["data"], whole[rank::2]) and feed.place == 12
 
 
+def test_two_processes_train_as_one_does(training, undisturbed, tmp_path):
+    """Each cuts its share of every batch; sums in another order change the weights by about 1e-7."""
+    process = training.process(arguments(training.data, tmp_path / "two", "--workers", "1", "--processes", "2"))
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    nets = [parameter(final(out)) for out in (undisturbed, tmp_path / "two")]
+    assert nets[0].keys() == nets[1].keys()
+    one, two = (np.concatenate([net[name].ravel() for name in sorted(net)]) for net in nets)
+    assert np.linalg.norm(one - two) < 1e-5 * np.linalg.norm(one)
+
+
 @pytest.mark.parametrize(("method", "scale"), [("VDSR", 3), ("LapSRN", 4), ("FSRCNN", 3)])
 def test_other_methods_nets_read_images_too(training, tmp_path, method, scale):
     """Their data layers have other tops, and sources for factors that are mixed."""
