@@ -53,8 +53,8 @@ def _share(report):
         return []
     lines = [
         f"NumPy's BLAS multiplies 2048x2048 matrices with {sgemm:.0f} GFLOP/s here. Each row's rate as a share of "
-        "that, in percent, its work counted as that of direct convolutions (a training iteration: three forward passes); "
-        "Winograd's transforms do with fewer products, so more than 100 % is possible.",
+        "that, in percent, its work counted as that of direct convolutions (a training iteration: three forward "
+        "passes); Winograd's transforms do with fewer products, so more than 100 % is possible.",
         "",
     ]
     names = list(dict.fromkeys(row["engine"] for row in report["rows"]))
