@@ -3,8 +3,7 @@
 import numpy as np
 
 from data_prep.geometry import VARIANTS
-from matlab_compat import imresize
-from matlab_compat.rgb2ycbcr import luma
+from matlab_compat import imresize, luma
 
 
 def luma_variants(rgb, augmentation=VARIANTS):

@@ -20,6 +20,7 @@ from .imresize_strips import ImresizeStrips
 from .imrotate import imrotate
 from .modcrop import modcrop
 from .psnr import psnr
+from .rgb2ycbcr import luma as luma
 from .rgb2ycbcr import rgb2ycbcr
 from .rmse import rmse
 from .rounding import matlab_round

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from matlab_compat import rgb2ycbcr, ycbcr2rgb
-from matlab_compat.rgb2ycbcr import luma
+from matlab_compat import luma, rgb2ycbcr, ycbcr2rgb
 
 # corners of the RGB cube and MATLAB's rgb2ycbcr of them in uint8, from Poynton's matrix by hand: 16 + 65.481 = 81.48
 CORNERS = {
