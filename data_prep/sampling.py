@@ -207,7 +207,8 @@ FINETUNE_SETS = {"fsrcnn": "191"}
 FSRCNN_SIZES = {2: 10, 3: 7, 4: 6}
 # where the label of such a piece begins, behind the margin. The release's generate_train.m has the formula
 # m (x + floor((f + 3) / 2)) - floor((label + m) / 2 - 1) for the first pixel, counted from 1, of the label of the piece
-# at x: one pixel late at x3, none at x2 and x4. Its test script agrees: it shifts the result of x3 by one pixel
+# at x: one pixel late at x3, none at x2 and x4. Its test script agrees: it shifts the result of x3 by one pixel. Both
+# from copies of the release in public repositories
 FSRCNN_LATE = {2: 0, 3: 1, 4: 0}
 # validation crops of a pyramid an image: 80 of Set5, one batch
 VALIDATION_CROPS = 16
