@@ -62,9 +62,7 @@ long foremost(const Group& group, const std::vector<Placed>& placed) {
 
 }  // namespace
 
-bool alive_together(const Piece& one, const Piece& other) {
-  return one.first <= other.last && other.first <= one.last;
-}
+bool alive_together(const Piece& one, const Piece& other) { return one.first <= other.last && other.first <= one.last; }
 
 bool collide(const Piece& one, long place, const Piece& other, long other_place) {
   const long begin = place + one.offset, other_begin = other_place + other.offset;

@@ -187,7 +187,7 @@ class Sharing : public Net::Callback {
   const std::set<string> keep_;
   const vector<Storage> storages_;
   std::map<Shapes, Plan> plans_;
-  Shapes shapes_;                // for which the blobs have their places
+  Shapes shapes_;                 // for which the blobs have their places
   vector<const void*> memories_;  // of each storage, as `settle` left it; null where it keeps its own
   const void* block_ = nullptr;
   long size_ = 0;  // values of the block
@@ -236,11 +236,13 @@ void check(const Net& net, const std::set<string>& keep) {
     const string type = net.layers()[i]->type(), layer = "layer '" + net.layer_names()[i] + "' (" + type + ") ";
     const bool constant = type == "Input" || type == "DummyData" || type == "Parameter";
     if (net.layer_need_backward()[i]) {
-      throw std::runtime_error(who + layer + "needs a backward pass; expected a deploy net, without loss and "
+      throw std::runtime_error(who + layer +
+                               "needs a backward pass; expected a deploy net, without loss and "
                                "force_backward");
     }
     if (type == "Python" || type == "Filter" || (net.bottom_vecs()[i].empty() && !constant)) {
-      throw std::runtime_error(who + layer + "decides in the pass what its outputs are; expected a deploy net with "
+      throw std::runtime_error(who + layer +
+                               "decides in the pass what its outputs are; expected a deploy net with "
                                "Input layers, without Python and Filter layers");
     }
   }
@@ -260,7 +262,8 @@ void share(boost::shared_ptr<Net>& net, const std::set<string>& keep) {
   check(*net, keep);
   if (const Sharing* before = sharing_of(*net)) {
     if (before->keep() != keep) {
-      throw std::runtime_error(string(kWho) + "this net shares its memory already, and keeps other blobs; make another "
+      throw std::runtime_error(string(kWho) +
+                               "this net shares its memory already, and keeps other blobs; make another "
                                "one");
     }
     return;

@@ -21,8 +21,7 @@ string type_of(const Net& net, int layer) { return net.layers()[layer]->type(); 
 bool only_renames(const Net& net, int layer) {
   const string type = type_of(net, layer);
   return type == "Split" || type == "Flatten" || type == "Reshape" ||
-         ((type == "Concat" || type == "Slice") && net.bottom_ids(layer).size() == 1 &&
-          net.top_ids(layer).size() == 1);
+         ((type == "Concat" || type == "Slice") && net.bottom_ids(layer).size() == 1 && net.top_ids(layer).size() == 1);
 }
 
 // Blob ids in sets that are one array.
@@ -276,8 +275,8 @@ vector<Group> pieces(const Net& net, const vector<Storage>& storages, const vect
     made.emplace_back();
     for (const Member& member : group) {
       const Storage& storage = storages[member.storage];
-      made.back().push_back({member.offset, net.blobs()[storage.blobs[0]]->count(), first_use(storage),
-                             last_use(storage)});
+      made.back().push_back(
+          {member.offset, net.blobs()[storage.blobs[0]]->count(), first_use(storage), last_use(storage)});
     }
   }
   return made;

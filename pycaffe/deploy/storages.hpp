@@ -15,7 +15,7 @@ using Blob = caffe::Blob<float>;
 
 // What Caffe makes one array: a blob, or several that ShareData joins (Split, Reshape, Flatten, Concat of one part).
 struct Storage {
-  std::vector<int> blobs;         // ids, the one that is made first in front
+  std::vector<int> blobs;          // ids, the one that is made first in front
   std::vector<int> used, written;  // layers, in their order; used holds the written ones as well
   bool own = false;                // keeps memory of its own
 };

@@ -28,4 +28,15 @@ std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
   return std::unique_ptr<Convolution>(new DnnlConvolution(geometry));
 }
 
+bool needs_no_copies(const Geometry& geometry, bool transposed) {
+  return Winograd::serves(geometry) || Pointwise::serves(geometry) ||
+         (transposed && PhasedConvolution::serves(geometry));
+}
+
 }  // namespace idn::onednn
+
+extern "C" int caffe_onednn_needs_no_copies(const int* numbers, int transposed) {
+  idn::onednn::Geometry geometry;
+  std::memcpy(&geometry, numbers, sizeof geometry);
+  return idn::onednn::needs_no_copies(geometry, transposed != 0);
+}

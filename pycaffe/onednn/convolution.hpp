@@ -60,4 +60,11 @@ class Convolution {
   const int threads_;
 };
 
+// Whether one pass of a convolution, forward or (`transposed`) the gradient of its input, reads and writes Caffe's
+// arrays as they are: where oneDNN computes, there are copies of both.
+bool needs_no_copies(const Geometry& geometry, bool transposed);
+
 }  // namespace idn::onednn
+
+// The same for Python: `numbers` are the members of Geometry in their order.
+extern "C" int caffe_onednn_needs_no_copies(const int* numbers, int transposed);

@@ -1,6 +1,7 @@
 // BatchNorm with stored statistics and Scale, in parallel: upstream's arithmetic, value by value, to the last bit.
-// Upstream keeps copies of a blob's size for a backward pass, two in a BatchNorm and one in a Scale that works in place.
-// Here they are not made where that pass does not need them: none in a BatchNorm, and in a Scale only for its gradient.
+// Upstream keeps copies of a blob's size for a backward pass, two in a BatchNorm and one in a Scale that works in
+// place. Here they are not made where that pass does not need them: none in a BatchNorm, and in a Scale only for its
+// gradient.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,7 @@
 #include "phases.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -127,7 +128,7 @@ void PhasedConvolution::scatter(long row, int first, int rows, const float* resu
 }
 
 // All large pixels that belong to row `row` of blocks; `lines` holds the small ones it needs.
-void PhasedConvolution::run_row(long row, const float* image, const float* weights, float* lines, float* results,
+bool PhasedConvolution::run_row(long row, const float* image, const float* weights, float* lines, float* results,
                                 float* out) const {
   const Geometry& g = geometry();
   std::vector<long> offsets(vertical_.taps);
@@ -137,12 +138,15 @@ void PhasedConvolution::run_row(long row, const float* image, const float* weigh
   fill_line(image, row + vertical_.first + vertical_.taps - 1, lines);
   const long block = static_cast<long>(g.out_channels) * vertical_.taps * horizontal_.taps * kBlock;
   const int at_once = rows_at_once();
+  bool finite = true;
   for (int first = 0; first < rows(); first += at_once) {
     const int now = std::min(at_once, rows() - first);
     kernels_.correlate(lines, channel_, g.out_channels, offsets.data(), vertical_.taps, horizontal_.taps,
                        weights + first / at_once * block, now, results, round_up(pixels(), kRoom), pixels());
     scatter(row, first, now, results, out);
+    finite = finite && kernels_.all_finite(results, now * round_up(pixels(), kRoom));
   }
+  return finite;
 }
 
 void PhasedConvolution::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
@@ -151,6 +155,7 @@ void PhasedConvolution::backward_data(const float* out_gradient, const float* we
   const long small = static_cast<long>(g.out_channels) * vertical_.small * horizontal_.small;
   const long large = static_cast<long>(g.in_channels) * vertical_.large * horizontal_.large;
   const long blocks = vertical_.blocks();
+  std::atomic<bool> finite(true);
   parallel_for(
       g.images * blocks,
       [&](long begin, long end) {
@@ -164,10 +169,16 @@ void PhasedConvolution::backward_data(const float* out_gradient, const float* we
               fill_line(out_gradient + image * small, row + vertical_.first + tap, lines);
             }
           }
-          run_row(row, out_gradient + image * small, kernel, lines, results, in_gradient + image * large);
+          if (!run_row(row, out_gradient + image * small, kernel, lines, results, in_gradient + image * large)) {
+            finite = false;
+          }
         }
       },
       1);
+  if (!finite && DnnlConvolution::has_backward_data()) {
+    // phases that have fewer taps than others multiply by 0, which makes NaN of what is not finite
+    DnnlConvolution::backward_data(out_gradient, weights, in_gradient);
+  }
 }
 
 }  // namespace idn::onednn

@@ -34,7 +34,8 @@ class PhasedConvolution : public DnnlConvolution {
   };
 
   const float* packed(const float* weights);
-  void run_row(long row, const float* image, const float* weights, float* lines, float* results, float* out) const;
+  // False if a result is not finite.
+  bool run_row(long row, const float* image, const float* weights, float* lines, float* results, float* out) const;
   void fill_line(const float* image, long line, float* lines) const;
   void scatter(long row, int first, int rows, const float* results, float* out) const;
 

@@ -12,7 +12,7 @@ KEPT_ONEDNN, KEPT_SHARED = {"Scale": 1, "PReLU": 1}, {"PReLU": 1}
 SIDE = 64
 # what oneDNN takes, its reordered copies included: at most so many times the blobs, and so much besides (measured)
 ONEDNN_SHARE, ONEDNN_BYTES = 2.0, 64 << 20
-# of blobs that share memory: so many times a layer's input and output for its copies of them (measured)
+# of blobs that share memory: so many times the input and output of a layer of oneDNN for its copies of them (measured)
 ONEDNN_COPIES = 2.25
 
 
@@ -61,15 +61,36 @@ def forward_bytes(net, message, onednn=None):
 
 
 def _scratch(net, convolutions):
-    """Values that oneDNN's layers take besides the blobs: working memory for the largest, a row of ones in each.
+    """Values that the fast layers take besides the blobs: working memory for the largest, a row of ones in each.
 
     The ones are upstream's, for its biases: a value for each pixel of an output.
     """
     ends = [(net.blobs[layer.bottom[0]].count, net.blobs[layer.top[0]].count) for layer in convolutions]
-    columns = [_columns(net, layer) for layer in convolutions if layer.type == "Deconvolution"]
     ones = sum(count // net.blobs[layer.top[0]].channels for layer, (_, count) in zip(convolutions, ends))
-    copies = max(bottom for bottom, _ in ends) + max(top for _, top in ends)
+    copying = [(layer, *end) for layer, end in zip(convolutions, ends) if not _needs_no_copies(net, layer)]
+    columns = [_columns(net, layer) for layer, *_ in copying if layer.type == "Deconvolution"]
+    copies = max((bottom for _, bottom, _ in copying), default=0) + max((top for *_, top in copying), default=0)
     return ONEDNN_COPIES * copies + max(columns, default=0) + ones
+
+
+def _needs_no_copies(net, layer):
+    from caffe_build import cpu_engine  # loads Caffe
+
+    p = layer.convolution_param
+    kernel = tuple(net.params[layer.name][0].shape)[2:]
+    stride = _both(p.stride, p.stride_h, p.stride_w, 1)
+    pad, dilation = _both(p.pad, p.pad_h, p.pad_w, 0), _both(p.dilation, 0, 0, 1)
+    channels = net.blobs[layer.bottom[0]].channels, net.blobs[layer.top[0]].channels
+    transposed = layer.type == "Deconvolution"
+    return cpu_engine.needs_no_copies(p.group, *channels, kernel, stride, pad, dilation, transposed)
+
+
+def _both(values, vertical, horizontal, default):
+    """An option of a convolution for both axes, (int, int), from the forms that Caffe knows."""
+    if vertical or horizontal:
+        return vertical, horizontal
+    values = list(values) or [default]
+    return values[0], values[-1]
 
 
 def _columns(net, layer):

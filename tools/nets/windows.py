@@ -6,8 +6,8 @@ pads there with the same zeros as it would for the whole image). So the result i
 image, to the last bit where the engine computes a pixel in the same way wherever it lies in its blob. OpenBLAS on
 processors with AVX-512 does for matrices that are not small, hence `fewest`. Its kernels for older processors add the
 products of the last columns of a matrix in another order, and the fast engine's 3x3 convolutions compute tiles of 4x4
-pixels: there the last bits (3e-7 of the range, measured) can depend on the size of the windows, while the same windows
-give the same bits on every run.
+pixels: there the last bits (some 1e-6 of the range, measured) can depend on the size of the windows, while the same
+windows give the same bits on every run.
 """
 
 import math

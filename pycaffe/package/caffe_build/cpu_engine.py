@@ -42,6 +42,30 @@ def library(folder=None):
     return (folder or Path(__file__).resolve().parent.parent / "caffe") / "libcaffe_onednn.so"
 
 
+def needs_no_copies(groups, inputs, outputs, kernel, stride, pad, dilation, transposed):
+    """Whether a fast layer's forward pass reads and writes blobs as they are; otherwise it copies both.
+
+    Parameters
+    ----------
+    groups, inputs, outputs : int
+        Of a layer's forward pass; inputs and outputs are channels.
+    kernel, stride, pad, dilation : (int, int)
+        Vertical, horizontal.
+    transposed : bool
+        A Deconvolution.
+
+    Returns
+    -------
+    bool
+    """
+    if transposed:  # it is described as the convolution whose gradient it is
+        inputs, outputs = outputs, inputs
+    side = (1, 1)  # sizes of the arrays decide nothing
+    numbers = (1, groups, inputs, *side, outputs, *side, *kernel, *stride, *pad, *dilation)
+    fast = ctypes.PyDLL(str(library()))
+    return bool(fast.caffe_onednn_needs_no_copies((ctypes.c_int * len(numbers))(*numbers), int(transposed)))
+
+
 def apply(net):
     """Make what Python sees of the fast layers and solver the same as upstream's.
 

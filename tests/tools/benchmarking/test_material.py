@@ -13,7 +13,7 @@ from tools import benchmark
 from tools.benchmarking import material, measure, plan, row_by_row, row_worker
 from tools.gpu.device import CPU
 from tools.methods.registry import METHODS
-from tools.nets import runtime
+from tools.nets import deploying, runtime
 
 SCALES = (2, 3)
 
@@ -47,6 +47,7 @@ def counts(place, monkeypatch):
 
     monkeypatch.setattr(images.pictures.File, "read", read)
     monkeypatch.setattr(runtime, "build_net", build_net)
+    monkeypatch.setattr(deploying, "at_once", lambda number: 1)  # else a net for each core
     return counted
 
 

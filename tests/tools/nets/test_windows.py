@@ -43,8 +43,8 @@ def test_windows_give_the_whole_to_the_last_bit(tiled, shape, same_bits_everywhe
         assert [top for top, _ in bands] == np.cumsum([0, *[len(band) for _, band in bands[:-1]]]).tolist()
         if same_bits_everywhere:
             assert np.array_equal(result, whole)
-        else:  # measured with kernels for AVX2: 3e-7
-            assert np.abs(result - whole).max() <= 1e-6 * max(1, np.abs(whole).max())
+        else:  # measured: 2.5e-6, of VDSR's 20 layers with random weights
+            assert np.abs(result - whole).max() <= 1e-5 * max(1, np.abs(whole).max())
 
 
 def test_a_large_image_is_really_cut(tiled):
