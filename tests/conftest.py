@@ -37,3 +37,18 @@ def shared():
     if not (folder / "oracles").is_dir():
         pytest.skip(f"reference data not found in {folder}; set IDN_SHARED to its folder")
     return folder
+
+
+@pytest.fixture
+def stub_python(tmp_path):
+    """Function (rest of a shell script) that writes a program, its path (str), which make takes for a Python."""
+
+    def write(rest):
+        path = tmp_path / "stub_python" / "python"
+        path.parent.mkdir()
+        # the two questions that make asks first
+        path.write_text(f'#!/bin/sh\ncase "$1" in -c) echo 42; exit ;; *interpreter.py) exit ;; esac\n{rest}\n')
+        path.chmod(0o755)
+        return str(path)
+
+    return write

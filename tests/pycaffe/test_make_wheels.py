@@ -53,14 +53,12 @@ def test_a_program_that_fails_has_said_why_itself(capfd):
     assert capfd.readouterr().err == "one line\n"
 
 
-def test_make_passes_the_pythons_on(root, tmp_path):
+def test_make_passes_the_pythons_on(root, tmp_path, stub_python):
     (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
     (tmp_path / "pycaffe").mkdir()
     (tmp_path / "pycaffe/make_wheels.py").write_text('for one; do echo "<$one>"; done\n')
-    stub = tmp_path / "python"  # as far as make looks, a Python
-    stub.write_text('#!/bin/sh\ncase "$1" in -c) echo 42 ;; *interpreter.py) ;; *) exec sh "$@" ;; esac\n')
-    stub.chmod(0o755)
-    command = ["make", "wheels", "PYTHONS=3.10 /my/python $(touch pwned)", "OUT=my wheels", f"PYTHON={stub}"]
+    asked = ["PYTHONS=3.10 /my/python $(touch pwned)", "OUT=my wheels"]
+    command = ["make", "wheels", *asked, "PYTHON=" + stub_python('exec sh "$@"')]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     expected = ["<3.10>", "</my/python>", "<$(touch>", "<pwned)>", "<--out>", "<my wheels>"]

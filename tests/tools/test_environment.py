@@ -138,13 +138,13 @@ def test_make_passes_values_as_they_are(root, tmp_path, value):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_make_passes_each_set_by_itself(root, tmp_path):
+def test_make_passes_each_set_by_itself(root, tmp_path, stub_python):
     (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
     (tmp_path / "tools").mkdir()
     for name in ("setup_environment", "fetch"):
         (tmp_path / f"tools/{name}.py").write_text('#!/bin/sh\nfor one; do echo "<$one>"; done\n')
         (tmp_path / f"tools/{name}.py").chmod(0o755)
-    command = ["make", "fetch", "SETS=BSD100 Urban100 * $(touch pwned);touch pwned", "PYTHON=true"]
+    command = ["make", "fetch", "SETS=BSD100 Urban100 * $(touch pwned);touch pwned", "PYTHON=" + stub_python("exit 0")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -169,7 +169,7 @@ ALL = ["<Set5>", "<Set14>", "<BSD100>", "<Urban100>"]
         (["DATA=mine"], None, []),
     ],
 )
-def test_make_benchmark_fetches_and_measures_the_sets(root, tmp_path, settings, fetched, asked):
+def test_make_benchmark_fetches_and_measures_the_sets(root, tmp_path, stub_python, settings, fetched, asked):
     """All four by default; folders of one's own are measured and not fetched."""
     (tmp_path / "Makefile").write_text((root / "Makefile").read_text())
     (tmp_path / "tools").mkdir()
@@ -177,7 +177,8 @@ def test_make_benchmark_fetches_and_measures_the_sets(root, tmp_path, settings, 
         text = f'#!/bin/sh\nprintf "{name}"; for one; do printf " <%s>" "$one"; done; echo\n'
         (tmp_path / f"tools/{name}.py").write_text(text)
         (tmp_path / f"tools/{name}.py").chmod(0o755)
-    done = subprocess.run(["make", "benchmark", *settings, "PYTHON=sh"], cwd=tmp_path, capture_output=True, text=True)
+    command = ["make", "benchmark", *settings, "PYTHON=" + stub_python('exec sh "$@"')]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(" <") for line in done.stdout.splitlines()]
     images = [[f"<{word}" for word in line[3:]] for line in lines if line[:2] == ["fetch", "--data-dir>"]]

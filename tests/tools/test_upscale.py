@@ -36,7 +36,7 @@ def test_refusals(upscaling, weights, tmp_path, capsys):
     upscaling.save(tmp_path / "other/a.png", upscaling.picture(9, 9))
     with pytest.raises(UserError, match="a.png: there are two inputs of this name"):
         upscaling.run(source, tmp_path / "other", "-o", out, "--scale", 2)
-    with pytest.raises(UserError, match=r"300M: too little for a.png \(90x90 pixels\) with IDN at x2; .* 3..M or"):
+    with pytest.raises(UserError, match=r"250M: too little for a.png \(90x90 pixels\) with IDN at x2; .* 2..M or"):
         upscaling.run(source, "-o", out, "--scale", 2, "--memory", "250M")
     with pytest.raises(UserError, match="none.caffemodel: no such file, expected weights of IDN at x2"):
         upscaling.run(source, "-o", out, "--scale", 2, "--weights", tmp_path / "none.caffemodel")

@@ -14,6 +14,8 @@ import numpy as np
 from data_prep.files import write_text
 from tools.common import scratch
 from tools.nets import caffe_files, runtime
+from tools.ranks.alone import Alone
+from tools.training import beside_caffe
 from tools.training.caffe_solver import make
 from tools.training.databases import Database
 from tools.training.pace import Counted
@@ -44,8 +46,8 @@ def measure(subject):
         settings = _settings(subject, pairs)
         train, val = (_random_pairs(folder / name, subject.cut(name), pairs) for name in ("train", "val"))
         stage = Stage(settings, Counted(settings, intervals_of(REPEATS)), folder, train, val, [], None)
-        stage.solver = make(settings, folder / "stage", train, val, 1, names)
-        with stage.beside_caffe():
+        stage.solver = make(settings, folder / "stage", train, val, Alone(), names)
+        with beside_caffe.done(settings, stage.solver, subject):
             seconds = [_one(stage.solver) for _ in range(1 + REPEATS)][1:]
     middle = statistics.median(seconds)
     return {"pairs": pairs, "seconds": middle, "recipe_seconds": middle * subject.batch / pairs}
