@@ -189,12 +189,16 @@ def test_each_rank_has_its_share_of_the_one_stream(training):
 
 
 def test_two_processes_train_as_one_does(training, undisturbed, tmp_path):
-    """Each cuts its share of every batch; sums in another order change the weights by about 1e-7."""
+    """Each cuts its share of every batch.
+
+    Sums in another order, which Adam magnifies, move the weights by 1e-4 of their norm (measured); other pairs would
+    by 4e-2.
+    """
     process = training.process(arguments(training.data, tmp_path / "two", "--workers", "1", "--processes", "2"))
     _, err = process.communicate()
     assert process.returncode == 0, err
     one, two = (weights(final(out)) for out in (undisturbed, tmp_path / "two"))
-    assert np.linalg.norm(one - two) < 1e-5 * np.linalg.norm(one)
+    assert np.linalg.norm(one - two) < 1e-3 * np.linalg.norm(one)
 
 
 @pytest.mark.parametrize(("method", "scale"), [("VDSR", 3), ("LapSRN", 4), ("FSRCNN", 3)])

@@ -129,7 +129,8 @@ def test_a_rate_that_follows_the_validation(methods, training, tmp_path, monkeyp
         (["--method", "ESPCN", "--theta", "1"], "theta: ESPCN's gradients are not clipped; omit it"),
         (["--theta", "1"], "theta: is for other methods; IDN is trained with Adam and without clipping"),
         (["--method", "ESPCN", "--schedule", "finetune: 5"], "schedule: finetune: ESPCN has train"),
-        (["--method", "RED30"], "red30_x3/train.txt: no such list of HDF5 files; make it with tools/prepare_data.py"),
+        (["--method", "RED30", "--scale", "4"], "red30_x4/train.txt: no such list of HDF5 files; make it with "
+                                                 "tools/prepare_data.py"),
         (["--method", "FSRCNN", "--stage", "finetune"], "fsrcnn_x3/finetune.txt: no such list of HDF5 files"),
     ],
 )  # fmt: skip
