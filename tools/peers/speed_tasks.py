@@ -4,6 +4,7 @@ import contextlib
 import json
 import statistics
 import subprocess
+import time
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from tools.peers import speed_worker
 STOCK = "Caffe, OpenBLAS"
 # the work of a training iteration in forward passes: the gradients of inputs and of weights cost as much each
 PASSES = 3
+# seconds between two engines: the threads of the one before, OpenBLAS's above all, keep looking for work for a while
+PAUSE = 0.2
 # largest difference of an output of about 0..1, and relative one of a loss after three iterations
 TOLERANCE = {"forward": 1e-4, "train": 1e-3}
 
@@ -151,6 +154,7 @@ def measure(folder, task, names, args):
         seconds = {name: [] for name in names}
         for _ in range(args.rounds):
             for worker in workers:
+                time.sleep(PAUSE)
                 seconds[worker.engine].append(worker.ask("run")["seconds"])
     finally:
         for worker in workers:
