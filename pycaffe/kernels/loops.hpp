@@ -1,5 +1,5 @@
 // The loops of kernels.hpp for one instruction set. Included once by each of avx2.cpp and avx512.cpp, which define
-// before it, in the unnamed namespace: the vector `Vec` with `kLanes` floats, `Mask` and the functions used here.
+// before it, in the unnamed namespace: the vector `Vec` with `kLanes` floats and the functions used here.
 // Nothing of the standard library is called: the linker could take such a function, compiled for this instruction
 // set, for the whole program.
 //
