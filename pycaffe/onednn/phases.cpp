@@ -144,7 +144,9 @@ bool PhasedConvolution::run_row(long row, const float* image, const float* weigh
     kernels_.correlate(lines, channel_, g.out_channels, offsets.data(), vertical_.taps, horizontal_.taps,
                        weights + first / at_once * block, now, results, round_up(pixels(), kRoom), pixels());
     scatter(row, first, now, results, out);
-    finite = finite && kernels_.all_finite(results, now * round_up(pixels(), kRoom));
+    for (int i = 0; i < now; ++i) {  // what lies between two rows of results was never written
+      finite = finite && kernels_.all_finite(results + i * round_up(pixels(), kRoom), pixels());
+    }
   }
   return finite;
 }

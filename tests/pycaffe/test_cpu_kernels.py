@@ -89,6 +89,21 @@ def test_what_is_not_finite_goes_where_upstream_lets_it_go(tmp_path_factory, whe
         assert close(mine[finite], theirs[finite], GRADIENT)
 
 
+def test_what_an_earlier_pass_left_does_no_harm(tmp_path_factory):
+    """NaN in working memory behind a row's last value is no result, which would be computed again by oneDNN."""
+    of = dict(num_output=1, kernel=[9, 9], pad=[4, 4], **{**PLAIN, "stride": [3, 3]})
+    net = pair(tmp_path_factory, "Deconvolution", [1, 8, 5, 50], options(of))
+    fill(net)
+    values = net.blobs["in_fast"].data.copy()
+    clean = net.forward()["fast"].copy()
+    net.blobs["in_fast"].reshape(1, 8, 5, 100)
+    net.blobs["in_fast"].data[...] = np.nan
+    assert np.isnan(net.forward()["fast"]).all()
+    net.blobs["in_fast"].reshape(*values.shape)
+    net.blobs["in_fast"].data[...] = values
+    np.testing.assert_array_equal(net.forward()["fast"], clean)
+
+
 # Forward and both gradients of the fast and of upstream's layer, saved; the kinds that have kernels of their own.
 WORKER = """
 import numpy as np, caffe
