@@ -64,6 +64,7 @@ const Kernels* avx2() {
                                   transform_gradient,
                                   multiply_and_finish,
                                   inner_products,
+                                  interleave,
                                   all_finite,
                                   pointwise,
                                   correlate};

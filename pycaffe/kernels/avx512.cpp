@@ -59,7 +59,7 @@ namespace idn::kernels {
 const Kernels* avx512() {
   static const Kernels kernels = {
       "AVX-512",           kLanes,         transform_weights, finish_gradient, transform_input, transform_gradient,
-      multiply_and_finish, inner_products, all_finite,        pointwise,       correlate};
+      multiply_and_finish, inner_products, interleave,        all_finite,      pointwise,       correlate};
   return &kernels;
 }
 

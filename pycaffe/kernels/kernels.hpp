@@ -66,6 +66,8 @@ struct Kernels {
   // that each have `values` values in a row. Images and rows lie `..._image` and `..._stride` values apart.
   void (*inner_products)(const float* a, long a_stride, long a_image, int rows, const float* b, long b_stride,
                          long b_image, int columns, int images, long values, float* sums, long sums_stride);
+  // out[2 * i] = even[i], out[2 * i + 1] = odd[i] for i < count
+  void (*interleave)(const float* even, const float* odd, long count, float* out);
   // Whether all are numbers and none is infinite.
   bool (*all_finite)(const float* values, long count);
 

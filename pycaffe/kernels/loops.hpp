@@ -401,6 +401,19 @@ void inner_products(const float* a, long a_stride, long a_image, int rows, const
   }
 }
 
+void interleave(const float* even, const float* odd, long count, float* out) {
+  long i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec left = load(even + i), right = load(odd + i);
+    store(out + 2 * i, zip_low(left, right));
+    store(out + 2 * i + kLanes, zip_high(left, right));
+  }
+  for (; i < count; ++i) {
+    out[2 * i] = even[i];
+    out[2 * i + 1] = odd[i];
+  }
+}
+
 bool all_finite(const float* values, long count) {
   Vec nothing = zero();
   for (long i = 0; i < count; i += kLanes) {

@@ -7,6 +7,7 @@
 #include "phases.hpp"
 #include "pointwise.hpp"
 #include "runtime.hpp"
+#include "upsampling.hpp"
 #include "winograd.hpp"
 
 namespace idn::onednn {
@@ -22,6 +23,9 @@ std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
   if (Pointwise::serves(geometry)) {
     return std::unique_ptr<Convolution>(new Pointwise(geometry));
   }
+  if (Upsampling::serves(geometry)) {
+    return std::unique_ptr<Convolution>(new Upsampling(geometry));
+  }
   if (PhasedConvolution::serves(geometry)) {
     return std::unique_ptr<Convolution>(new PhasedConvolution(geometry));
   }
@@ -30,7 +34,7 @@ std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
 
 bool needs_no_copies(const Geometry& geometry, bool transposed) {
   return Winograd::serves(geometry) || Pointwise::serves(geometry) ||
-         (transposed && PhasedConvolution::serves(geometry));
+         (transposed && (PhasedConvolution::serves(geometry) || Upsampling::serves(geometry)));
 }
 
 }  // namespace idn::onednn

@@ -16,28 +16,12 @@ using kernels::kVectors;
 
 namespace {
 
-int floor_division(int a, int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
-
 long round_up(long value, long step) { return (value + step - 1) / step * step; }
 
 // What the kernels read and write at once, of any instruction set.
 constexpr long kRoom = kVectors * kMostLanes;
 
 }  // namespace
-
-PhasedConvolution::Axis::Axis(int stride, int pad, int kernel, int small, int large)
-    : stride(stride),
-      pad(pad),
-      kernel(kernel),
-      first(floor_division(pad - kernel, stride) + 1),  // the first phase reaches back furthest
-      taps(floor_division(stride - 1 + pad, stride) - first + 1),
-      small(small),
-      large(large) {}
-
-int PhasedConvolution::Axis::kernel_tap(int phase, int tap) const {
-  const int at = phase + pad - stride * (first + tap);
-  return at >= 0 && at < kernel ? at : -1;
-}
 
 bool PhasedConvolution::serves(const Geometry& g) {
   // a single channel is too little work for what the borders cost

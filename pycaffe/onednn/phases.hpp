@@ -6,6 +6,7 @@
 #include "../kernels/kernels.hpp"
 #include "dnnl_convolution.hpp"
 #include "kept_weights.hpp"
+#include "phase_axis.hpp"
 
 namespace idn::onednn {
 
@@ -24,15 +25,6 @@ class PhasedConvolution : public DnnlConvolution {
   }
 
  private:
-  // Along one axis: small pixel q + first ... q + first + taps - 1 reach large pixels s * q ... s * q + s - 1.
-  struct Axis {
-    int stride, pad, kernel, first, taps, small, large;
-    Axis(int stride, int pad, int kernel, int small, int large);
-    // Tap of the large kernel that takes small pixel q + first + tap to phase `phase`; -1 if there is none.
-    int kernel_tap(int phase, int tap) const;
-    long blocks() const { return (large + stride - 1) / stride; }
-  };
-
   const float* packed(const float* weights);
   // False if a result is not finite.
   bool run_row(long row, const float* image, const float* weights, float* lines, float* results, float* out) const;
@@ -45,7 +37,7 @@ class PhasedConvolution : public DnnlConvolution {
   long pixels() const { return horizontal_.blocks(); }
 
   const kernels::Kernels& kernels_;
-  const Axis vertical_, horizontal_;
+  const PhaseAxis vertical_, horizontal_;
   const long width_;    // of a line with its borders, and room for whole vectors
   const long channel_;  // values between two channels: as many lines as there are taps
   KeptWeights kept_;

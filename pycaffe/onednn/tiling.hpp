@@ -17,6 +17,8 @@ class Tiling {
   Tiling(int images, int height, int width);
 
   long tiles() const { return images_ * per_image_; }
+  long rows() const { return rows_; }  // of an image
+  long columns() const { return columns_; }
 
   // Of tiles first .. first + lanes, each `size` rows high (6 of the input, 4 of the output); those behind the last
   // tile have no values.

@@ -1,7 +1,6 @@
 #include "winograd.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -13,16 +12,12 @@
 
 namespace idn::onednn {
 
-using kernels::kBlock;
 using kernels::Kernels;
 using kernels::kFrequencies;
-using kernels::kVectors;
 using kernels::Place;
 
 namespace {
 
-// Transformed tiles of one pass over all channels should stay in a core's second-level cache.
-constexpr long kCache = 768 * 1024;
 // Tiles whose transformed values are held at once for the gradient of the weights: they wait in the last-level cache.
 constexpr long kHeld = 8L * 1024 * 1024;
 
@@ -36,35 +31,19 @@ Direction backward_of(const Geometry& g) {
           g.in_channels, g.in_height, g.in_width,     2 - g.pad_height, 2 - g.pad_width};
 }
 
-KeptWeights::Form form(Kind kind, const Direction& d) {
-  return {kind, d.groups, d.in_channels / d.groups, d.out_channels / d.groups};
+KeptWeights::Form form(Kind kind, const WinogradPass& pass) {
+  return {kind, pass.direction().groups, pass.channels(), pass.rows()};
 }
-
-long round_up(long value, long step) { return (value + step - 1) / step * step; }
-
-// Floats of one group's transformed weights.
-long size_of_group(int channels, int rows) {
-  return kFrequencies * static_cast<long>(channels) * round_up(rows, kBlock);
-}
-
-// Vectors that a pass holds: fewer where there are many channels.
-int vectors_at_once(int channels, int lanes) {
-  const long bytes = static_cast<long>(kFrequencies) * channels * lanes * sizeof(float);
-  return static_cast<int>(std::max(1L, std::min<long>(kVectors, kCache / bytes)));
-}
-
-// Values between two frequencies. A multiple of a page would put all 36 into the same few lines of the cache.
-long apart(long values) { return round_up(values, 16) + 16; }
 
 }  // namespace
 
 bool Winograd::serves(const Geometry& g) {
   const bool shape = g.kernel_height == 3 && g.kernel_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
                      g.dilation_height == 1 && g.dilation_width == 1 && g.pad_height <= 2 && g.pad_width <= 2;
-  // With fewer tiles than channels the transformed weights, four times the weights, are most of the work: 512 to 512 maps
-  // of 7x7 pixels took 3.7 times as long as oneDNN's direct sum, and their gradients six times.
-  const bool large = Tiling(g.images, g.out_height, g.out_width).tiles() >=
-                     std::max(g.in_channels, g.out_channels) / g.groups;
+  // With fewer tiles than channels the transformed weights, four times the weights, are most of the work: 512 to 512
+  // maps of 7x7 pixels took 3.7 times as long as oneDNN's direct sum, and their gradients six times.
+  const bool large =
+      Tiling(g.images, g.out_height, g.out_width).tiles() >= std::max(g.in_channels, g.out_channels) / g.groups;
   return shape && large && kernels::best() != nullptr;
 }
 
@@ -77,27 +56,13 @@ Winograd::Winograd(const Geometry& geometry)
       for_backward_(form(kWinogradBackward, backward_)) {}
 
 const float* Winograd::transformed(const float* weights, bool backward) {
-  const Direction& d = backward ? backward_ : forward_;
-  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups;
-  const long blocks = (rows + kBlock - 1) / kBlock;
+  const WinogradPass& pass = backward ? backward_ : forward_;
+  const int channels = pass.channels(), rows = pass.rows();
   const long row_stride = backward ? 9 : 9L * channels, channel_stride = backward ? 9L * rows : 9;
   KeptWeights& kept = backward ? for_backward_ : for_forward_;
-  return kept.get(weights, static_cast<std::size_t>(d.groups) * channels * rows * 9,
-                  d.groups * size_of_group(channels, rows), [&](float* values) {
-                    parallel_for(
-                        d.groups * blocks,
-                        [&](long begin, long end) {
-                          for (long i = begin; i < end; ++i) {
-                            const long group = i / blocks, first = i % blocks * kBlock;
-                            kernels_.transform_weights(
-                                weights + group * channels * rows * 9 + first * row_stride,
-                                static_cast<int>(std::min<long>(kBlock, rows - first)), row_stride, channels,
-                                channel_stride, backward,
-                                values + group * size_of_group(channels, rows) + first * channels * kFrequencies);
-                          }
-                        },
-                        1);
-                  });
+  return kept.get(weights, static_cast<std::size_t>(pass.direction().groups) * channels * rows * 9,
+                  pass.size_of_weights(),
+                  [&](float* values) { pass.transform(weights, row_stride, channel_stride, backward, values); });
 }
 
 Convolution& Winograd::direct() {
@@ -107,86 +72,41 @@ Convolution& Winograd::direct() {
   return *direct_;
 }
 
-bool Winograd::run(const Direction& d, const float* in, const float* weights, const float* bias, bool activate,
-                   float slope, float* out) {
-  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
-  const int at_once = vectors_at_once(d.in_channels, lanes);
-  const long in_stride = static_cast<long>(d.in_height) * d.in_width;
-  const long out_stride = static_cast<long>(d.out_height) * d.out_width;
-  const Tiling tiling(d.images, d.out_height, d.out_width);
-  const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
-  const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
-  std::atomic<bool> finite(true);
-  parallel_for((tiling.tiles() + lanes - 1) / lanes,
-               [&](long begin, long end) {
-                 const long channel_stride = static_cast<long>(at_once) * lanes;
-                 const long frequency_stride = apart(d.in_channels * channel_stride);
-                 float* tiles =
-                     static_cast<float*>(working_memory(kTransformed, kFrequencies * frequency_stride * sizeof(float)));
-                 float* products = static_cast<float*>(
-                     working_memory(kProducts, kFrequencies * kBlock * channel_stride * sizeof(float)));
-                 Place places_in[kVectors], places_out[kVectors];
-                 for (long vector = begin; vector < end; vector += at_once) {
-                   const int now = static_cast<int>(std::min<long>(at_once, end - vector));
-                   for (int i = 0; i < now; ++i) {
-                     places_in[i] = tiling.place(from, (vector + i) * lanes, lanes, 6);
-                     places_out[i] = tiling.place(to, (vector + i) * lanes, lanes, 4);
-                   }
-                   kernels_.transform_input(places_in, now, in, d.in_channels, in_stride, d.in_width, tiles,
-                                            frequency_stride, channel_stride);
-                   for (int group = 0; group < d.groups; ++group) {
-                     for (int row = 0; row < rows; row += kBlock) {
-                       const int channel = group * rows + row;
-                       const bool fine = kernels_.multiply_and_finish(
-                           places_out, now, tiles + group * channels * channel_stride, frequency_stride, channel_stride,
-                           channels, weights + group * size_of_group(channels, rows) + row * channels * kFrequencies,
-                           std::min(kBlock, rows - row), products, bias ? bias + channel : nullptr, activate, slope,
-                           out + channel * out_stride, out_stride, d.out_width);
-                       if (!fine) {
-                         finite = false;
-                       }
-                     }
-                   }
-                 }
-               },
-               1);
-  return finite;
-}
-
 void Winograd::forward(const float* in, const float* weights, const float* bias, float* out) {
-  if (!run(forward_, in, transformed(weights, false), bias, false, 0, out)) {
+  if (!forward_.run(in, transformed(weights, false), bias, false, 0, out)) {
     direct().forward(in, weights, bias, out);
   }
 }
 
 void Winograd::forward_relu(const float* in, const float* weights, const float* bias, float slope, float* out) {
-  if (!run(forward_, in, transformed(weights, false), bias, true, slope, out)) {
+  if (!forward_.run(in, transformed(weights, false), bias, true, slope, out)) {
     direct().forward(in, weights, bias, out);
-    activate(out, static_cast<long>(forward_.images) * forward_.out_channels * forward_.out_height * forward_.out_width,
-             slope);
+    const Direction& d = forward_.direction();
+    activate(out, static_cast<long>(d.images) * d.out_channels * d.out_height * d.out_width, slope);
   }
 }
 
 void Winograd::backward_data(const float* out_gradient, const float* weights, float* in_gradient) {
-  if (!run(backward_, out_gradient, transformed(weights, true), nullptr, false, 0, in_gradient)) {
+  if (!backward_.run(out_gradient, transformed(weights, true), nullptr, false, 0, in_gradient)) {
     direct().backward_data(out_gradient, weights, in_gradient);
   }
 }
 
 // Sums of products of all tiles, frequency by frequency, and of the gradient's values. False if one is not finite.
 bool Winograd::sum_products(const float* in, const float* out_gradient, float* sums, double* bias_sums) {
-  const Direction& d = forward_;
-  const int channels = d.in_channels / d.groups, rows = d.out_channels / d.groups, lanes = kernels_.lanes;
+  const Direction& d = forward_.direction();
+  const int channels = forward_.channels(), rows = forward_.rows(), lanes = kernels_.lanes;
   const long in_stride = static_cast<long>(d.in_height) * d.in_width;
   const long out_stride = static_cast<long>(d.out_height) * d.out_width;
-  const Tiling tiling(d.images, d.out_height, d.out_width);
+  const Tiling& tiling = forward_.tiling();
   const Area from = {d.in_height, d.in_width, d.pad_height, d.pad_width, d.in_channels * in_stride};
   const Area to = {d.out_height, d.out_width, 0, 0, d.out_channels * out_stride};
   const long vectors = (tiling.tiles() + lanes - 1) / lanes;
   const long bytes = static_cast<long>(kFrequencies) * (d.in_channels + d.out_channels) * lanes * sizeof(float);
   const long held = std::max(1L, std::min(vectors, kHeld / bytes));
   const long channel_stride = held * lanes;
-  const long in_apart = apart(d.in_channels * channel_stride), out_apart = apart(d.out_channels * channel_stride);
+  const long in_apart = frequency_stride(d.in_channels * channel_stride);
+  const long out_apart = frequency_stride(d.out_channels * channel_stride);
   const long count = static_cast<long>(d.out_channels) * channels;  // of weights, without their taps
   float* tiles = static_cast<float*>(working_memory(kTransformed, kFrequencies * in_apart * sizeof(float)));
   float* gradients = static_cast<float*>(working_memory(kProducts, kFrequencies * out_apart * sizeof(float)));
@@ -234,9 +154,9 @@ bool Winograd::sum_products(const float* in, const float* out_gradient, float* s
 
 void Winograd::backward_weights(const float* in, const float* out_gradient, float* weight_gradient,
                                 float* bias_gradient) {
-  const long count = static_cast<long>(forward_.out_channels) * (forward_.in_channels / forward_.groups);
+  const long count = static_cast<long>(geometry().out_channels) * forward_.channels();
   float* sums = static_cast<float*>(working_memory(kResultOfWeights, kFrequencies * count * sizeof(float)));
-  std::vector<double> bias_sums(forward_.out_channels);
+  std::vector<double> bias_sums(geometry().out_channels);
   if (!sum_products(in, out_gradient, sums, bias_sums.data())) {
     direct().backward_weights(in, out_gradient, weight_gradient, bias_gradient);
     return;
@@ -248,7 +168,7 @@ void Winograd::backward_weights(const float* in, const float* out_gradient, floa
       },
       256);
   if (bias_gradient) {
-    for (int channel = 0; channel < forward_.out_channels; ++channel) {
+    for (int channel = 0; channel < geometry().out_channels; ++channel) {
       bias_gradient[channel] += static_cast<float>(bias_sums[channel]);
     }
   }

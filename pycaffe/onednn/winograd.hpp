@@ -3,19 +3,11 @@
 
 #include <memory>
 
-#include "../kernels/kernels.hpp"
 #include "convolution.hpp"
 #include "kept_weights.hpp"
+#include "winograd_pass.hpp"
 
 namespace idn::onednn {
-
-// One direction of a convolution: from the arrays that are read to those that are written.
-struct Direction {
-  int images, groups;
-  int in_channels, in_height, in_width;
-  int out_channels, out_height, out_width;
-  int pad_height, pad_width;
-};
 
 class Winograd : public Convolution {
  public:
@@ -37,15 +29,12 @@ class Winograd : public Convolution {
 
  private:
   const float* transformed(const float* weights, bool backward);
-  // False if a result is not finite.
-  bool run(const Direction& direction, const float* in, const float* weights, const float* bias, bool activate,
-           float slope, float* out);
   bool sum_products(const float* in, const float* out_gradient, float* sums, double* bias_sums);
   // Made at first use: what computes where NaN or infinity must go exactly where upstream lets them go.
   Convolution& direct();
 
   const kernels::Kernels& kernels_;
-  const Direction forward_, backward_;
+  const WinogradPass forward_, backward_;
   KeptWeights for_forward_, for_backward_;
   std::unique_ptr<Convolution> direct_;
 };

@@ -43,6 +43,36 @@ def test_pointwise_equals_upstream(tmp_path_factory, of):
     compare(net, fill(net))
 
 
+@st.composite
+def upsampled(draw):
+    """Sizes of transposed convolutions: phases with one, two, three and more taps, different ones along the axes."""
+    stride = [draw(st.integers(1, 4)) for _ in range(2)]
+    kernel = [draw(st.integers(s, 3 * s + 1)) for s in stride]
+    pad = [draw(st.integers(0, k - 1)) for k in kernel]
+    sides = [draw(st.integers(2 * p // s + 1, 40)) for p, s in zip(pad, stride)]
+    return dict(
+        batch=draw(st.sampled_from([1, 1, 3])), channels=draw(st.integers(1, 24)), sides=sides,
+        num_output=draw(st.integers(1, 12)), group=1, kernel=kernel, stride=stride, pad=pad, dilation=1,
+        bias_term=draw(st.booleans()),
+    )  # fmt: skip
+
+
+UPSAMPLING = dict(dilation=1, bias_term=False, group=1)
+
+
+# LapSRN's, with the size at which several vectors of tiles begin and end within a line
+@example(
+    dict(batch=1, channels=64, sides=[61, 70], num_output=64, kernel=[4, 4], stride=[2, 2], pad=[0, 0], **UPSAMPLING)
+)
+@example(
+    dict(batch=2, channels=20, sides=[37, 50], num_output=7, kernel=[9, 4], stride=[3, 2], pad=[3, 1], **UPSAMPLING)
+)
+@given(upsampled())
+def test_upsampling_equals_upstream(tmp_path_factory, of):
+    net = pair(tmp_path_factory, "Deconvolution", [of["batch"], of["channels"], *of["sides"]], options(of))
+    compare(net, fill(net))
+
+
 # fewer tiles than channels: oneDNN's direct sum
 @pytest.mark.parametrize("sides", [[7, 7], [14, 15]])
 def test_many_channels_of_small_images_equal_upstream(tmp_path_factory, sides):
@@ -64,13 +94,14 @@ def test_changed_weights_are_seen(tmp_path_factory, kernel):
     compare(net, gradient)
 
 
+# without a border, where upstream multiplies zeros by weights and oneDNN does not
+@pytest.mark.parametrize("kind, kernel, stride", [("Convolution", 3, 1), ("Deconvolution", 4, 2)])
 @pytest.mark.parametrize("where", ["in", "weights"])
 @pytest.mark.parametrize("what", [np.nan, np.inf, 1e38])
-def test_what_is_not_finite_goes_where_upstream_lets_it_go(tmp_path_factory, where, what):
+def test_what_is_not_finite_goes_where_upstream_lets_it_go(tmp_path_factory, kind, kernel, stride, where, what):
     """Tiles share sums, which would spread NaN, make NaN of infinity, and infinity of large numbers."""
-    # without a border, where upstream multiplies zeros by weights and oneDNN does not
-    of = dict(num_output=4, kernel=[3, 3], pad=[0, 0], **PLAIN)
-    net = pair(tmp_path_factory, "Convolution", [2, 3, 19, 23], options(of))
+    of = {**PLAIN, "num_output": 4, "kernel": [kernel] * 2, "pad": [0, 0], "stride": [stride] * 2}
+    net = pair(tmp_path_factory, kind, [2, 4, 19, 23], options(of))
     gradient = fill(net)
     for name in ("fast", "plain"):
         if where == "in":
@@ -113,6 +144,7 @@ kinds = {
     "many images": ("Convolution", [33, 5, 11, 11], "num_output: 9 kernel_size: 3 pad: 1"),
     "pointwise": ("Convolution", [3, 13, 11, 12], "num_output: 21 kernel_size: 1"),
     "upsample": ("Deconvolution", [2, 7, 10, 53], "num_output: 2 kernel_size: 9 stride: 3 pad: 4"),
+    "upsample many maps": ("Deconvolution", [2, 9, 21, 37], "num_output: 11 kernel_size: 4 stride: 2 pad: 1"),
 }
 arrays = {}
 for name, (kind, shape, param) in kinds.items():
