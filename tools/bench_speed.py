@@ -7,8 +7,8 @@
 
 `pip install '.[speed]'` installs ONNX Runtime, OpenVINO and PyTorch; OpenCV is a dependency of the project. Each engine
 runs the same net with the same weights in its own process, and the results must agree before anything is timed. Then
-the engines take turns, one run each per round, so that other work on the machine affects all of them alike; the figure
-is the median over the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas) is always measured. Without --out the tables
+the engines take turns, one timed run each per round and one before it, so that other work on the machine affects all of
+them alike; the figure is the median over the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas) is always measured. Without --out the tables
 are also written into docs/speed.md.
 """
 
