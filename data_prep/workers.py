@@ -122,6 +122,8 @@ def _deaf_to_ctrl_c():
 
 
 def _begin(setup, arguments):
+    # Where the parent ignores SIGTERM this process would too, but the pool ends it so when another one was killed.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     setup(*arguments)
 
