@@ -19,9 +19,10 @@ settings.load_profile("default")
 for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(variable, None)
 
-# a shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# a shell's background job ignores Ctrl-C, some launchers' jobs SIGTERM, and so would every program that a test starts
+for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
 
 
 @pytest.fixture(scope="session")
