@@ -7,9 +7,9 @@
 
 `pip install '.[speed]'` installs ONNX Runtime, OpenVINO and PyTorch; OpenCV is a dependency of the project. Each engine
 runs the same net with the same weights in its own process, and the results must agree before anything is timed. Then
-the engines take turns, one timed run each per round and one before it, so that other work on the machine affects all of
-them alike; the figure is the median over the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas) is always measured. Without --out the tables
-are also written into docs/speed.md.
+the engines take turns, a timed run each per round after a tenth of a second of others, so that other work on the
+machine affects all of them alike; the figure is the median over the rounds. Caffe with OpenBLAS (CAFFE_CPU_ENGINE=blas)
+is always measured. Without --out the tables are also written into docs/speed.md.
 """
 
 if __name__ == "__main__":
@@ -28,7 +28,7 @@ from tools.methods import registry
 from tools.methods.registry import METHODS
 from tools.nets import engines
 from tools.peers import environment, sgemm, speed_page, speed_worker
-from tools.peers.speed_tasks import STOCK, forward_task, measure, train_task
+from tools.peers.speed_tasks import BEFORE, STOCK, forward_task, measure, train_task
 
 RESULTS, PAGE = ROOT / "results" / "speed", ROOT / "docs" / "speed.md"
 
@@ -79,6 +79,7 @@ def meta(args, argv, versions):
         "device": provenance.processor(),
         "threads": args.threads,
         "rounds": args.rounds,
+        "warm_up": BEFORE,
         "load_average": round(os.getloadavg()[0], 2),
         "sgemm_gflops": sgemm.gflops(args.threads),
         "shared_memory": build.deploys(),  # of the blobs in Caffe's forward passes

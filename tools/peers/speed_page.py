@@ -29,9 +29,9 @@ def body(report):
         f"`{about['command']}`, {about['device']}, {about['threads']} threads, {about['date'][:10]}, load average "
         f"before the run {about['load_average']:.1f}.",
         "",
-        f"Milliseconds: median of {about['rounds']} rounds in which the engines took turns, each with one run "
-        f"before the timed one; in brackets the multiple of {OURS}'s. Memory: how much the process grew by one run, its "
-        f"peak. {_sharing(about)}All results agreed with stock Caffe's.",
+        f"Milliseconds: median of {about['rounds']} rounds in which the engines took turns, each after runs for "
+        f"{about['warm_up']} s that are not timed; in brackets the multiple of {OURS}'s. Memory: how much the process "
+        f"grew by one run, its peak. {_sharing(about)}All results agreed with stock Caffe's.",
         "",
         *tables(report),
         *_share(report),

@@ -23,6 +23,9 @@ STOCK = "Caffe, OpenBLAS"
 PASSES = 3
 # seconds between two engines: the threads of the one before, OpenBLAS's above all, keep looking for work for a while
 PAUSE = 0.2
+# seconds that an engine runs before it is timed: its threads slept, and Linux leaves those that it has woken on one
+# core for some 0.05 s, so that a small image took twice the time that it takes in a loop
+BEFORE = 0.1
 # largest difference of an output of about 0..1, and relative one of a loss after three iterations
 TOLERANCE = {"forward": 1e-4, "train": 1e-3}
 
@@ -124,6 +127,13 @@ class Worker:
             self.process.stdin.flush()
         return self._answer()
 
+    def warm_up(self):
+        """Run untimed, once or until all cores are at work."""
+        begin = time.perf_counter()
+        self.ask("run")
+        while time.perf_counter() - begin < BEFORE:
+            self.ask("run")
+
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
@@ -155,7 +165,7 @@ def measure(folder, task, names, args):
         for _ in range(args.rounds):
             for worker in workers:
                 time.sleep(PAUSE)
-                worker.ask("run")  # its own threads sleep and the caches are another's: that is not its speed
+                worker.warm_up()
                 seconds[worker.engine].append(worker.ask("run")["seconds"])
     finally:
         for worker in workers:
