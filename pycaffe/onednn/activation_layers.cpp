@@ -17,18 +17,6 @@ using std::vector;
 
 namespace {
 
-// Calls body(channel, begin, end) for runs of values that belong to one channel, in parallel.
-template <typename Body>
-void by_channel(long count, long pixels, long channels, const Body& body) {
-  parallel_for(count, [&](long begin, long end) {
-    while (begin < end) {
-      const long plane = begin / pixels, stop = std::min(end, (plane + 1) * pixels);
-      body(plane % channels, begin, stop);
-      begin = stop;
-    }
-  });
-}
-
 template <typename Dtype>
 class FastPReLU : public caffe::PReLULayer<Dtype> {
  public:
@@ -80,8 +68,9 @@ class FastPReLU : public caffe::PReLULayer<Dtype> {
   template <typename Body>
   void each(const Blob<Dtype>& blob, const Body& body) const {
     const bool shared = this->channel_shared_;
-    by_channel(blob.count(), blob.count(2), blob.channels(),
-               [&](long channel, long begin, long end) { body(shared ? 0 : channel, begin, end); });
+    const long channels = blob.channels();
+    for_planes(blob.shape(0) * channels, blob.count(2),
+               [&](long plane, long begin, long end) { body(shared ? 0 : plane % channels, begin, end); });
   }
 
   // One thread per slope, in the order of memory.
@@ -141,9 +130,7 @@ caffe::Layer<Dtype>* new_tanh(const LayerParameter& param) {
   return new FastTanH<Dtype>(param);
 }
 
-template caffe::Layer<float>* new_prelu<float>(const LayerParameter&);
-template caffe::Layer<double>* new_prelu<double>(const LayerParameter&);
-template caffe::Layer<float>* new_tanh<float>(const LayerParameter&);
-template caffe::Layer<double>* new_tanh<double>(const LayerParameter&);
+IDN_INSTANTIATE_LAYER(new_prelu);
+IDN_INSTANTIATE_LAYER(new_tanh);
 
 }  // namespace idn::onednn

@@ -145,9 +145,7 @@ caffe::Layer<Dtype>* new_slice(const LayerParameter& param) {
   return new FastSlice<Dtype>(param);
 }
 
-template caffe::Layer<float>* new_concat<float>(const LayerParameter&);
-template caffe::Layer<double>* new_concat<double>(const LayerParameter&);
-template caffe::Layer<float>* new_slice<float>(const LayerParameter&);
-template caffe::Layer<double>* new_slice<double>(const LayerParameter&);
+IDN_INSTANTIATE_LAYER(new_concat);
+IDN_INSTANTIATE_LAYER(new_slice);
 
 }  // namespace idn::onednn

@@ -76,7 +76,6 @@ caffe::Layer<Dtype>* new_crop(const LayerParameter& param) {
   return new FastCrop<Dtype>(param);
 }
 
-template caffe::Layer<float>* new_crop<float>(const LayerParameter&);
-template caffe::Layer<double>* new_crop<double>(const LayerParameter&);
+IDN_INSTANTIATE_LAYER(new_crop);
 
 }  // namespace idn::onednn

@@ -190,12 +190,8 @@ caffe::Layer<Dtype>* new_split(const LayerParameter& param) {
   return new FastSplit<Dtype>(param);
 }
 
-#define IDN_INSTANTIATE(Dtype)                                             \
-  template caffe::Layer<Dtype>* new_relu<Dtype>(const LayerParameter&);    \
-  template caffe::Layer<Dtype>* new_eltwise<Dtype>(const LayerParameter&); \
-  template caffe::Layer<Dtype>* new_split<Dtype>(const LayerParameter&)
-IDN_INSTANTIATE(float);
-IDN_INSTANTIATE(double);
-#undef IDN_INSTANTIATE
+IDN_INSTANTIATE_LAYER(new_relu);
+IDN_INSTANTIATE_LAYER(new_eltwise);
+IDN_INSTANTIATE_LAYER(new_split);
 
 }  // namespace idn::onednn

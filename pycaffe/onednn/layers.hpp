@@ -12,6 +12,11 @@ namespace idn::onednn {
 caffe::Layer<float>* new_convolution(const caffe::LayerParameter& param);
 caffe::Layer<float>* new_deconvolution(const caffe::LayerParameter& param);
 
+// After the definition of a maker below.
+#define IDN_INSTANTIATE_LAYER(maker)                                              \
+  template caffe::Layer<float>* maker<float>(const caffe::LayerParameter& param); \
+  template caffe::Layer<double>* maker<double>(const caffe::LayerParameter& param)
+
 template <typename Dtype>
 caffe::Layer<Dtype>* new_relu(const caffe::LayerParameter& param);
 template <typename Dtype>

@@ -20,18 +20,6 @@ using std::vector;
 
 namespace {
 
-// Calls body(plane, begin, end) for parts of `planes` planes of `pixels` values that lie one behind the other.
-template <typename Body>
-void for_planes(long planes, long pixels, const Body& body) {
-  parallel_for(planes * pixels, [&](long begin, long end) {
-    while (begin < end) {
-      const long plane = begin / pixels, stop = std::min(end, (plane + 1) * pixels);
-      body(plane, begin, stop);
-      begin = stop;
-    }
-  });
-}
-
 template <typename Dtype>
 class FastBatchNorm : public caffe::BatchNormLayer<Dtype> {
  public:
@@ -150,9 +138,7 @@ caffe::Layer<Dtype>* new_scale(const LayerParameter& param) {
   return new FastScale<Dtype>(param);
 }
 
-template caffe::Layer<float>* new_batch_norm<float>(const LayerParameter&);
-template caffe::Layer<double>* new_batch_norm<double>(const LayerParameter&);
-template caffe::Layer<float>* new_scale<float>(const LayerParameter&);
-template caffe::Layer<double>* new_scale<double>(const LayerParameter&);
+IDN_INSTANTIATE_LAYER(new_batch_norm);
+IDN_INSTANTIATE_LAYER(new_scale);
 
 }  // namespace idn::onednn

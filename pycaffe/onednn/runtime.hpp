@@ -54,6 +54,18 @@ void parallel_for(long count, const Body& body, long least = 8192) {
   }
 }
 
+// Calls body(plane, begin, end) for parts of `planes` planes of `pixels` values that lie one behind the other.
+template <typename Body>
+void for_planes(long planes, long pixels, const Body& body) {
+  parallel_for(planes * pixels, [&](long begin, long end) {
+    while (begin < end) {
+      const long plane = begin / pixels, stop = std::min(end, (plane + 1) * pixels);
+      body(plane, begin, stop);
+      begin = stop;
+    }
+  });
+}
+
 }  // namespace idn::onednn
 
 // For Python: threads that parallel loops of the calling thread may use from now on; gives how many it were.
