@@ -1,7 +1,6 @@
 """Run one function over many items on all cores, and leave no process behind however it ends."""
 
 import os
-import resource
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -31,11 +30,6 @@ def checked(asked):
     if not 1 <= asked <= MOST:
         raise DataError(f"workers {asked}: expected 1 or more, at most {MOST}")
     return asked
-
-
-def peak_memory():
-    """Largest resident size of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def run_all(function, items, workers, setup, setup_arguments):

@@ -11,7 +11,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from data_prep import cutting, hdf5, workers
+from data_prep import cutting, hdf5, memory, workers
 from data_prep.errors import DataError
 from data_prep.images import read_pixels
 from matlab_compat import pictures
@@ -154,7 +154,7 @@ def cut(jobs, plan, layout, processes, progress):
                 bar.update()
     finally:
         _close()
-    peaks[os.getpid()] = workers.peak_memory()
+    peaks[os.getpid()] = memory.peak()
     return sum(peaks.values())
 
 
@@ -186,7 +186,7 @@ def _do_image(job):
         done += count
     if done != len(rows):
         raise RuntimeError(f"{info.path}: {done} pairs cut, {len(rows)} planned")
-    return os.getpid(), workers.peak_memory()
+    return os.getpid(), memory.peak()
 
 
 def _pixels(info):

@@ -8,7 +8,6 @@ marked gap, the others go on.
 import json
 import pickle
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from itertools import groupby
 from tools.benchmarking import keeping, material, plan, row_worker, tables
 from tools.benchmarking.progress import Progress
 from tools.benchmarking.run import run_job
-from tools.common import parent
+from tools.common import memory, parent
 from tools.methods import cost
 from tools.nets import last_words
 
@@ -69,7 +68,7 @@ def run(kept, options, device, held, apart=False):
             for job in of_a_set:
                 progress.begin(str(job), len(job.images))
                 row = run_job(job, options, held, progress)
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # since the row began
+                peak = memory.peak_mb() or 0  # since the row began, or the program
                 kept.meta["peak_memory_mb"] = max(peak, kept.meta.get("peak_memory_mb", 0))
                 kept.add(row)
                 progress.end(_said(row))

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from data_prep.memory import status
 from tools.gpu import smi
 
 MIB = 1 << 20
@@ -11,17 +12,7 @@ MEANING = {
     "cpu": "largest resident memory of the process while the row was measured",
     "gpu": "memory that the process holds on the GPU at the end of the row, CUDA's own share included",
 }
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-
-
-def status():
-    """What Linux says of this process's memory: {"VmRSS": bytes, ...}, see proc(5); empty on other systems."""
-    try:
-        lines = STATUS.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    words = [line.split() for line in lines if line.endswith(" kB")]
-    return {name.rstrip(":"): int(number) * 1024 for name, number, _ in words}
+CLEAR = Path("/proc/self/clear_refs")
 
 
 def reset_peak():

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import memory as data_prep_memory
 from tools.benchmarking import material, measure, plan
 from tools.common import memory, provenance
 from tools.gpu import smi as gpu_smi
@@ -117,6 +118,6 @@ def test_peak_of_a_call():
 
 
 def test_a_system_without_proc(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
+    monkeypatch.setattr(data_prep_memory, "STATUS", tmp_path / "status")
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "missing" / "clear_refs")
     assert (memory.status(), memory.resident_mb(), memory.peak_mb(), memory.peak(list)) == ({}, None, None, None)
