@@ -75,6 +75,10 @@ def _written(args, argv):
         if not path.is_file():
             raise UserError(f"{path}: no such file; expected a picture")
     out = args.out if args.out.suffix.lower() in (".html", ".htm") else args.out / "report.html"
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder, expected the name of a file; choose another one")
+    if out.parent.exists():  # a new folder is made when nothing can be refused any more
+        outputs.folder(out.parent)
     report, timing = reports.read_report(args.benchmark), reports.read_report(args.time)
     runs = args.runs or sorted(path.parent for path in (RESULTS / "training").glob("*/log.csv"))
     curves = curves_section(runs)  # first: it may refuse a run, and the pictures take longer
@@ -84,8 +88,6 @@ def _written(args, argv):
     for path in args.images or ():
         evaluation.check_size(images.read_image(path).shape, args.scale, path)
     outputs.folder(out.parent)
-    if out.is_dir():
-        raise UserError(f"--out {out}: is a folder, expected the name of a file; choose another one")
     sections = {
         "Tables": html_tables.section(report, timing),
         "Every cell": html_cells.section(report, explanations(args.benchmark)),

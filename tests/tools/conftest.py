@@ -70,7 +70,7 @@ class Upscaling:
 
     def picture(self, height, width, channels=3, kind=np.uint8):
         """Something smooth with edges and a little noise, (H, W, C)."""
-        y, x = np.mgrid[:height, :width] / 9
+        y, x = (axis / 9 for axis in np.ogrid[:height, :width])
         planes = [np.sin(y + k) * np.cos(x * (k + 1)) + (x > 3 + k) for k in range(channels)]
         img = np.dstack(planes) / 4 + 0.4 + 0.02 * self.random.random((height, width, channels))
         return (img.clip(0, 1) * np.iinfo(kind).max).astype(kind)
