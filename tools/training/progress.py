@@ -38,6 +38,8 @@ def line(row, iterations):
 
 def decibels(psnr):
     """A PSNR (float) as text for the user; an image that comes out without error makes the mean infinite."""
+    if math.isnan(psnr):
+        return "none (the net gives values that are no numbers)"
     return f"{psnr:.3f} dB" if math.isfinite(psnr) else "infinite (an image comes out without any error)"
 
 

@@ -25,6 +25,9 @@ from tools.training.stopping import Interrupted, stop_requests
 
 # a net that answers with a thousand times the range of its images (0 to 1) has learned nothing that is of use
 _WILD = 1000
+# BatchNorm's averages, by which a net is tested, keep 0.999 of themselves in each iteration: e^-5 of their beginnings,
+# when the weights changed fast, is left after so many. Through DRRN's 25 recursions the lag multiplies.
+_SETTLED = 5000
 
 
 class Stage:
@@ -90,7 +93,10 @@ class Stage:
         self.deploy.share_with(self.solver.net)
         self.kind = snapshots.kind_of(self.solver.net, self.subject.stem, self.settings.type)
         self.test_loss = loss_weights.total(self.test_net)
+        self.averaged = any(layer.type == "BatchNorm" for layer in self.solver.net.layers)
         state = self._start(weights, say)
+        if self._unsettled:
+            say(f"{self.settings.stage}: tested by BatchNorm's averages: PSNR means little before iteration {_SETTLED}")
         beside = beside_caffe.done(self.settings, self.solver, self.subject)
         with self._with_others(state), beside, stop_requests() as stop:
             self._loop(stop, say)
@@ -209,8 +215,15 @@ class Stage:
                 "command to continue from the last snapshot"
             )
 
+    @property
+    def _unsettled(self):
+        """Whether wild results in a test may come from BatchNorm's averages instead of the weights (bool)."""
+        return self.averaged and self.solver.iter < _SETTLED
+
     def _check_weights(self):
         """Raise UserError when the weights are of no use, which the loss, taken before their update, need not show."""
+        if self._unsettled:  # weights that are not finite are seen by the next loss, and by _save
+            return
         sample = min(self.samples, key=lambda sample: sample.lr.size)
         with np.errstate(all="ignore"):
             largest = np.abs(evaluation.super_resolve(self.deploy, sample, *self.subject.judged)).max()
@@ -248,7 +261,8 @@ class Stage:
         if validate:
             row["test_loss"] = self._test_loss()
             row["psnr"] = evaluation.validation_psnr(self.deploy, self.samples, *self.subject.judged)
-            if not math.isfinite(row["test_loss"]) or math.isnan(row["psnr"]):
+            finite = math.isfinite(row["test_loss"]) and not math.isnan(row["psnr"])
+            if not finite and not self._unsettled:
                 raise self._diverged(f"the validation gives a loss of {row['test_loss']} and PSNR of {row['psnr']}")
         self.log.add(row)
         return row

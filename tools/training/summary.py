@@ -112,10 +112,12 @@ def _stages(rows):
 
 def _notes(psnrs):
     """What a reader must know of figures (dict of float or None) that JSON cannot hold: list of str."""
+    infinite = "infinite, an image of the validation set comes out without any error (a flat one does)"
+    none = "not a number, as the values that the net gives; BatchNorm's averages do not fit its weights yet"
     return [
-        f"{name}: infinite, an image of the validation set comes out without any error (a flat one does); null here"
+        f"{name}: {none if math.isnan(value) else infinite}; null here"
         for name, value in psnrs.items()
-        if value == float("inf")
+        if value is not None and (math.isnan(value) or value == math.inf)
     ]
 
 

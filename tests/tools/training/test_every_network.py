@@ -5,6 +5,8 @@ takes minutes have the same layers and losses here, but few and narrow, and are 
 loop, solver and databases are the method's.
 """
 
+import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +14,10 @@ import numpy as np
 import pytest
 
 from prototxt import drcn, drrn, memnet, red30
-from tools.training import subject
+from tools import train
+from tools.common.errors import UserError
+from tools.methods import evaluation
+from tools.training import stage, subject
 from tools.training.log import read
 
 QUICK = ("ESPCN", "FSRCNN", "SRCNN", "SRCNN-9-1-5", "VDSR", "LapSRN")
@@ -45,6 +50,25 @@ def test_a_narrow_one_learns_and_goes_on(methods, tmp_path, monkeypatch, method)
     assert summary["method"] == method and summary["psnr"] > 0
     losses = [row["loss"] for row in read(tmp_path / "whole" / "log.csv")]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:3]), losses
+
+
+@pytest.mark.parametrize("wild", [1e6, np.nan])
+def test_batch_norm_s_averages_are_given_time(methods, training, tmp_path, monkeypatch, wild):
+    """By averages of earlier weights a sound net may give anything; DRRN's first minutes ended as a divergence."""
+    monkeypatch.setitem(subject.NETWORKS, drrn.NETWORK.name, NARROW["DRRN"])
+    tested = evaluation.super_resolve
+    monkeypatch.setattr(evaluation, "super_resolve", lambda *args: tested(*args) * 0 + wild)
+    argv = methods.options("DRRN", "--out", str(tmp_path), "--iters", "6", "--snapshot", "3", "--test-interval", "3")
+    if np.isnan(wild):
+        monkeypatch.setattr(evaluation, "validation_psnr", lambda *_: wild)
+    assert train.main(argv) == 0
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert found["psnr"] is None if np.isnan(wild) else 0 < found["psnr"] < 20
+    assert [note.split(",")[0] for note in found["notes"]] == (["psnr: not a number"] if np.isnan(wild) else [])
+    monkeypatch.setattr(stage, "_SETTLED", 5)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(UserError, match="iteration 6, the training has diverged .the snapshot of iteration 3 is kept"):
+        train.main(argv)
 
 
 def test_none_is_left_out():
