@@ -6,8 +6,9 @@
 OpenMP's threads wait for each other at the end of every parallel loop. A thread that polls keeps its core busy while it
 waits; if another program needs a core, the thread that all others wait for may not get one. Here the forward pass and
 the training of IDN x3 run under `nice` with as many threads as there are cores, first alone, then beside a process that
-never sleeps. All ways to wait are measured in turn within one run; times are medians. The load from other programs is
-measured as well: above a tenth of a core, the rounds called idle were not idle.
+never sleeps. All ways to wait are measured in turn within one run, each after a tenth of a second of runs that are not
+timed; times are medians. The load from other programs is measured as well: above a tenth of a core, the rounds called
+idle were not idle.
 """
 
 if __name__ == "__main__":
@@ -105,12 +106,13 @@ def started(folder, variables, args):
 
 
 def timed(workers, rounds):
-    """Median seconds of each worker, which run in turn; the first round warms up."""
+    """Median seconds of each worker, which run in turn, each warm before it is timed."""
     seconds = {way: [] for way in workers}
-    for _ in range(rounds + 1):
+    for _ in range(rounds):
         for way, worker in workers.items():
+            worker.warm_up()
             seconds[way].append(worker.ask("run")["seconds"])
-    return {way: statistics.median(values[1:]) for way, values in seconds.items()}
+    return {way: statistics.median(values) for way, values in seconds.items()}
 
 
 @contextmanager

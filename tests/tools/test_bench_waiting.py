@@ -42,6 +42,29 @@ def test_a_way_to_wait_reaches_its_process(monkeypatch, way):
     assert os.environ["GOMP_SPINCOUNT"] == "77"
 
 
+def test_each_timed_run_follows_untimed_ones():
+    """Every one: while another way runs, a way's threads sleep."""
+    turns = []
+    workers = {way: _Runner(way, turns) for way in ("a", "b")}
+    assert bench_waiting.timed(workers, 3) == {"a": 1, "b": 1}
+    assert turns == ["a", "b"] * 3
+
+
+class _Runner:
+    """In a worker's place: notes whose turn it was, and takes longer when it was not warmed up."""
+
+    def __init__(self, way, turns):
+        self.way, self.turns, self.warm = way, turns, False
+
+    def warm_up(self):
+        self.warm = True
+
+    def ask(self, command):
+        self.turns.append(self.way)
+        warm, self.warm = self.warm, False
+        return {"seconds": 1 if warm else 2}
+
+
 class _Process:
     """A process in a worker's place, asked for its environment."""
 

@@ -48,8 +48,8 @@ def _ours():
 def at_once(number):
     """How many images run at the same time (int) where `number` threads may be used, each of them in one thread.
 
-    At any size that was measured this is no slower than all threads within each layer, and up to 1.8 times as fast for
-    small images (docs/speed.md). Stock layers compute by OpenBLAS, which has one pool of threads for all.
+    docs/speed.md compares this with all threads within each layer. Stock layers compute by OpenBLAS, which has one pool
+    of threads for all.
     """
     return number if _ours() and build.cpu_engine() == "onednn" else 1
 

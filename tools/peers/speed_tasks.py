@@ -33,9 +33,14 @@ TOLERANCE = {"forward": 1e-4, "train": 1e-3}
 # --- tasks: a folder with all that a worker needs ------------------------------------------------------------
 
 
+def scale_of(method):
+    """The factor (int) at which a method's (registry.Method) forward pass is measured."""
+    return 2 if method.name == "LapSRN" else 3  # LapSRN has no net for x3
+
+
 def forward_task(folder, method, size, args):
     """Write the forward task of a method and input side; gives its description (dict)."""
-    scale = 2 if method.name == "LapSRN" else 3  # LapSRN has no net for x3
+    scale = scale_of(method)
     path = weights.find(args.weights_dir, method.name, scale)
     net = method.load(scale, path)
     data = np.random.default_rng(0).random((1, 1, size, size), dtype=np.float32)

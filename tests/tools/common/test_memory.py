@@ -1,5 +1,6 @@
 """What this process holds, and memory on a GPU: nvidia-smi is a program that answers as real ones do."""
 
+import ctypes
 import os
 import sys
 
@@ -121,3 +122,15 @@ def test_a_system_without_proc(monkeypatch, tmp_path):
     monkeypatch.setattr(data_prep_memory, "STATUS", tmp_path / "status")
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "missing" / "clear_refs")
     assert (memory.status(), memory.resident_mb(), memory.peak_mb(), memory.peak(list)) == ({}, None, None, None)
+
+
+def test_freed_memory_is_given_back():
+    """Small blocks below one that stays: glibc keeps what they took, here 60 MB, until it is asked."""
+    if memory.resident_mb() is None or not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("not Linux with glibc")
+    blocks = [np.ones(60 << 10, np.uint8) for _ in range(1024)]
+    del blocks[:-1]
+    before = memory.resident_mb()
+    memory.trim()
+    assert memory.resident_mb() < before - 40
+    assert blocks[0].all()
