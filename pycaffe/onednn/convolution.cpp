@@ -2,8 +2,10 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "dnnl_convolution.hpp"
+#include "one_map.hpp"
 #include "phases.hpp"
 #include "pointwise.hpp"
 #include "runtime.hpp"
@@ -16,7 +18,9 @@ bool Geometry::operator==(const Geometry& other) const { return std::memcmp(this
 
 Convolution::Convolution(const Geometry& geometry) : geometry_(geometry), threads_(idn::onednn::threads()) {}
 
-std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
+namespace {
+
+std::unique_ptr<Convolution> make_any(const Geometry& geometry) {
   if (Winograd::serves(geometry)) {
     return std::unique_ptr<Convolution>(new Winograd(geometry));
   }
@@ -32,9 +36,17 @@ std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
   return std::unique_ptr<Convolution>(new DnnlConvolution(geometry));
 }
 
+}  // namespace
+
+std::unique_ptr<Convolution> Convolution::make(const Geometry& geometry) {
+  std::unique_ptr<Convolution> made = make_any(geometry);
+  return OneMap::serves(geometry) ? std::unique_ptr<Convolution>(new OneMap(geometry, std::move(made)))
+                                  : std::move(made);
+}
+
 bool needs_no_copies(const Geometry& geometry, bool transposed) {
   return Winograd::serves(geometry) || Pointwise::serves(geometry) ||
-         (transposed && (PhasedConvolution::serves(geometry) || Upsampling::serves(geometry)));
+         (transposed ? PhasedConvolution::serves(geometry) || Upsampling::serves(geometry) : OneMap::serves(geometry));
 }
 
 }  // namespace idn::onednn

@@ -11,7 +11,7 @@
 namespace idn::onednn {
 
 // First number of a form.
-enum Kind { kWinogradForward, kWinogradBackward, kPointwiseForward, kPointwiseBackward, kPhases, kUpsampling };
+enum Kind { kWinogradForward, kWinogradBackward, kPointwiseForward, kPointwiseBackward, kPhases, kUpsampling, kOneMap };
 
 class KeptWeights {
  public:

@@ -11,17 +11,6 @@
 namespace idn::onednn {
 
 using kernels::kBlock;
-using kernels::kMostLanes;
-using kernels::kVectors;
-
-namespace {
-
-long round_up(long value, long step) { return (value + step - 1) / step * step; }
-
-// What the kernels read and write at once, of any instruction set.
-constexpr long kRoom = kVectors * kMostLanes;
-
-}  // namespace
 
 bool PhasedConvolution::serves(const Geometry& g) {
   // a single channel is too little work for what the borders cost
@@ -37,8 +26,8 @@ PhasedConvolution::PhasedConvolution(const Geometry& g)
       kernels_(*kernels::best()),
       vertical_(g.stride_height, g.pad_height, g.kernel_height, g.out_height, g.in_height),
       horizontal_(g.stride_width, g.pad_width, g.kernel_width, g.out_width, g.in_width),
-      width_(round_up(horizontal_.blocks(), kRoom) + round_up(horizontal_.taps, kMostLanes)),
-      channel_(vertical_.taps * width_ + kMostLanes),
+      lines_(g.out_channels, {vertical_.first, vertical_.taps, vertical_.small},
+             {horizontal_.first, horizontal_.taps, horizontal_.small}, horizontal_.blocks()),
       kept_({kPhases, g.stride_height, g.stride_width, g.pad_height, g.pad_width, g.kernel_height, g.kernel_width,
              g.in_channels, g.out_channels}) {}
 
@@ -74,29 +63,9 @@ const float* PhasedConvolution::packed(const float* weights) {
   });
 }
 
-// Line `line` of the small image, of every channel, with zeros around it, to its place in the ring.
-void PhasedConvolution::fill_line(const float* image, long line, float* lines) const {
-  const Geometry& g = geometry();
-  const long slot = ((line - vertical_.first) % vertical_.taps + vertical_.taps) % vertical_.taps;
-  // column 0 of the line is small pixel `first`
-  const long begin = std::max(0, -horizontal_.first), skipped = std::max(0, horizontal_.first);
-  const long count = std::max(0L, std::min(horizontal_.small - skipped, width_ - begin));
-  for (int channel = 0; channel < g.out_channels; ++channel) {
-    float* to = lines + channel * channel_ + slot * width_;
-    if (line < 0 || line >= vertical_.small) {
-      std::fill_n(to, width_, 0.f);
-      continue;
-    }
-    const float* from = image + (static_cast<long>(channel) * vertical_.small + line) * horizontal_.small + skipped;
-    std::fill_n(to, begin, 0.f);
-    std::copy_n(from, count, to + begin);
-    std::fill(to + begin + count, to + width_, 0.f);
-  }
-}
-
 // Results of `rows` outputs and phases to their pixels of the large image.
 void PhasedConvolution::scatter(long row, int first, int rows, const float* results, float* out) const {
-  const long stride = round_up(pixels(), kRoom);
+  const long stride = lines_.results();
   for (int i = 0; i < rows; ++i) {
     const int output = (first + i) / phases(), phase = (first + i) % phases();
     const long y = row * vertical_.stride + phase / horizontal_.stride;
@@ -112,24 +81,19 @@ void PhasedConvolution::scatter(long row, int first, int rows, const float* resu
 }
 
 // All large pixels that belong to row `row` of blocks; `lines` holds the small ones it needs.
-bool PhasedConvolution::run_row(long row, const float* image, const float* weights, float* lines, float* results,
-                                float* out) const {
+bool PhasedConvolution::run_row(long row, const float* weights, const float* lines, float* results, float* out) const {
   const Geometry& g = geometry();
-  std::vector<long> offsets(vertical_.taps);
-  for (int tap = 0; tap < vertical_.taps; ++tap) {
-    offsets[tap] = (row + tap) % vertical_.taps * width_;
-  }
-  fill_line(image, row + vertical_.first + vertical_.taps - 1, lines);
+  const std::vector<long> offsets = lines_.offsets(row);
   const long block = static_cast<long>(g.out_channels) * vertical_.taps * horizontal_.taps * kBlock;
   const int at_once = rows_at_once();
   bool finite = true;
   for (int first = 0; first < rows(); first += at_once) {
     const int now = std::min(at_once, rows() - first);
-    kernels_.correlate(lines, channel_, g.out_channels, offsets.data(), vertical_.taps, horizontal_.taps,
-                       weights + first / at_once * block, now, results, round_up(pixels(), kRoom), pixels());
+    kernels_.correlate(lines, lines_.channel_stride(), g.out_channels, offsets.data(), vertical_.taps, horizontal_.taps,
+                       weights + first / at_once * block, now, results, lines_.results(), pixels());
     scatter(row, first, now, results, out);
     for (int i = 0; i < now; ++i) {  // what lies between two rows of results was never written
-      finite = finite && kernels_.all_finite(results + i * round_up(pixels(), kRoom), pixels());
+      finite = finite && kernels_.all_finite(results + i * lines_.results(), pixels());
     }
   }
   return finite;
@@ -145,17 +109,12 @@ void PhasedConvolution::backward_data(const float* out_gradient, const float* we
   parallel_for(
       g.images * blocks,
       [&](long begin, long end) {
-        float* lines = static_cast<float*>(working_memory(kSource, g.out_channels * channel_ * sizeof(float)));
-        float* results =
-            static_cast<float*>(working_memory(kResult, kBlock * round_up(pixels(), kRoom) * sizeof(float)));
+        float* lines = static_cast<float*>(working_memory(kSource, lines_.size() * sizeof(float)));
+        float* results = static_cast<float*>(working_memory(kResult, kBlock * lines_.results() * sizeof(float)));
         for (long i = begin; i < end; ++i) {
           const long image = i / blocks, row = i % blocks;
-          if (i == begin || row == 0) {  // the others are there already from the row before
-            for (int tap = 0; tap < vertical_.taps - 1; ++tap) {
-              fill_line(out_gradient + image * small, row + vertical_.first + tap, lines);
-            }
-          }
-          if (!run_row(row, out_gradient + image * small, kernel, lines, results, in_gradient + image * large)) {
+          lines_.fill(out_gradient + image * small, row, i == begin || row == 0, lines);
+          if (!run_row(row, kernel, lines, results, in_gradient + image * large)) {
             finite = false;
           }
         }

@@ -6,6 +6,7 @@
 #include "../kernels/kernels.hpp"
 #include "dnnl_convolution.hpp"
 #include "kept_weights.hpp"
+#include "lines.hpp"
 #include "phase_axis.hpp"
 
 namespace idn::onednn {
@@ -27,8 +28,7 @@ class PhasedConvolution : public DnnlConvolution {
  private:
   const float* packed(const float* weights);
   // False if a result is not finite.
-  bool run_row(long row, const float* image, const float* weights, float* lines, float* results, float* out) const;
-  void fill_line(const float* image, long line, float* lines) const;
+  bool run_row(long row, const float* weights, const float* lines, float* results, float* out) const;
   void scatter(long row, int first, int rows, const float* results, float* out) const;
 
   int phases() const { return vertical_.stride * horizontal_.stride; }
@@ -38,8 +38,7 @@ class PhasedConvolution : public DnnlConvolution {
 
   const kernels::Kernels& kernels_;
   const PhaseAxis vertical_, horizontal_;
-  const long width_;    // of a line with its borders, and room for whole vectors
-  const long channel_;  // values between two channels: as many lines as there are taps
+  const Lines lines_;
   KeptWeights kept_;
 };
 
