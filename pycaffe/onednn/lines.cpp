@@ -1,6 +1,7 @@
 #include "lines.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "../kernels/kernels.hpp"
 
