@@ -34,4 +34,16 @@ class DnnlConvolution : public Convolution {
   std::unique_ptr<Implementation> implementation_;
 };
 
+// The rest of a transposed convolution whose forward pass, the gradient of the input, is a kernel of our own.
+class DnnlBesideOwnUpsampling : public DnnlConvolution {
+ public:
+  using DnnlConvolution::DnnlConvolution;
+
+  bool has_backward_data() override { return true; }
+  void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
+                float* weight_gradient, float* bias_gradient) override {
+    Convolution::backward(in, out_gradient, weights, in_gradient, weight_gradient, bias_gradient);
+  }
+};
+
 }  // namespace idn::onednn

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../kernels/kernels.hpp"
+#include "runtime.hpp"
 
 namespace idn::onednn {
 
@@ -13,8 +14,6 @@ using kernels::kMostLanes;
 
 // What the kernels read and write at once, of any instruction set.
 constexpr long kRoom = kernels::kVectors * kMostLanes;
-
-long round_up(long value, long step) { return (value + step - 1) / step * step; }
 
 }  // namespace
 

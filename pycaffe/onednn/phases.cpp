@@ -22,7 +22,7 @@ bool PhasedConvolution::serves(const Geometry& g) {
 }
 
 PhasedConvolution::PhasedConvolution(const Geometry& g)
-    : DnnlConvolution(g),
+    : DnnlBesideOwnUpsampling(g),
       kernels_(*kernels::best()),
       vertical_(g.stride_height, g.pad_height, g.kernel_height, g.out_height, g.in_height),
       horizontal_(g.stride_width, g.pad_width, g.kernel_width, g.out_width, g.in_width),

@@ -40,6 +40,8 @@ enum Purpose {
 };
 void* working_memory(Purpose purpose, std::size_t bytes);
 
+inline long round_up(long value, long step) { return (value + step - 1) / step * step; }
+
 // Calls body(begin, end) for parts of 0..count, in parallel when each part gets enough to do.
 template <typename Body>
 void parallel_for(long count, const Body& body, long least = 8192) {

@@ -52,7 +52,7 @@ bool Upsampling::serves(const Geometry& g) {
 }
 
 Upsampling::Upsampling(const Geometry& g)
-    : DnnlConvolution(g),
+    : DnnlBesideOwnUpsampling(g),
       kernels_(*kernels::best()),
       vertical_(vertical(g)),
       horizontal_(horizontal(g)),

@@ -11,19 +11,14 @@
 
 namespace idn::onednn {
 
-class Upsampling : public DnnlConvolution {
+class Upsampling : public DnnlBesideOwnUpsampling {
  public:
   explicit Upsampling(const Geometry& geometry);
 
   // Whether it is for these sizes, and this processor has the instructions.
   static bool serves(const Geometry& geometry);
 
-  bool has_backward_data() override { return true; }
   void backward_data(const float* out_gradient, const float* weights, float* in_gradient) override;
-  void backward(const float* in, const float* out_gradient, const float* weights, float* in_gradient,
-                float* weight_gradient, float* bias_gradient) override {
-    Convolution::backward(in, out_gradient, weights, in_gradient, weight_gradient, bias_gradient);
-  }
 
  private:
   const float* transformed(const float* weights);

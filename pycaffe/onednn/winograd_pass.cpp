@@ -20,8 +20,6 @@ namespace {
 // Transformed tiles of one pass over all channels should stay in a core's second-level cache.
 constexpr long kCache = 768 * 1024;
 
-long round_up(long value, long step) { return (value + step - 1) / step * step; }
-
 // Vectors that a pass holds: fewer where there are many channels.
 int vectors_at_once(int channels, int lanes) {
   const long bytes = static_cast<long>(kFrequencies) * channels * lanes * sizeof(float);
