@@ -25,7 +25,7 @@ import numpy as np
 
 import matlab_compat
 from data_prep.files import write_text
-from tools.common import cli, memory, provenance
+from tools.common import cli, memory, outputs, provenance
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.peers import environment, imresize, imresize_page
@@ -58,11 +58,11 @@ def main(argv=None):
     imresize_page.check_page(args.page)
     if args.peers:
         environment.add_packages(args.peers)
+    outputs.folder(args.out)
     candidates = {OURS: matlab_compat.imresize, **imresize.peers()}
     report = {"meta": meta(args, argv), "resize": resizing(candidates, args), "metrics": metrics(args)}
     report["memory"] = peaks()
     text = imresize_page.markdown(report)
-    args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "benchmark.json", json.dumps(report, indent=1) + "\n")
     write_text(args.out / "benchmark.md", text)
     imresize_page.renew(args.page, text)

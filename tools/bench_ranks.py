@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools.common import cli, provenance, ranges, scratch
+from tools.common import cli, outputs, provenance, ranges, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.peers import ranks_page
@@ -98,6 +98,7 @@ def main(argv=None):
     """Measure and write ranks.json and ranks.md; gives the exit status."""
     args = parser().parse_args(argv)
     argv = sys.argv[1:] if argv is None else list(argv)
+    outputs.folder(args.out)
     load = os.getloadavg()[0]
     about = {
         "date": provenance.now(), "command": provenance.command("tools/bench_ranks.py", argv), "scale": args.scale,

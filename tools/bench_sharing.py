@@ -24,7 +24,7 @@ from pathlib import Path
 from data_prep.files import write_json, write_text
 from prototxt import openmp
 from prototxt.errors import NetError
-from tools.common import build, cli, parent, provenance, ranges
+from tools.common import build, cli, outputs, parent, provenance, ranges
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import registry
@@ -135,6 +135,7 @@ def main(argv=None):
     args = parser().parse_args(argv)
     argv = sys.argv[1:] if argv is None else list(argv)
     check(args)
+    outputs.folder(args.out)
     report = {"meta": meta(args, argv), "rows": rows(args)}
     write_json(args.out / "sharing.json", report)
     write_text(args.out / "sharing.md", sharing_page.markdown(report))

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from data_prep.files import write_text
-from tools.common import build, cli, provenance, scratch
+from tools.common import build, cli, outputs, provenance, scratch
 from tools.common.errors import UserError
 from tools.common.paths import ROOT
 from tools.methods import registry
@@ -97,7 +97,7 @@ def main(argv=None):
     if args.peers:
         environment.add_packages(args.peers)
     versions = available(args.engines)
-    args.out.mkdir(parents=True, exist_ok=True)
+    outputs.folder(args.out)
     about, rows = meta(args, argv, versions), []
     jobs = [(forward_task, METHODS[name], size) for name in args.methods for size in args.sizes]
     jobs += [(train_task, scale) for scale in args.scales]

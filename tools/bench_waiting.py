@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_prep.files import write_json, write_text
-from tools.common import cli, markdown, provenance, ranges
+from tools.common import cli, markdown, outputs, provenance, ranges
 from tools.methods.registry import METHODS
 from tools.peers import speed_tasks
 
@@ -152,6 +152,8 @@ def main(argv=None):
     """Measure, print, write; gives the exit status."""
     args = parser().parse_args(argv)
     os.nice(NICE)
+    if args.out:
+        outputs.folder(args.out)
     with tempfile.TemporaryDirectory() as folder:
         seconds, others = measure(args, Path(folder))
     report = {
