@@ -6,7 +6,8 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
 
 from data_prep.errors import DataError
 
@@ -76,7 +77,21 @@ def run_all(function, items, workers, setup, setup_arguments):
 
 def pool(workers, setup, setup_arguments):
     """A ProcessPoolExecutor whose processes end with this one; parameters as of `run_all`. Submit in `quiet`."""
-    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, (setup, setup_arguments))
+    return ProcessPoolExecutor(workers, _Context(), _begin, (setup, setup_arguments))
+
+
+class _Process(SpawnProcess):
+    """A process that the pool can always end.
+
+    When one was killed, the pool terminates the others, which may wait for ever for a lock that the dead one held, and
+    waits for their end. They may ignore SIGTERM: as they choose, or as the process that started them did.
+    """
+
+    terminate = SpawnProcess.kill
+
+
+class _Context(SpawnContext):
+    Process = _Process
 
 
 @contextmanager
@@ -116,8 +131,6 @@ def _deaf_to_ctrl_c():
 
 
 def _begin(setup, arguments):
-    # Where the parent ignores SIGTERM this process would too, but the pool ends it so when another one was killed.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
     setup(*arguments)
 

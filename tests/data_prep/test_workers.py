@@ -1,31 +1,37 @@
-"""What worker processes do with signals, whatever the process that made them does."""
+"""How worker processes end, whatever they and the process that made them do with signals."""
 
+import os
 import signal
+import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from data_prep import workers
 
 
-@pytest.fixture
-def deaf_to_sigterm():
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGTERM, before)
+def ignore_sigterm():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def nothing():
-    pass
+def own_number(_):
+    return os.getpid()
 
 
-def action_on_sigterm():
-    return int(signal.getsignal(signal.SIGTERM))
-
-
-def test_sigterm_ends_a_worker_of_a_process_that_ignores_it(deaf_to_sigterm):
-    """As a rank of a training does. Of two idle workers one waits for the lock that the other holds: where that one is
-    killed, the pool ends the first by SIGTERM and waits for its end."""
-    with workers.pool(1, nothing, ()) as pool:
-        with workers.quiet():
-            job = pool.submit(action_on_sigterm)
-        assert job.result() == signal.SIG_DFL
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_killed_worker_never_leaves_the_others_waiting(which):
+    """Of two idle workers one waits for the lock that the other holds while it waits for work: either is killed."""
+    pool = workers.pool(2, ignore_sigterm, ())
+    with workers.quiet():
+        jobs = [pool.submit(own_number, number) for number in range(64)]
+    numbers = {job.result() for job in jobs} | set(pool._processes)
+    assert len(numbers) == 2
+    time.sleep(0.5)  # until both are idle
+    os.kill(sorted(numbers)[which], signal.SIGKILL)
+    with pytest.raises(BrokenProcessPool):
+        for number in range(64):
+            pool.submit(own_number, number).result(timeout=60)
+    pool.shutdown()
+    for number in numbers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
