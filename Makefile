@@ -118,9 +118,9 @@ bench: setup
 readme: setup
 	@tools/readme.py
 
-## test: run all tests
+## test: run all tests, on all cores
 test: setup lint
-	@$(VENV) -m pytest
+	@$(VENV) -m pytest --numprocesses logical --maxprocesses 8
 
 ## test-caffe: run upstream Caffe's own Python and C++ tests with this build (5 minutes the first time)
 test-caffe: setup

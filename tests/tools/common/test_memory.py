@@ -55,10 +55,10 @@ def test_a_process_that_the_driver_lists(smi):
     assert asked()[1] == "--id=1 --query-compute-apps=pid,used_memory --format=csv,noheader,nounits"
 
 
-@pytest.mark.parametrize("listed", ["", "1234, 7000\n", f"{os.getpid()}, [N/A]\n", "[Insufficient Permissions]"])
+@pytest.mark.parametrize("listed", ["", "1234, 7000\n", "{own}, [N/A]\n", "[Insufficient Permissions]"])
 def test_a_process_that_the_driver_does_not_list(smi, listed):
     """In a container the driver has other numbers for the processes, or none: the memory in use tells."""
-    smi(pid=listed, **{"memory.used": ["600", "3456"]})
+    smi(pid=listed.format(own=os.getpid()), **{"memory.used": ["600", "3456"]})
     gpu = memory.GpuMemory(0)
     gpu.read()
     assert gpu.held_mb == 2856
