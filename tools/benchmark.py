@@ -29,7 +29,8 @@ import sys
 from pathlib import Path
 
 from matlab_compat.contributions import EDGES
-from tools.benchmarking import keeping, material, measure, merging, paper, plan, reports, row_by_row, tables
+from tools.benchmarking import keeping, material, merging, paper, plan, reports, row_by_row, tables
+from tools.benchmarking.jobs import Options
 from tools.benchmarking.run import metrics, settings, surroundings
 from tools.common import cli, memory, outputs, ranges, scratch
 from tools.common.errors import UserError
@@ -179,10 +180,10 @@ def measured(args, argv):
 
 
 def options(args, gpu):
-    """How to measure (measure.Options)."""
+    """How to measure (Options)."""
     pictures = args.out / "images" if args.save_images else None
     timed = 4 in args.tables or args.repeats > 0
-    return measure.Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu, timed)
+    return Options(args.edge, metrics(args.tables), args.repeats, pictures, args.engine, gpu, timed)
 
 
 def main(argv=None):

@@ -23,6 +23,7 @@ from data_prep import images
 from data_prep import weights as data_prep_weights
 from data_prep.files import together, write_json
 from tools.benchmarking import material, measure, paper
+from tools.benchmarking.jobs import Job, Options
 from tools.common import build, cli, outputs, provenance
 from tools.common.errors import UserError
 from tools.figures import panel, style
@@ -104,8 +105,8 @@ def results(info, held, scale, methods, weights_dir):
             continue
         protocol = PROTOCOLS[method.protocol]
         tile = method.tiling(stock=build.cpu_engine() == "blas")
-        job = measure.Job(info.path.parent.name, scale, method, [info.path], weights, None, protocol, tile, (info,))
-        options = measure.Options(timed=False)
+        job = Job(info.path.parent.name, scale, method, [info.path], weights, None, protocol, tile, (info,))
+        options = Options(timed=False)
         result = measure.infer(job, options, held)
         (scores,) = measure.score(job, result, options, held)
         picture = evaluation.colour(img, result[0].sr, scale)

@@ -9,7 +9,7 @@ from scipy.signal import convolve2d
 from prototxt.engine import caffe
 from prototxt.errors import NetError
 from prototxt.idn import idn
-from tools.nets import runtime
+from tools.nets import caffemodels, runtime
 
 SCALES = (2, 3, 4)
 # parameters of the released weights, counted in the three .caffemodel files of commit 482c601
@@ -102,7 +102,7 @@ def test_msra_filler_has_the_average_variance():
 def test_released_weights_load_by_name(shared, scale):
     path = shared / "weights" / "idn" / f"IDN_x{scale}.caffemodel"
     net = runtime.build_net(idn(scale), path)
-    assert sum(len(layer.blobs) > 0 for layer in runtime.read_caffemodel(path).layer) == 31
+    assert sum(len(layer.blobs) > 0 for layer in caffemodels.read(path).layer) == 31
     assert all(np.abs(blobs[0].data).max() > 0.01 for blobs in net.params.values())
 
 

@@ -4,7 +4,7 @@ The report in a folder is always true as a whole: every row in it was measured w
 "meta" names. A row whose files have changed therefore goes when the first new row is written.
 """
 
-from tools.benchmarking import measure, paper, reports
+from tools.benchmarking import paper, reports, row_means, saved_pictures
 from tools.common.errors import UserError
 from tools.methods import evaluation
 
@@ -21,9 +21,9 @@ class Kept:
     folder : Path
     meta : dict
         Of the new rows; see tools/benchmark.py.
-    jobs : list of measure.Job
+    jobs : list of Job
         All that the command asks for, inspected.
-    options : measure.Options
+    options : Options
         How to measure; what a row needs to be complete follows from it.
     fresh : bool
         Do not look at what is in the folder.
@@ -32,7 +32,7 @@ class Kept:
 
     Attributes
     ----------
-    todo : list of measure.Job
+    todo : list of Job
         What must be measured.
 
     Raises
@@ -178,7 +178,7 @@ def key(job):
 
 def gap(job):
     """The row (dict) of a job that is a gap."""
-    return paper.compare({**measure.row(job, []), "peak_memory_mb": None})
+    return paper.compare({**row_means.row(job, []), "peak_memory_mb": None})
 
 
 def _changed_files(row, old, new):
@@ -214,7 +214,7 @@ def _lacks(job, row, options):
     lacking = [name for name in options.metrics if not job.random and not _scored(row, name)]
     if lacking:
         return f"no {' and '.join(lacking)} yet"
-    pictures = measure.pictures(job, options)
+    pictures = saved_pictures.paths(job, options)
     if pictures and not (row.get("pictures") and all(path.is_file() for path in pictures.values())):
         return "pictures missing"
     return ""

@@ -12,24 +12,17 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Optional
 
-import cv2
 import numpy as np
 
 import matlab_compat as matlab
 from data_prep import files
-from data_prep.images import ImageInfo
+from tools.benchmarking import saved_pictures
+from tools.benchmarking.jobs import Result
 from tools.benchmarking.progress import Silent
 from tools.benchmarking.spent import Spent
-from tools.common import outputs
 from tools.common.errors import UserError
-from tools.common.memory import GpuMemory
-from tools.methods import evaluation, trained
-from tools.methods.protocols import PROTOCOLS, Protocol
-from tools.methods.registry import Method
+from tools.methods import evaluation
 from tools.nets import bounded, deploying, engines, runtime, tiles
 
 CLOCK = (
@@ -50,88 +43,6 @@ TIMED = {
 WAKE_SIDE = 32
 # images that are made ready or scored at the same time: each takes 200 MB a megapixel (measured)
 MOST_THREADS = 8
-
-
-@dataclass(frozen=True)
-class Job:
-    """One row to be: a method on an image set at a scale.
-
-    Attributes
-    ----------
-    dataset : str
-    scale : int
-    method : Method
-    paths : list of Path
-        The images; empty when there are none.
-    weights : Path or None
-        The method's .caffemodel or .mat; None for random weights.
-    gap : str or None
-        Why this row cannot be measured here.
-    protocol : Protocol
-        How to test.
-    tile : (int, int) or None
-        Side and overlap of the tiles, for a net that takes the enlarged image.
-    images : tuple of ImageInfo
-        What plan.inspected found of `paths`; what is not inspected is not measured.
-    """
-
-    dataset: str
-    scale: int
-    method: Method
-    paths: list
-    weights: Optional[Path] = None
-    gap: Optional[str] = None
-    protocol: Protocol = PROTOCOLS["idn"]
-    tile: Optional[tuple] = None
-    images: tuple = ()
-
-    def __str__(self):
-        """Its name for the user, "Set5 x3 IDN"."""
-        return f"{self.dataset} x{self.scale} {self.method.name}"
-
-    @property
-    def random(self):
-        """Whether the net runs with random weights, for its time only."""
-        return self.method.network is not None and self.weights is None and self.gap is None
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to measure: see the options of tools/benchmark.py of the same names.
-
-    `pictures` is the folder they go to; `gpu` is None on the CPU; without `timed` no clock is read.
-    """
-
-    edge: str = "replicate"
-    metrics: tuple = evaluation.METRICS
-    repeats: int = 0
-    pictures: Optional[Path] = None
-    engine: str = "caffe"
-    gpu: Optional[GpuMemory] = None
-    timed: bool = True
-
-
-@dataclass(frozen=True)
-class Result:
-    """One image after the first pass.
-
-    Attributes
-    ----------
-    image : ImageInfo
-    reference, result : ndarray, (m H, m W)
-        What the protocol compares.
-    sr : ndarray, (m H, m W), uint8
-        The result's Y, for pictures.
-    seconds, seconds_median : float or None
-        The clock's readings.
-    """
-
-    image: ImageInfo
-    reference: np.ndarray
-    result: np.ndarray
-    sr: np.ndarray
-    seconds: Optional[float]
-    seconds_median: Optional[float]
 
 
 def scores(job, options, material, progress=None, spent=None):
@@ -158,7 +69,7 @@ def scores(job, options, material, progress=None, spent=None):
 
 def _at_once(net, job, options, material, progress, spent):
     """The scores of all images, each by one thread from its file to its scores; see `scores`."""
-    found, paths = [], _swept(job, options)
+    found, paths = [], saved_pictures.swept(job, options)
 
     def whole(info):
         prepared = _prepare(info, job, options, material, spent)
@@ -176,7 +87,7 @@ def _at_once(net, job, options, material, progress, spent):
 
 def _in_turn(net, job, options, material, progress, spent):
     """The scores of all images, their forwards one after the other; see `scores`."""
-    found, paths = [], _swept(job, options)
+    found, paths = [], saved_pictures.swept(job, options)
     with _threads() as pool:
         for some in _few(job.images, 2 * threads()):
             ready = list(pool.map(lambda info: _prepare(info, job, options, material, spent), some))
@@ -325,7 +236,7 @@ def score(job, results, options, material, progress=lambda: None, spent=None):
     list of dict
         One for each image: image (file name), the metrics, seconds, seconds_median, perhaps note.
     """
-    found, paths, spent = [], _swept(job, options), spent or Spent()
+    found, paths, spent = [], saved_pictures.swept(job, options), spent or Spent()
     with _threads() as pool:
         for one in pool.map(lambda result: _score_one(result, job, options, material, paths, spent), results):
             found.append(one)
@@ -348,22 +259,6 @@ def threads():
     return min(cores(), MOST_THREADS)
 
 
-def pictures(job, options):
-    """Where the picture of each image of a job goes (dict of Path to Path); empty when none is asked for."""
-    if options.pictures is None or job.random:
-        return {}
-    folder = options.pictures / f"{job.dataset}_x{job.scale}" / job.method.name
-    return {path: folder / name for path, name in outputs.names([info.path for info in job.images], ".png").items()}
-
-
-def _swept(job, options):
-    """`pictures`, after what a killed run left in their folder is gone."""
-    paths = pictures(job, options)
-    for folder in {path.parent for path in paths.values()}:
-        files.sweep(folder)
-    return paths
-
-
 def _score_one(result, job, options, material, paths, spent):
     scores, info = {}, result.image
     if not job.random:
@@ -373,87 +268,13 @@ def _score_one(result, job, options, material, paths, spent):
         if paths:
             with spent.on("picture"):
                 picture = evaluation.colour(material.image(info), result.sr, job.scale, edge=options.edge)
-                save_picture(picture, paths[info.path])
+                saved_pictures.save(picture, paths[info.path])
     return {
         "image": files.shown(info.path.name),
         **scores,
         "seconds": result.seconds,
         "seconds_median": result.seconds_median,
     }
-
-
-def save_picture(picture, path):
-    """Write a picture (ndarray, (H, W, 3) RGB or (H, W), uint8) to `path`, a PNG."""
-    pixels = picture if picture.ndim == 2 else picture[..., ::-1]
-    encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))[1]
-    with files.atomic_path(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
-
-
-def row(job, scores, repeats=0, pictures=False):
-    """The benchmark row of a job: means over its images.
-
-    Parameters
-    ----------
-    job : Job
-    scores : list of dict
-        What `score` returned; empty for a gap.
-    repeats : int
-        Forwards behind each seconds_median.
-    pictures : bool
-        Whether its pictures were written.
-
-    Returns
-    -------
-    dict
-        dataset, scale, method, images, psnr (dB), ssim, ifc, seconds, seconds_median (None where not measured),
-        repeats, gap (None or the reason), protocol, tile (side and overlap or None), random_weights, infinite (names
-        of means that are infinite; JSON has no infinity, so that they are None), pictures, notes (list of str),
-        per_image.
-    """
-    notes = ["random weights: for the time only"] if job.random and scores else []
-    scores, about_the_mean = _without_infinity(scores)
-    notes += [f"{one['image']}: {one['note']}" for one in scores if "note" in one] + about_the_mean
-    means = {name: _mean(scores, name) for name in (*evaluation.METRICS, "seconds", "seconds_median")}
-    return {
-        "dataset": job.dataset,
-        "scale": job.scale,
-        "method": job.method.name,
-        "images": len(scores),
-        **means,
-        "repeats": repeats if means["seconds_median"] is not None else 0,
-        "gap": job.gap,
-        "protocol": job.protocol.name,
-        "tile": job.tile and list(job.tile),
-        "random_weights": job.random,
-        "trained_here": bool(trained.label(job.weights)),
-        "infinite": ["psnr"] * bool(about_the_mean),
-        "pictures": pictures,
-        "notes": notes,
-        "per_image": scores,
-    }
-
-
-def _without_infinity(scores):
-    """The scores with None and a note for every infinite PSNR, and what is to be said about the mean (list of str)."""
-    finite = [one["psnr"] for one in scores if one.get("psnr") not in (None, np.inf)]
-    equal = sum(one.get("psnr") == np.inf for one in scores)
-    if not equal:
-        return scores, []
-    rest = f"over the other {len(finite)} it is {statistics.fmean(finite):.4f} dB" if finite else "there are no others"
-    said = f"the mean PSNR is infinite, as {equal} of {len(scores)} images equal their ground truth; {rest}"
-    return [_noted(one) if one.get("psnr") == np.inf else one for one in scores], [said]
-
-
-def _noted(one):
-    said = [one["note"]] if "note" in one else []
-    return {**one, "psnr": None, "note": "; ".join([*said, "equals its ground truth, so that the PSNR is infinite"])}
-
-
-def _mean(scores, name):
-    """Mean over all images, or None when one of them has no value: a mean of the rest would mislead."""
-    values = [one.get(name) for one in scores]
-    return None if not values or None in values else statistics.fmean(values)
 
 
 def cores():

@@ -6,7 +6,8 @@ from dataclasses import replace
 from data_prep import files, images
 from data_prep import weights as data_prep_weights
 from data_prep.errors import DataError
-from tools.benchmarking import measure, paper
+from tools.benchmarking import paper
+from tools.benchmarking.jobs import Job
 from tools.common import cli
 from tools.common.errors import UserError
 from tools.methods import evaluation
@@ -52,7 +53,7 @@ def plan(args):
                 file, missing = weights[method.name, scale]
                 protocol = PROTOCOLS[method.protocol if args.protocol == "own" else args.protocol]
                 tile, own = method.tiling(args.tile, stock), method.for_weights(file)
-                jobs.append(measure.Job(dataset, scale, own, paths, file, gap or missing, protocol, tile))
+                jobs.append(Job(dataset, scale, own, paths, file, gap or missing, protocol, tile))
     if all(job.gap for job in jobs):
         raise UserError(
             f"{args.data_dir}: holds none of {', '.join(paper.DATASETS)}; run `make fetch`, or give the folder that "

@@ -37,7 +37,7 @@ def run(kept, options, device, held, apart=False):
     ----------
     kept : keeping.Kept
         The report, and what is to be measured.
-    options : measure.Options
+    options : Options
         How to measure.
     device : tools.gpu.device.Device
         Where to measure.

@@ -3,7 +3,7 @@
 import os
 
 from data_prep import digests, files, images
-from tools.benchmarking import measure, paper, spent
+from tools.benchmarking import measure, paper, row_means, saved_pictures, spent
 from tools.common import memory, provenance
 from tools.gpu import smi
 from tools.methods import evaluation
@@ -24,7 +24,7 @@ def run_job(job, options, material, progress=None):
     separate = memory.reset_peak()
     seconds = spent.Spent()
     scores = measure.scores(job, options, material, progress, seconds)
-    row = measure.row(job, scores, options.repeats, bool(measure.pictures(job, options)))
+    row = row_means.row(job, scores, options.repeats, bool(saved_pictures.paths(job, options)))
     row["spent"] = seconds.seconds()
     row["peak_memory_mb"] = _peak_mb(options.gpu, separate) if job.method.network else None
     return paper.compare(row)

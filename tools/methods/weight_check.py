@@ -1,7 +1,7 @@
 """Refuse weights that are not those of the method and the factor they are given for, before anything is run."""
 
 from tools.common.errors import UserError
-from tools.nets import runtime, weight_files
+from tools.nets import caffemodels, runtime, weight_files
 
 
 def checked_net(method, scale, path, message=None):
@@ -24,8 +24,8 @@ def checked_net(method, scale, path, message=None):
     message = message or method.build(scale)
     if weight_files.kind(path) == weight_files.MAT:
         return method.load_net(message, path)
-    model, net = runtime.read_caffemodel(path), runtime.build_net(message)
-    runtime.copy_weights(net, model, path)
+    model, net = caffemodels.read(path), runtime.build_net(message)
+    caffemodels.copy_weights(net, model, path)
     _check_spare(method, scale, path, model, message)
     strides = {layer.name: list(layer.convolution_param.stride) for layer in model.layer}
     for layer in message.layer:
@@ -43,7 +43,7 @@ def checked_net(method, scale, path, message=None):
 def _check_spare(method, scale, path, model, message):
     """Refuse weights that the net has no place for: a LapSRN of x4 holds all that one of x2 needs, and is none."""
     names = {layer.name for layer in message.layer}
-    spare = [name for name, _ in runtime.weight_layers(model) if name not in names]
+    spare = [name for name, _ in caffemodels.weight_layers(model) if name not in names]
     if spare:
         raise UserError(
             f"{path}: has weights of {len(spare)} layers that {method.name} at x{scale} does not have "

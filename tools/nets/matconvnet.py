@@ -16,7 +16,7 @@ from typing import Callable
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.nets import runtime, weight_files
+from tools.nets import caffemodels, weight_files
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def load_mat(net, path, network):
     UserError
         No such file, another layout, an array that is missing, left over, of another shape or not finite.
     """
-    mapped = mapping(runtime.param_shapes(net), path, network)
+    mapped = mapping(caffemodels.param_shapes(net), path, network)
     for piece, value, _ in mapped:
         net.params[piece.layer][piece.index].data[...] = value
     return [(piece.layer, piece.source, shape, value.shape) for piece, value, shape in mapped]

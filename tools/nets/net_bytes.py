@@ -5,9 +5,11 @@ Caffe would write them in place, end the process on a full disk, and not notice 
 
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from prototxt.engine import caffe
 from tools.common.errors import UserError
-from tools.nets import caffe_files, runtime
+from tools.nets import caffe_files, caffemodels
 
 FLOAT = 4
 # bytes of the layers' parameters and of protobuf's marks, besides the numbers
@@ -63,7 +65,7 @@ def check_model(content, net, path):
         (name, [tuple(blob.shape) for blob in layer.blobs]) for name, layer in zip(net._layer_names, net.layers)
     ]
     if not parsed(model, content) or wanted != [
-        (layer.name, [runtime.blob_shape(b) for b in layer.blobs if is_full(b)]) for layer in model.layer
+        (layer.name, [caffemodels.blob_shape(b) for b in layer.blobs if is_full(b)]) for layer in model.layer
     ]:
         raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of these weights; is the memory full?")
     return model
@@ -73,11 +75,11 @@ def parsed(message, content):
     """Whether `content` (bytes) is a whole message; fills `message`."""
     try:
         message.ParseFromString(content)
-    except runtime.DecodeError:
+    except DecodeError:
         return False
     return True
 
 
 def is_full(blob):
     """Whether a BlobProto holds as many values as its shape says."""
-    return len(blob.data) == runtime.count(runtime.blob_shape(blob))
+    return len(blob.data) == caffemodels.count(caffemodels.blob_shape(blob))

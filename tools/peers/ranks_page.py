@@ -4,7 +4,7 @@ import math
 
 from prototxt import idn
 from tools.common.markdown import table, with_block
-from tools.nets import runtime
+from tools.nets import caffemodels, runtime
 
 BLOCK = "ranks"  # of the page
 NETWORKS = (1, 10, 100)  # Gb/s
@@ -18,7 +18,7 @@ WORTH = 0.5  # efficiency below which more ranks are not worth their machines
 def gradient_bytes(scale):
     """Bytes (int) of the gradients of IDN, which every iteration adds up."""
     net = runtime.build_net(idn.idn(scale, "deploy"))
-    return 4 * sum(runtime.count(shape) for shapes in runtime.param_shapes(net).values() for shape in shapes)
+    return 4 * sum(caffemodels.count(shape) for shapes in caffemodels.param_shapes(net).values() for shape in shapes)
 
 
 def exchange_seconds(ranks, size, gigabits):

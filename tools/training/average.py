@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.digests import file_sha256
 from tools.methods import evaluation
-from tools.nets import caffe_files, handed_on, runtime
+from tools.nets import caffe_files, caffemodels, handed_on, runtime
 from tools.training import snapshots
 
 FEWEST = 2
@@ -51,7 +51,7 @@ def mean(paths):
     """The mean (NetParameter) of .caffemodels (list of Path) of one net, summed in double precision."""
     sums = {}
     for path in paths:
-        message = runtime.read_caffemodel(path)
+        message = caffemodels.read(path)
         for layer in message.layer:
             for i, blob in enumerate(layer.blobs):
                 values = np.array(blob.data, np.float64)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tools.nets import runtime
+from tools.nets import caffemodels
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def clipped(solver, theta, by, iter_size=1):
     An array that layers share counts once, as in Caffe's own clipping. On a GPU the gradients come to the CPU and go
     back.
     """
-    state = {"solver": solver, "blobs": runtime.learnable(solver.net)}
+    state = {"solver": solver, "blobs": caffemodels.learnable(solver.net)}
 
     def clip():
         if state:  # Caffe keeps the callback as long as the solver, and may not keep what it refers to

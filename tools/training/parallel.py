@@ -13,7 +13,7 @@ import numpy as np
 
 from prototxt.engine import caffe
 from tools.common.errors import UserError
-from tools.nets import runtime
+from tools.nets import caffemodels
 
 
 def check(subject, batch, ranks, device):
@@ -75,7 +75,7 @@ def averaged(solver, ranks, uid=None):
         yield
         del nccl
         return
-    blobs = runtime.learnable(solver.net)
+    blobs = caffemodels.learnable(solver.net)
     _take_weights(blobs, ranks)
     state = {"blobs": blobs, "all": np.empty(sum(blob.count for blob in blobs), np.float32)}
 
@@ -136,6 +136,6 @@ def _scatter_from(flat, arrays):
 def weights_digest(solver):
     """A digest (bytes) of the weights of a solver, which every rank has the same of."""
     digest = hashlib.sha256()
-    for blob in runtime.learnable(solver.net):
+    for blob in caffemodels.learnable(solver.net):
         digest.update(np.ascontiguousarray(blob.data))
     return digest.digest()

@@ -17,7 +17,7 @@ import numpy as np
 from data_prep.files import shown
 from prototxt.engine import caffe
 from tools.common.errors import UserError
-from tools.nets import caffe_files, net_bytes, runtime
+from tools.nets import caffe_files, caffemodels, net_bytes
 
 NAME = "idn"
 PART = ".part"  # where Caffe thinks that it writes
@@ -49,7 +49,7 @@ IDN = Kind()
 
 def kind_of(net, name, solver_type=None):
     """The Kind of the snapshots of a train net (caffe.Net) with a solver of Caffe's type (default: Adam)."""
-    shapes = tuple(tuple(blob.shape) for blob in runtime.learnable(net))
+    shapes = tuple(tuple(blob.shape) for blob in caffemodels.learnable(net))
     return Kind(name, HISTORIES[solver_type or "Adam"], shapes)
 
 
@@ -138,7 +138,7 @@ def _check_finite(model):
 def _checked_state(content, solver, path, kind):
     message = caffe.proto.caffe_pb2.SolverState()
     if not net_bytes.parsed(message, content) or not _is_complete(
-        message, solver.iter, runtime.param_shapes(solver.net), kind
+        message, solver.iter, caffemodels.param_shapes(solver.net), kind
     ):
         raise UserError(f"{path}: Caffe wrote only {len(content):,} bytes of this state; is the memory full?")
     return message
@@ -148,7 +148,7 @@ def _is_complete(state, iteration, shapes, kind):
     """Whether a SolverState is of `iteration` and has full histories for each array that a net with `shapes` learns."""
     learnable = kind.learnable or [shape for blobs in shapes.values() for shape in blobs]
     expected = [tuple(shape) for shape in learnable] * kind.histories
-    found = [tuple(runtime.blob_shape(h)) for h in state.history]
+    found = [tuple(caffemodels.blob_shape(h)) for h in state.history]
     return state.iter == iteration and found == expected and all(map(net_bytes.is_full, state.history))
 
 
@@ -169,7 +169,7 @@ def newest_whole(folder, shapes, kind=IDN):
     ----------
     folder : Path
     shapes : dict
-        Parameter shapes of the net, see `runtime.param_shapes`.
+        Parameter shapes of the net, see `caffemodels.param_shapes`.
     kind : Kind, optional
         Default: IDN's.
 
@@ -198,8 +198,8 @@ def is_whole(state_path, iteration, shapes, kind=IDN):
     """Whether `state_path` and its .caffemodel are complete, of `iteration`, and of a net with `shapes`."""
     model_path = state_path.with_suffix(".caffemodel")
     try:
-        runtime.check_weights(runtime.read_caffemodel(model_path), shapes, model_path)
-        state = runtime.read_solverstate(state_path)
+        caffemodels.check_weights(caffemodels.read(model_path), shapes, model_path)
+        state = caffemodels.read_solverstate(state_path)
     except UserError:
         return False
     return _is_complete(state, iteration, shapes, kind)
@@ -211,7 +211,7 @@ def restore(solver, state_path):
     The solverstate names its .caffemodel by path, which is no longer true when the run's folder was moved, and cannot
     be when its name is not UTF-8; Caffe gets a copy in memory that names the one beside it.
     """
-    state = runtime.read_solverstate(state_path)
+    state = caffemodels.read_solverstate(state_path)
     with caffe_files.Names() as names:
         state.learned_net = names.of(state_path.with_suffix(".caffemodel"))
         solver.restore(names.of_content(state.SerializeToString()))

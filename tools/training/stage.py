@@ -15,7 +15,7 @@ from data_prep.held import Held
 from prototxt.engine import caffe
 from tools.common.errors import UserError
 from tools.methods import evaluation
-from tools.nets import caffe_files, runtime
+from tools.nets import caffe_files, caffemodels, runtime
 from tools.ranks.alone import Alone
 from tools.training import beside_caffe, caffe_solver, loss_weights, orders, parallel, progress, snapshots, stepping
 from tools.training import subject as subjects
@@ -121,7 +121,7 @@ class Stage:
 
     def _start(self, weights, say):
         """Bring the solver to where the stage stands; gives the .solverstate (Path) it resumes from, or None."""
-        shapes = runtime.param_shapes(self.solver.net)
+        shapes = caffemodels.param_shapes(self.solver.net)
         newest = snapshots.newest_whole(self.folder, shapes, self.kind)
         if newest:
             path, iteration = newest
@@ -131,7 +131,7 @@ class Stage:
             say(f"{self.settings.stage}: resuming from {path.name}")
             return path
         if weights is not None:
-            runtime.load_weights(self.solver.net, weights)
+            caffemodels.load_weights(self.solver.net, weights)
             self.log.forget_after(self.settings.stage, -1)
             say(f"{self.settings.stage}: starting from {weights}")
         else:
@@ -232,7 +232,7 @@ class Stage:
 
     def _diverged(self, what):
         s = self.settings
-        kept = snapshots.newest_whole(self.folder, runtime.param_shapes(self.solver.net), self.kind)
+        kept = snapshots.newest_whole(self.folder, caffemodels.param_shapes(self.solver.net), self.kind)
         found = f"the snapshot of iteration {kept[1]} is kept" if kept else "there is no snapshot"
         return UserError(
             f"{s.stage}: {what} at iteration {self.solver.iter}, the training has diverged ({found}); lower the "

@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.digests import file_sha256
 from prototxt.solver import STAGES
 from tools.common.errors import UserError
-from tools.nets import runtime
+from tools.nets import caffemodels
 
 RANDOM = "random"
 
@@ -57,7 +57,7 @@ def of(stage, out, weights=None, stages=STAGES, known=STAGES):
 
 def check(path):
     """Raise UserError unless `path` is a .caffemodel whose values are finite."""
-    model = runtime.read_caffemodel(path)
+    model = caffemodels.read(path)
     for layer in (*model.layer, *model.layers):
         if not all(np.isfinite(blob.data).all() for blob in layer.blobs):
             raise UserError(f"{path}: layer {layer.name!r} holds values that are not finite; give other weights")

@@ -10,7 +10,8 @@ import pytest
 from data_prep import images
 from data_prep.errors import DataError
 from tools import benchmark
-from tools.benchmarking import material, measure, plan, row_by_row, row_worker
+from tools.benchmarking import material, plan, row_by_row, row_worker
+from tools.benchmarking.jobs import Options
 from tools.gpu.device import CPU
 from tools.methods.registry import METHODS
 from tools.nets import deploying, runtime
@@ -126,5 +127,5 @@ def test_options_and_jobs_go_to_another_process_whole(place):
     args = benchmark.parser().parse_args(arguments(place))
     jobs = plan.inspected(plan.plan(args), material.Material(pictures=0))
     assert len(jobs) == 4
-    for work in ((job, measure.Options(repeats=2, engine="opencv"), CPU) for job in jobs):
+    for work in ((job, Options(repeats=2, engine="opencv"), CPU) for job in jobs):
         assert pickle.loads(pickle.dumps(work)) == work

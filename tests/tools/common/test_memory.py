@@ -10,6 +10,7 @@ import pytest
 
 from data_prep import memory as data_prep_memory
 from tools.benchmarking import material, measure, plan
+from tools.benchmarking.jobs import Job, Options
 from tools.common import memory, provenance
 from tools.gpu import smi as gpu_smi
 from tools.gpu.device import Device
@@ -85,9 +86,9 @@ def test_a_row_is_read_at_its_end(smi, tmp_path):
     for name in ("one.png", "two.png"):
         cv2.imwrite(str(tmp_path / name), rng.integers(0, 255, (48, 48), np.uint8))
     gpu = memory.GpuMemory(0)
-    options = measure.Options(metrics=("psnr",), repeats=1, gpu=gpu)
+    options = Options(metrics=("psnr",), repeats=1, gpu=gpu)
     held = material.Material()
-    job = measure.Job("Mine", 3, METHODS["ESPCN"], sorted(tmp_path.glob("*.png")))
+    job = Job("Mine", 3, METHODS["ESPCN"], sorted(tmp_path.glob("*.png")))
     (job,) = plan.inspected([job], held)
     results = measure.infer(job, options, held)
     assert [one.seconds_median > 0 for one in results] == [True, True] and gpu.held_mb == 700

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prototxt.idn import idn
 from tools.common.errors import UserError
-from tools.nets import caffe_files, net_bytes, runtime
+from tools.nets import caffe_files, caffemodels, net_bytes, runtime
 
 ODD = [b"caf\xe9", b"a blank", "веса".encode(), b"\xff\xfe ", b"line\nbreak", b"plain"]
 
@@ -36,7 +36,7 @@ def test_a_model_is_what_caffe_itself_writes(net, tmp_path, name):
     net_bytes.save_model(net, path)
     assert path.read_bytes() == (tmp_path / "own.caffemodel").read_bytes()
     fill(net, 2)
-    runtime.load_weights(net, path)
+    caffemodels.load_weights(net, path)
     fill(other := runtime.build_net(idn(2)), 1)
     for layer in net.params:
         for a, b in zip(net.params[layer], other.params[layer]):

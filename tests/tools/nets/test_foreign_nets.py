@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from prototxt import emit, idn, srcnn, vdsr
 from prototxt.engine import caffe
 from tools.common.errors import UserError
-from tools.nets import complexity, foreign_nets, runtime
+from tools.nets import caffemodels, complexity, foreign_nets, runtime
 
 pb = caffe.proto.caffe_pb2
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 9 dim: 8 } } }\n'
@@ -91,7 +91,7 @@ def test_older_forms_are_what_caffe_makes_of_them(name, tmp_path):
     expected = caffe.Net(str(path), caffe.TEST)
     message = foreign_nets.read(path)
     net = runtime.build_net(message)
-    assert runtime.param_shapes(net) == runtime.param_shapes(expected)
+    assert caffemodels.param_shapes(net) == caffemodels.param_shapes(expected)
     assert net.inputs == expected.inputs and net.outputs == expected.outputs
     assert not message.layers and not message.input and {layer.type for layer in message.layer} >= {"Input"}
     for one in (net, expected):

@@ -14,7 +14,7 @@ from prototxt import drcn, srcnn
 from prototxt.engine import caffe
 from tools.common.errors import UserError
 from tools.methods import registry, weight_check
-from tools.nets import matconvnet, runtime, weight_files
+from tools.nets import caffemodels, matconvnet, runtime, weight_files
 
 pb = caffe.proto.caffe_pb2
 # a shared slope, a single factor and shift, and an ordinary layer
@@ -83,7 +83,7 @@ def test_older_forms_are_read_as_caffe_reads_them(tmp_path):
     for model in (by_layer, old):
         path.write_bytes(model.SerializeToString())
         read = {name: [list(b.data or b.double_data) for b in blobs]
-                for name, blobs in runtime.weight_layers(runtime.read_caffemodel(path))}  # fmt: skip
+                for name, blobs in caffemodels.weight_layers(caffemodels.read(path))}  # fmt: skip
         assert all(
             np.array_equal(np.float32(values), blob.data.ravel())
             for name, found in read.items()
@@ -95,7 +95,7 @@ def test_older_forms_are_read_as_caffe_reads_them(tmp_path):
 def changed(tmp_path, change, message=None):
     """A caffemodel of SCALARS after `change` of its NetParameter."""
     random_net(message or scalars()).save(str(tmp_path / "w.caffemodel"))
-    model = runtime.read_caffemodel(tmp_path / "w.caffemodel")
+    model = caffemodels.read(tmp_path / "w.caffemodel")
     change({layer.name: layer.blobs for layer in model.layer})
     (tmp_path / "w.caffemodel").write_bytes(model.SerializeToString())
     return tmp_path / "w.caffemodel"
@@ -136,7 +136,7 @@ def test_values_and_shapes_that_do_not_fit(change, said, tmp_path):
     path, net = changed(tmp_path, change), random_net(scalars(), seed=1)
     before = arrays(net)
     with pytest.raises(UserError, match=said) as error:
-        runtime.load_weights(net, path)
+        caffemodels.load_weights(net, path)
     assert str(error.value).startswith(f"{path}: ") and len(str(error.value)) < 600
     assert all((a == b).all() for a, b in zip(before, arrays(net)))
 
@@ -295,7 +295,7 @@ def test_folders_pipes_and_files_beyond_what_caffe_reads(tmp_path):
     for name, said in (("w.caffemodel", "is a folder"), ("pipe", "is no regular file"), ("none", "no such file"),
                        ("large", "has 3,221,225,472 bytes, and Caffe reads no more")):  # fmt: skip
         with pytest.raises(UserError, match=said):
-            runtime.read_caffemodel(tmp_path / name)
+            caffemodels.read(tmp_path / name)
 
 
 NAMES = [os.fsdecode(b"\xff w\xfe.MAT"), "веса 权重.CaffeModel", "no suffix", "VDSR.MAT"]
@@ -317,7 +317,7 @@ def test_names_count_for_nothing(name, shared, tmp_path):
 def test_a_training_takes_hdf5_weights_and_refuses_a_mat(shared, tmp_path):
     net = random_net(srcnn.srcnn())
     net.save_hdf5(str(tmp_path / "w.h5"))
-    layers = runtime.weight_layers(runtime.read_caffemodel(tmp_path / "w.h5"))
+    layers = caffemodels.weight_layers(caffemodels.read(tmp_path / "w.h5"))
     assert [name for name, _ in layers] == list(net.params)
     with pytest.raises(UserError, match="a MATLAB file, expected a .caffemodel; tools/import_weights.py"):
-        runtime.read_caffemodel(shared / "weights/vdsr/VDSR_Official.mat")
+        caffemodels.read(shared / "weights/vdsr/VDSR_Official.mat")

@@ -12,7 +12,7 @@ import pytest
 
 from data_prep.sampling import sampling
 from tools import prepare_data, train
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.training import stepping
 from tools.training.log import read
 
@@ -159,7 +159,7 @@ class Methods:
 
 
 def _weights(path):
-    model = runtime.read_caffemodel(path)
+    model = caffemodels.read(path)
     return {layer.name: [np.array(blob.data) for blob in layer.blobs] for layer in model.layer if layer.blobs}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.digests import file_sha256
 from tools.methods import evaluation
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.training import snapshots
 
 
@@ -23,8 +23,8 @@ def test_the_average_stands_beside_the_result(training, tmp_path):
     assert made["snapshots"] == [6, 8, 9] and made["file"] == f"average/idn/{name}"
     assert made["what"].startswith("average of the last 3 snapshots of pretrain, of the weights with equal shares")
     assert (summary["weights_sha256"], made["weights_sha256"]) == (file_sha256(plain), file_sha256(mean))
-    models = [runtime.read_caffemodel(snapshots.model_path(folder, n)) for n in (6, 8, 9)]
-    for layers in zip(runtime.read_caffemodel(mean).layer, *(model.layer for model in models)):
+    models = [caffemodels.read(snapshots.model_path(folder, n)) for n in (6, 8, 9)]
+    for layers in zip(caffemodels.read(mean).layer, *(model.layer for model in models)):
         for blobs in zip(*(layer.blobs for layer in layers)):
             found, *parts = (np.array(blob.data, np.float64) for blob in blobs)
             np.testing.assert_allclose(found, np.mean(parts, axis=0), rtol=1e-6, atol=1e-12)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from prototxt.engine import caffe
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.training import clipping
 
 PAIRS, BATCH, MOMENTUM = 24, 4, 0.9
@@ -103,12 +103,12 @@ def test_it_ends_with_its_context(make, data):
 def test_a_clipped_step_moves_by_theta_at_most(make):
     """Without momentum's history: in the first iteration the velocity is the rate times the gradient."""
     solver = make()
-    before = [blob.data.copy() for blob in runtime.learnable(solver.net)]
+    before = [blob.data.copy() for blob in caffemodels.learnable(solver.net)]
     with clipping.clipped(solver, 1e-3, "value"):
         solver.step(1)
-    moved = [np.abs(blob.data - old).max() for blob, old in zip(runtime.learnable(solver.net), before)]
+    moved = [np.abs(blob.data - old).max() for blob, old in zip(caffemodels.learnable(solver.net), before)]
     assert max(moved) == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_shared_arrays_count_once(make):
-    assert [blob.data.size for blob in runtime.learnable(make().net)] == [9, 3]
+    assert [blob.data.size for blob in caffemodels.learnable(make().net)] == [9, 3]

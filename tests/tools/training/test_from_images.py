@@ -21,7 +21,7 @@ from data_prep.stream import Stream
 from prototxt.engine import caffe
 from tools import train
 from tools.common.errors import UserError
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.training import databases, image_feed, image_source, stepping
 from tools.training import subject as subjects
 from tools.training.from_images import FromImages
@@ -241,5 +241,5 @@ def parameter(path):
 
 
 def weights(path):
-    model = runtime.read_caffemodel(path)
+    model = caffemodels.read(path)
     return np.concatenate([np.array(blob.data) for layer in model.layer for blob in layer.blobs])

@@ -13,7 +13,7 @@ from prototxt.recipe import Plateau
 from tools import benchmark, train
 from tools.methods import trained
 from tools.methods.registry import METHODS
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.training import plan, subject
 from tools.training.log import read
 
@@ -183,4 +183,4 @@ def test_unclipped_vdsr_diverges_and_clipped_does_not(methods, training, tmp_pat
     assert train.main(methods.options("VDSR", "--out", str(tmp_path / "good"), *more)) == 0
     rows = read(tmp_path / "good" / "log.csv")
     assert rows[-1]["loss"] < 10 * rows[0]["loss"] and trained.label(tmp_path / "good/vdsr/VDSR_x3.caffemodel")
-    assert runtime.read_caffemodel(tmp_path / "good/vdsr/VDSR_x3.caffemodel").name == "VDSR"
+    assert caffemodels.read(tmp_path / "good/vdsr/VDSR_x3.caffemodel").name == "VDSR"

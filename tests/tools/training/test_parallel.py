@@ -20,7 +20,7 @@ from tools import prepare_data, train
 from tools.common import build
 from tools.common.errors import UserError
 from tools.gpu.device import CPU, Device
-from tools.nets import runtime
+from tools.nets import caffemodels
 from tools.ranks.alone import Alone
 from tools.training import parallel, subject
 
@@ -60,7 +60,7 @@ def trained(training, tmp_path_factory):
 
 
 def weights(path):
-    model = runtime.read_caffemodel(path)
+    model = caffemodels.read(path)
     return np.concatenate([np.array(blob.data) for layer in model.layer for blob in layer.blobs])
 
 

@@ -14,7 +14,7 @@ from data_prep.digests import file_sha256
 from prototxt.idn import idn
 from prototxt.solver import STAGES
 from tools import train
-from tools.nets import runtime
+from tools.nets import caffemodels, runtime
 from tools.training import snapshots
 from tools.training.log import read
 from tools.training.stage import Stage
@@ -150,7 +150,7 @@ def test_a_full_disk(training, small_disk, room):
     done = training.limited(argv)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
     assert str(small_disk) in done.stderr and done.stderr.endswith(": No space left on device\n")
-    shapes = runtime.param_shapes(runtime.build_net(idn(training.scale)))
+    shapes = caffemodels.param_shapes(runtime.build_net(idn(training.scale)))
     whole = snapshots.newest_whole(small_disk / "run" / "pretrain", shapes)
     assert (whole is None) == (room < 7000) and training.hidden(small_disk) == []
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)

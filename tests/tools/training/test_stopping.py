@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from prototxt.idn import idn
-from tools.nets import runtime
+from tools.nets import caffemodels, runtime
 from tools.training import snapshots
 
 
@@ -19,5 +19,5 @@ def test_interrupted_run_snapshots_and_says_how_to_go_on(training, tmp_path, num
     assert process.returncode == 130 and err == ""
     assert "stopped at iteration" in out and "run the same command to continue" in out
     (state,) = (tmp_path / "pretrain").glob("*.solverstate")
-    shapes = runtime.param_shapes(runtime.build_net(idn(training.scale)))
+    shapes = caffemodels.param_shapes(runtime.build_net(idn(training.scale)))
     assert snapshots.newest_whole(tmp_path / "pretrain", shapes)[0] == state
