@@ -57,9 +57,7 @@ inline Vec zip_high(Vec a, Vec b) {
 namespace idn::kernels {
 
 const Kernels* avx512() {
-  static const Kernels kernels = {
-      "AVX-512",           kLanes,         transform_weights, finish_gradient, transform_input, transform_gradient,
-      multiply_and_finish, inner_products, interleave,        all_finite,      pointwise,       correlate};
+  static const Kernels kernels = these("AVX-512");
   return &kernels;
 }
 

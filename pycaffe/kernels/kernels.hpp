@@ -1,6 +1,7 @@
 // What each instruction set offers: the inner loops of the 3x3 convolutions by Winograd's F(4x4, 3x3) and of the
 // pointwise (1x1) ones, on Caffe's plain arrays. Everything here works on one thread's part; convolution plans divide
-// the work. The loops are written once (loops.hpp) and compiled for each set by itself (avx2.cpp, avx512.cpp).
+// the work. The loops are written once (loops.hpp and what it includes) and compiled for each set by itself (avx2.cpp,
+// avx512.cpp).
 //
 // Lanes are tiles: one vector holds the same value of 16 (AVX-512) or 8 (AVX2) neighbouring tiles, so channels may be
 // any number, groups cost nothing, and no array has to be brought into a blocked layout and back.

@@ -16,8 +16,6 @@ namespace {
 // Pixels whose channels stay in the first-level cache while all outputs are computed; a multiple of every vector.
 constexpr long kPixels = 96;
 
-int round_up(int value) { return (value + kBlock - 1) / kBlock * kBlock; }
-
 }  // namespace
 
 bool Pointwise::serves(const Geometry& g) {
@@ -39,10 +37,11 @@ const float* Pointwise::packed(const float* weights, int channels, int rows, lon
                                KeptWeights& kept) const {
   const int groups = geometry().groups;
   const std::size_t count = static_cast<std::size_t>(groups) * channels * rows;
-  return kept.get(weights, count, static_cast<std::size_t>(groups) * channels * round_up(rows), [&](float* values) {
+  const long padded = channels * round_up(rows, kBlock);  // values of a group
+  return kept.get(weights, count, static_cast<std::size_t>(groups * padded), [&](float* values) {
     for (int group = 0; group < groups; ++group) {
       const float* from = weights + static_cast<long>(group) * channels * rows;
-      float* to = values + static_cast<long>(group) * channels * round_up(rows);
+      float* to = values + group * padded;
       for (int row = 0; row < rows; ++row) {
         for (int channel = 0; channel < channels; ++channel) {
           to[(static_cast<long>(row) / kBlock * channels + channel) * kBlock + row % kBlock] =
@@ -67,7 +66,7 @@ void Pointwise::run(const float* in, int channels, const float* weights, int row
             for (int row = 0; row < rows; row += kBlock) {
               const long out_row = static_cast<long>(group) * rows + row;
               kernels_.pointwise(from, pixels_, channels,
-                                 weights + (static_cast<long>(group) * round_up(rows) + row) * channels,
+                                 weights + (static_cast<long>(group) * round_up(rows, kBlock) + row) * channels,
                                  std::min(kBlock, rows - row), bias ? bias + out_row : nullptr, activate, slope,
                                  out + (image * groups * rows + out_row) * pixels_ + pixel, pixels_, count);
             }
