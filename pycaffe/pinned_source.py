@@ -13,46 +13,28 @@ before any environment exists.
 from __future__ import annotations
 
 import argparse
-import bz2
 import contextlib
-import gzip
 import hashlib
 import io
 import lzma
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-import urllib.error
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
-from urllib.parse import urljoin, urlsplit
 
+import source_download
+import source_tar
 from caffe_cache import cache_folder, make
-
-APT_HELPER = "/usr/lib/apt/apt-helper"
-TIMEOUT = 20  # seconds without an answer before the next source is tried
-PATIENCE = 600  # seconds for a whole download
-# Caffe's is 8.5 MB, unpacked 15 MB in 771 files; Boost's 82 MB, unpacked 540 MB in 52,392; no covered file has 1.1 MB
-MOST_DOWNLOADED = 128 << 20
-MOST_UNPACKED = 1 << 30  # a user's own tarball may hold a build and the history as well
-MOST_MEMBERS = 100_000
-MOST_COVERED = 16 << 20  # bytes of one file
-LONGEST_NAME = 4096
+from source_tar import SourceError
 
 # what a missing, cut-short or wrong file raises while it is fetched and read as a tarball
 UNREADABLE = (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, RecursionError)
-
-
-class SourceError(Exception):
-    """No source, or not the pinned one; the text is one line for the user."""
 
 
 def manifest(files):
@@ -139,7 +121,7 @@ class PinnedSource:
         except SourceError as error:
             raise SourceError(f"{path}: {error}; {self.remedy}") from None
         except UNREADABLE as error:
-            reason = f"not a tarball that can be read ({_reason(error)})"
+            reason = f"not a tarball that can be read ({source_download.reason(error)})"
             raise SourceError(f"{path}: {reason}; get it again, or {self.remedy}") from None
         if self.landmark not in files:
             raise SourceError(f"{path}: no {self.name} source, {self.landmark} is not in it; {self.remedy}")
@@ -152,11 +134,11 @@ class PinnedSource:
             name = self.place(path.relative_to(root).as_posix())
             if not self.covered(name) or path.is_dir():
                 continue
-            _check_name(name)
+            source_tar.check_name(name)
             if top not in Path(os.path.realpath(path)).parents:
                 raise SourceError(f"{name} is a link out of the folder, expected the file itself")
-            if not path.is_file() or path.stat().st_size > MOST_COVERED:
-                raise SourceError(f"{name} is not a file of at most {MOST_COVERED >> 20} MB")
+            if not path.is_file() or path.stat().st_size > source_tar.MOST_COVERED:
+                raise SourceError(f"{name} is not a file of at most {source_tar.MOST_COVERED >> 20} MB")
             files[name] = path.read_bytes()
         return files
 
@@ -171,12 +153,13 @@ class PinnedSource:
 
         GitHub's archives have one folder on top, a distribution's may have none: the landmark tells.
         """
-        with tarfile.open(fileobj=_Bounded(stream), mode="r:") as tar:
-            members = list(_members(tar))
+        with tarfile.open(fileobj=source_tar.Bounded(stream), mode="r:") as tar:
+            members = list(source_tar.members(tar))
             tops = [m.name[: -len(self.landmark)] for m in members if m.name.endswith(self.landmark)]
             top = min(tops, key=len) if tops else ""
             wanted = [(self.place(m.name[len(top) :]), m) for m in members if m.name.startswith(top)]
-            return {name: _content(tar, name, m) for name, m in wanted if self.covered(name) and not m.isdir()}
+            covered = [(name, m) for name, m in wanted if self.covered(name) and not m.isdir()]
+            return {name: source_tar.content(tar, name, m) for name, m in covered}
 
     # verifying
 
@@ -253,7 +236,7 @@ class PinnedSource:
             try:
                 files = self._read_tar(io.BytesIO(get(origin)))
             except (SourceError, *UNREADABLE) as error:
-                failures.append(f"{origin}: {_reason(error)}")
+                failures.append(f"{origin}: {source_download.reason(error)}")
                 continue
             self.verify(files, origin)
             say(f"{self.name} source: {origin}")
@@ -282,23 +265,18 @@ class PinnedSource:
 
     def _downloads(self, github, pool):
         """URLs in their order, each with the function that gets it; apt is asked for the pool only in its turn."""
-        yield github or self.pin["github_archive"], _download
+        yield github or self.pin["github_archive"], source_download.download
         for url in self.pool_urls() if pool is None else pool:
-            yield url, _download_by_apt
+            yield url, source_download.download_by_apt
 
     def pool_urls(self):
         """Where this machine's package archives would keep the tarball of the distribution's source package.
 
         No mirror is named here: apt says which archives and components the machine uses. Empty without apt.
         """
-        command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"]
-        try:
-            listing = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
-        except (OSError, subprocess.SubprocessError):
-            return []
-        archives = dict.fromkeys(tuple(line.split()) for line in listing.splitlines() if len(line.split()) == 2)
         package, file = self.pin["pool_package"], self.pin["pool_file"]
-        return [f"{root}pool/{component}/{package[0]}/{package}/{file}" for root, component in archives]
+        below = f"{package[0]}/{package}/{file}"
+        return [f"{root}pool/{component}/{below}" for root, component in source_download.apt_archives()]
 
     # unpacking
 
@@ -353,117 +331,6 @@ class PinnedSource:
         return 0
 
 
-# reading ----------------------------------------------------------------------------------------------------
-
-
-def _check_name(name):
-    """Refuse a covered file's name that could mean another place, or break the lines of the manifest."""
-    if not name.isprintable() or "\\" in name or {"", ".", ".."} & set(name.split("/")):
-        raise SourceError(f"{name[:80]!r} is no name of a source file")
-
-
-class _Bounded:
-    """The unpacked content of a tarball, as tarfile reads it, which fails beyond MOST_UNPACKED: a few KB can be TBs.
-
-    Parameters
-    ----------
-    stream : file
-        The tarball.
-    """
-
-    def __init__(self, stream):
-        head = stream.read(6)
-        stream.seek(0)
-        kinds = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\0": lzma.LZMAFile}
-        openers = [opener for magic, opener in kinds.items() if head.startswith(magic)]
-        if openers == [gzip.GzipFile]:
-            self.stream = gzip.GzipFile(fileobj=stream)
-        else:
-            self.stream = openers[0](stream) if openers else stream
-        self.tell = self.stream.tell
-
-    def read(self, size):
-        # tarfile asks for as many bytes as a header claims, and would hold them all in memory
-        if size < 0 or size > MOST_COVERED:
-            raise SourceError(f"a member or header of more than {MOST_COVERED >> 20} MB")
-        self._check(self.tell() + size)
-        return self.stream.read(size)
-
-    def seek(self, position):
-        """Go to a position (int) from the beginning."""
-        self._check(position)
-        return self.stream.seek(position)
-
-    @staticmethod
-    def _check(position):
-        if position > MOST_UNPACKED:
-            raise SourceError(f"a tarball of more than {MOST_UNPACKED >> 30} GB when it is unpacked")
-
-
-def _members(tar):
-    for number, member in enumerate(iter(tar.next, None)):
-        if number >= MOST_MEMBERS or len(member.name) > LONGEST_NAME:
-            raise SourceError(f"more than {MOST_MEMBERS:,} members, or a name of more than {LONGEST_NAME:,} letters")
-        yield member
-
-
-def _content(tar, name, member):
-    _check_name(name)
-    if not member.isreg() or member.issparse():
-        raise SourceError(f"{name} is a link, a device or a sparse file, expected the file itself")
-    if not 0 <= member.size <= MOST_COVERED:
-        raise SourceError(f"{name} has more than {MOST_COVERED >> 20} MB")
-    return tar.extractfile(member).read()
-
-
-# downloading and keeping ------------------------------------------------------------------------------------
-
-
-def _reason(error):
-    """Why a source could not be read, in a few words; tarfile's own text lists every format it tried."""
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error).split("\n")[0]
-    return " ".join(str(reason).split()).rstrip(":")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to http and https only, and never from https to http."""
-
-    def redirect_request(self, request, answer, code, message, headers, target):
-        allowed = ("https",) if urlsplit(request.full_url).scheme == "https" else ("http", "https")
-        if urlsplit(urljoin(request.full_url, target)).scheme not in allowed:
-            raise urllib.error.URLError(f"redirected to {target[:80]!r}")
-        return super().redirect_request(request, answer, code, message, headers, target)
-
-
-def _download(url):
-    """Content of a URL, http, https or file."""
-    until = time.monotonic() + PATIENCE
-    content = io.BytesIO()
-    with urllib.request.build_opener(_Redirects).open(url, timeout=TIMEOUT) as answer:
-        for block in iter(lambda: answer.read1(1 << 16), b""):
-            content.write(block)
-            if content.tell() > MOST_DOWNLOADED:
-                raise OSError(f"more than {MOST_DOWNLOADED >> 20} MB")
-            if time.monotonic() > until:
-                raise OSError(f"not complete after {PATIENCE} seconds")
-    return content.getvalue()
-
-
-def _download_by_apt(url):
-    """Content of a URL below an archive that apt knows: apt's own proxy, credentials and mirror lists apply."""
-    if not Path(APT_HELPER).exists():
-        return _download(url)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "source.tar.gz"
-        done = subprocess.run([APT_HELPER, "download-file", url, target], capture_output=True, text=True)
-        if done.returncode:
-            reasons = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
-            raise OSError(reasons[0][3:] if reasons else "apt could not download it")
-        if target.stat().st_size > MOST_DOWNLOADED:
-            raise OSError(f"more than {MOST_DOWNLOADED >> 20} MB")
-        return target.read_bytes()
-
-
 def _keep(files, path):
     """Put verified files into the cache as a tarball, unless it is there; no error when the cache is read-only."""
     if path.exists():
@@ -472,9 +339,5 @@ def _keep(files, path):
         make(path.parent, path.parent)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
             temporary = Path(folder) / path.name
-            with tarfile.open(temporary, "w:gz") as tar:
-                for name, data in files.items():
-                    member = tarfile.TarInfo(name)
-                    member.size = len(data)
-                    tar.addfile(member, io.BytesIO(data))
+            source_tar.pack(files, temporary)
             temporary.replace(path)

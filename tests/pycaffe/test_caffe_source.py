@@ -7,6 +7,7 @@ import sys
 
 import pinned_source
 import pytest
+import source_download
 from pinned_source import SourceError, digest
 
 # what a download of nothing asks: a port that nobody listens on
@@ -22,7 +23,7 @@ def everything(small_source):
 @pytest.fixture
 def quiet(source, monkeypatch):
     """`obtain` that says nothing, asks no package archive, and downloads as on a machine without apt."""
-    monkeypatch.setattr(pinned_source, "APT_HELPER", "/proc/nowhere")
+    monkeypatch.setattr(source_download, "APT_HELPER", "/proc/nowhere")
 
     def obtain(**options):
         return source.obtain(**{"pool": [], "github": NOWHERE, "say": lambda line: None, **options})
@@ -160,9 +161,9 @@ def test_the_pool_when_github_does_not_answer(quiet, everything, make_tar, serve
 @pytest.mark.skipif(not os.path.exists("/usr/lib/apt/apt-helper"), reason="no apt on this machine")  # noqa: PTH110
 def test_the_pool_is_read_by_apt_itself(source, everything, make_tar, server, tmp_path):
     made = make_tar(tmp_path / "www" / "caffe.orig.tar.gz", everything)
-    assert pinned_source._download_by_apt(server.url + "/caffe.orig.tar.gz") == made.read_bytes()
+    assert source_download.download_by_apt(server.url + "/caffe.orig.tar.gz") == made.read_bytes()
     with pytest.raises(OSError, match="404|Failed to fetch"):
-        pinned_source._download_by_apt(server.url + "/absent.tar.gz")
+        source_download.download_by_apt(server.url + "/absent.tar.gz")
 
 
 def test_a_download_of_something_else_is_an_error(quiet, source, everything, make_tar, server, tmp_path):

@@ -75,7 +75,7 @@ def test_all_that_the_build_reads_is_in_the_recipe(root):
     """Every file of pycaffe/ is in the recipe, or is known to leave the wheel as it is."""
     beside = {"README.md", "caffe_source.py", "caffe_wheel.py", "run_upstream_tests.py", "unittest_names.py"}
     beside |= {"boost_source.py", "caffe_cache.py", "gpu_tests.py", "interpreter.py", "pinned_source.py"}
-    beside |= {"make_wheels.py", "portable_wheel.py", "try_on_systems.py"}
+    beside |= {"make_wheels.py", "portable_wheel.py", "source_download.py", "source_tar.py", "try_on_systems.py"}
     beside |= {"opencv_names", "upstream.sha256"}  # bound to pin.json by its digest
     names = {p.name for p in (root / "pycaffe").iterdir() if p.name not in ("__pycache__", "package.egg-info")}
     assert names - beside - {".clang-format"} == set(caffe_wheel.RECIPE) | set(caffe_wheel.CUDA_RECIPE)

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tarfile
 
-import pinned_source
 import pytest
+import source_download
+import source_tar
 from pinned_source import SourceError, digest, manifest
 
 
@@ -170,7 +171,7 @@ def test_tarball_that_claims_terabytes(root, tmp_path, size):
 
 
 def test_a_million_members(source, monkeypatch, small_source, tmp_path):
-    monkeypatch.setattr(pinned_source, "MOST_MEMBERS", 1000)
+    monkeypatch.setattr(source_tar, "MOST_MEMBERS", 1000)
     many = gzip.compress(b"".join(claims(f"{number}", 0) for number in range(1001)))
     (tmp_path / "x.tar.gz").write_bytes(many)
     with pytest.raises(SourceError, match="more than 1,000 members"):
@@ -294,11 +295,11 @@ def test_redirect_elsewhere(source, server, lying, target):
 
     lying(answer)
     with pytest.raises(OSError, match="redirect|Redirect"):
-        pinned_source._download(server.url)
+        source_download.download(server.url)
 
 
 def test_endless_download(source, server, lying, monkeypatch):
-    monkeypatch.setattr(pinned_source, "MOST_DOWNLOADED", 1 << 20)
+    monkeypatch.setattr(source_download, "MOST_DOWNLOADED", 1 << 20)
 
     def answer(request):
         request.send_response(200)
@@ -308,11 +309,11 @@ def test_endless_download(source, server, lying, monkeypatch):
 
     lying(answer)
     with pytest.raises(OSError, match="more than 1 MB"):
-        pinned_source._download(server.url)
+        source_download.download(server.url)
 
 
 def test_slow_download(source, server, lying, monkeypatch):
-    monkeypatch.setattr(pinned_source, "PATIENCE", 0.2)
+    monkeypatch.setattr(source_download, "PATIENCE", 0.2)
 
     def answer(request):
         import time
@@ -325,4 +326,4 @@ def test_slow_download(source, server, lying, monkeypatch):
 
     lying(answer)
     with pytest.raises(OSError, match=r"not complete after 0\.2 seconds"):
-        pinned_source._download(server.url)
+        source_download.download(server.url)
