@@ -4,7 +4,7 @@
     tools/train.py --scale 3                          # the whole schedule: 720,000 iterations
     tools/train.py --scale 3 --gpu 0
     tools/train.py --scale 3 --gpu 0,1                # data parallel; the batch of 64 is shared out
-    mpirun -n 4 tools/train.py --scale 3 --mpi        # the same on CPUs, of one machine or of many (docs/cluster.md)
+    mpirun -n 4 tools/train.py --scale 3 --mpi        # on CPUs, of one machine or many: docs/parallel_training.md
     tools/train.py --scale 3 --iters 3000             # the same schedule, scaled down
     tools/train.py --scale 3 --hours 8                # the same schedule, over in 8 hours on this machine
     tools/train.py --scale 3 --schedule "train: 6000 at 3e-4, 2000 at 3e-5; finetune: 500 at 1e-5" --weights FILE

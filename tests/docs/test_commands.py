@@ -224,11 +224,27 @@ def test_python_runs(page, tmp_path, monkeypatch):
             exec(compile(block.text, str(page), "exec"), names)
 
 
+def headings(page):
+    """The names by which links reach the headings of a page, as GitHub makes them; `#`s of commands are none."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_links_lead_somewhere():
-    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
-    assert len(links) >= 15
-    missing = [(p.name, link) for p, link in links if "://" not in link and not (p.parent / link).exists()]
-    assert missing == []
+    links = [(page, *link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text())]
+    links = [(page, page.parent / path if path else page, name) for page, path, name in links if "://" not in path]
+    assert len(links) >= 15 and any(name for _, _, name in links)
+    assert [(page.name, str(path)) for page, path, _ in links if not path.exists()] == []
+    assert [(page.name, name) for page, path, name in links if name and name not in headings(path)] == []
+
+
+def test_pages_that_programs_name_are_there():
+    named = r"(?<![\w/.])(?:docs|results|tools|pycaffe)/[\w/]+\.md"
+    places = ("tools/**/*.py", "data_prep/*.py", "matlab_compat/**/*.py", "prototxt/*.py", "pycaffe/**/*.*pp")
+    files = [ROOT / "Makefile", *ROOT.glob("pycaffe/*.py"), *(path for place in places for path in ROOT.glob(place))]
+    pages = {(path.name, page) for path in files for page in re.findall(named, path.read_text())}
+    assert len(pages) >= 15
+    assert {(name, page) for name, page in pages if not (ROOT / page).exists()} == set()
 
 
 def test_messages_of_the_troubleshooting_page_exist():
