@@ -12,41 +12,17 @@ template <int rows, int vectors>
 void correlate_block(const float* in, long in_stride, int channels, const long* lines, int height, int width,
                      const float* weights, float* out, long out_stride) {
   Vec sums[rows][vectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 8
-    for (int i = 0; i < vectors; ++i) {
-      sums[r][i] = zero();
-    }
-  }
+  clear(sums);
   for (int channel = 0; channel < channels; ++channel) {
     for (int y = 0; y < height; ++y) {
       const float* from = in + channel * in_stride + lines[y];
       for (int x = 0; x < width; ++x) {
-        Vec value[vectors];
-#pragma GCC unroll 8
-        for (int i = 0; i < vectors; ++i) {
-          value[i] = load(from + x + i * kLanes);
-        }
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; ++r) {
-          const Vec weight = broadcast(weights[r]);
-#pragma GCC unroll 8
-          for (int i = 0; i < vectors; ++i) {
-            sums[r][i] = multiply_add(weight, value[i], sums[r][i]);
-          }
-        }
+        add_products(weights, from + x, sums);
         weights += kBlock;
       }
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 8
-    for (int i = 0; i < vectors; ++i) {
-      store(out + r * out_stride + i * kLanes, sums[r][i]);
-    }
-  }
+  store_all(sums, out, out_stride);
 }
 
 template <int rows>

@@ -41,10 +41,7 @@ template <int rows>
 inline void pointwise_rest(const float* weights, const float* in, long in_stride, int channels, const float* bias,
                            bool activate, Vec slope, float* out, long out_stride, unsigned mask) {
   Vec products[rows][1];
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    products[r][0] = zero();
-  }
+  clear(products);
   for (int channel = 0; channel < channels; ++channel) {
     const Vec value = load(mask, in + channel * in_stride);
 #pragma GCC unroll 8

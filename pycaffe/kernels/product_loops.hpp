@@ -10,31 +10,53 @@ namespace {
 // Rows that one pass of registers holds of `rows`.
 constexpr int rows_of(int rows) { return kRows < rows ? kRows : rows; }
 
+template <int rows, int vectors>
+inline void clear(Vec (&sums)[rows][vectors]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+    for (int i = 0; i < vectors; ++i) {
+      sums[r][i] = zero();
+    }
+  }
+}
+
+// sums[row][vector] += weights[row] * values[vector], the values being those from `values` on
+template <int rows, int vectors>
+inline void add_products(const float* weights, const float* values, Vec (&sums)[rows][vectors]) {
+  Vec value[vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < vectors; ++i) {
+    value[i] = load(values + i * kLanes);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+    const Vec weight = broadcast(weights[r]);
+#pragma GCC unroll 8
+    for (int i = 0; i < vectors; ++i) {
+      sums[r][i] = multiply_add(weight, value[i], sums[r][i]);
+    }
+  }
+}
+
+template <int rows, int vectors>
+inline void store_all(const Vec (&sums)[rows][vectors], float* out, long row_stride) {
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+    for (int i = 0; i < vectors; ++i) {
+      store(out + r * row_stride + i * kLanes, sums[r][i]);
+    }
+  }
+}
+
 // products[row][vector] = sum over channels of weights[channel][row] * values[channel][vector]
 template <int rows, int vectors>
 inline void multiply(const float* weights, const float* values, long channel_stride, int channels,
                      Vec (&products)[rows][vectors]) {
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 3
-    for (int i = 0; i < vectors; ++i) {
-      products[r][i] = zero();
-    }
-  }
+  clear(products);
   for (int channel = 0; channel < channels; ++channel) {
-    Vec value[vectors];
-#pragma GCC unroll 3
-    for (int i = 0; i < vectors; ++i) {
-      value[i] = load(values + i * kLanes);
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      const Vec weight = broadcast(weights[r]);
-#pragma GCC unroll 3
-      for (int i = 0; i < vectors; ++i) {
-        products[r][i] = multiply_add(weight, value[i], products[r][i]);
-      }
-    }
+    add_products(weights, values, products);
     values += channel_stride;
     weights += kBlock;
   }
@@ -44,13 +66,7 @@ template <int rows, int vectors>
 void multiply_and_store(const float* weights, const float* values, long channel_stride, int channels, float* out) {
   Vec products[rows][vectors];
   multiply<rows, vectors>(weights, values, channel_stride, channels, products);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 3
-    for (int i = 0; i < vectors; ++i) {
-      store(out + (r * vectors + i) * kLanes, products[r][i]);
-    }
-  }
+  store_all(products, out, vectors * kLanes);
 }
 
 using MultiplyAndStore = void (*)(const float*, const float*, long, int, float*);
@@ -83,13 +99,7 @@ struct Rows {
 template <int rows, int columns>
 inline void inner_products_of(const Rows& a, const Rows& b, int images, long values, float* sums, long sums_stride) {
   Vec products[rows][columns];
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 3
-    for (int c = 0; c < columns; ++c) {
-      products[r][c] = zero();
-    }
-  }
+  clear(products);
   const unsigned last = (1u << (values % kLanes)) - 1;
   for (int image = 0; image < images; ++image) {
     const float* left = a.data + image * a.image;

@@ -123,19 +123,14 @@ def _from_hdf5(arrays):
 
 def read_solverstate(path):
     """Parse a .solverstate; gives a SolverState, raises UserError when it is missing or damaged."""
-    return _read_message(path, caffe.proto.caffe_pb2.SolverState(), "a .solverstate")
-
-
-def _read_message(path, message, kind):
-    path = Path(path)
+    path, message = Path(path), caffe.proto.caffe_pb2.SolverState()
     if not path.is_file():
-        raise UserError(
-            f"{path}: no such file, expected {kind}; check the name, or get the released weights with `make fetch`"
-        )
+        raise UserError(f"{path}: no such file, expected a .solverstate; check the name")
     try:
         message.ParseFromString(path.read_bytes())
     except DecodeError:
-        raise UserError(f"{path}: not {kind} that Caffe can read, or cut short ({path.stat().st_size} bytes)") from None
+        size = path.stat().st_size
+        raise UserError(f"{path}: not a .solverstate that Caffe can read, or cut short ({size} bytes)") from None
     return message
 
 
